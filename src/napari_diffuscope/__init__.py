@@ -1,0 +1,38 @@
+"""Diffusion models for microscopy images: in napari, on the command line and from Python.
+
+``restore`` and ``load_model`` are loaded on first use: importing the package imports neither torch nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_diffuscope.errors import DiffuscopeError
+    from napari_diffuscope.imaging.image import Image
+    from napari_diffuscope.methods.restoration import restore
+    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.weights.model import load_model
+
+try:
+    __version__ = version("napari-diffuscope")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+__all__ = ["DiffuscopeError", "Image", "RestoreSettings", "__version__", "load_model", "restore"]
+
+_WHERE = {
+    "DiffuscopeError": "errors",
+    "Image": "imaging.image",
+    "RestoreSettings": "methods.settings",
+    "load_model": "weights.model",
+    "restore": "methods.restoration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,0 +1,1 @@
+"""The mathematics of diffusion: noise levels, schedules, denoisers, solvers. Torch only."""

@@ -1,0 +1,1 @@
+"""Axes and pixel sizes, intensity, tiles, files."""

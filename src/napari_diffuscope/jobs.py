@@ -1,0 +1,71 @@
+"""A job is a generator of updates that returns a result; everything long-running is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+
+Index = tuple[int | slice, ...]
+
+
+@dataclass(frozen=True)
+class Update:
+    """How far a job is, and what can be shown.
+
+    Parameters
+    ----------
+    done, total
+        Work finished and work planned, in the job's own unit (network evaluations of one tile).
+        ``total`` may grow when a job has to fall back on smaller tiles.
+    message
+        One sentence for the status line, empty when nothing changed.
+    output
+        Name of the output that changed (``"restored"``, ``"deviation"``), empty for none.
+    region
+        Where in that output: integers for leading axes, slices for the others.
+    preview
+        The current estimate of that region in the input's units, float32; ``None`` when nothing is to show.
+    final
+        Whether ``region`` is finished: a preview may be replaced, a final value stays.
+    warning
+        Whether ``message`` is something the user must be told (a fallback, a resampling).
+    """
+
+    done: int
+    total: int
+    message: str = ""
+    output: str = ""
+    region: Index | None = None
+    preview: np.ndarray | None = None
+    final: bool = False
+    warning: bool = False
+
+
+Job = Generator[Update, None, Result]
+
+
+def run(job: Job[Result], on_update: Callable[[Update], None] | None = None) -> Result:
+    """Run a job to its end and return its result.
+
+    Parameters
+    ----------
+    job
+        Any job, fresh.
+    on_update
+        Called with every update; an exception that it raises ends the job, whose cleanup still runs.
+    """
+    try:
+        while True:
+            update = next(job)
+            if on_update is not None:
+                on_update(update)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        job.close()

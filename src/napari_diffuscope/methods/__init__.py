@@ -1,0 +1,1 @@
+"""What each published system adds to the engine."""

@@ -1,0 +1,1 @@
+"""Simulated specimens, optics and cameras, in physical units."""

@@ -1,0 +1,1 @@
+"""The napari side: docks, the job runner, layers in and out."""

@@ -1,0 +1,1 @@
+"""Model folders and published checkpoints, read into a ready model."""
