@@ -1,0 +1,178 @@
+"""Solvers: how a state moves from one noise level to the next, given estimates of the clean image.
+
+A solver is a generator that never sees the network. It yields a :class:`Query` (a state and its noise level), is
+sent the estimate of x₀ for it, and returns the final state. So the caller decides how the estimate is computed
+(whole, tile by tile, on another device), reports progress and stops whenever it likes::
+
+    solver = ddim(noise, levels)
+    query = next(solver)
+    while True:
+        query = solver.send(estimate(query.x, query.level))
+
+:func:`sample` is that loop. Arithmetic on coefficients is in float64, tensors keep their type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from napari_diffuscope.diffusion.denoiser import Denoiser, noise_estimate
+from napari_diffuscope.diffusion.schedule import NoiseLevel, check_descending
+
+
+@dataclass(frozen=True)
+class Query:
+    """A state whose clean image a solver asks for."""
+
+    x: Tensor
+    level: NoiseLevel
+    step: int
+
+
+Solver = Generator[Query, Tensor, Tensor]
+FreshNoise = Callable[[int], Tensor]
+"""Unit normal noise of the state's shape for a step; step 0 is the start."""
+
+
+def ddim(x: Tensor, levels: Sequence[NoiseLevel], *, eta: float = 0.0, fresh: FreshNoise | None = None) -> Solver:
+    """DDIM; Song, Meng & Ermon 2021, eq. 12 and 16.
+
+    Parameters
+    ----------
+    x
+        State at ``levels[0]``.
+    levels
+        From the highest noise to the level to end at.
+    eta
+        0 is the deterministic sampler, 1 the ancestral one. More than 0 needs ``fresh``.
+    fresh
+        Noise for each step.
+
+    Returns
+    -------
+    Tensor
+        State at ``levels[-1]``.
+    """
+    check_descending(levels)
+    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+        clean = yield Query(x, level, step)
+        noise = noise_estimate(x, clean, level)
+        added = eta * _ancestral_sigma(level, following)
+        x = following.alpha * clean + math.sqrt(max(following.sigma**2 - added**2, 0.0)) * noise
+        if added > 0:
+            if fresh is None:
+                raise ValueError("DDIM with eta above 0 needs fresh noise")
+            x = x + added * fresh(step + 1)
+    return x
+
+
+def _ancestral_sigma(level: NoiseLevel, following: NoiseLevel) -> float:
+    """Standard deviation of q(x_s | x_t, x_0)."""
+    if level.sigma == 0 or following.sigma == 0:
+        return 0.0
+    ratio = level.alpha / following.alpha
+    return following.sigma / level.sigma * math.sqrt(max(level.sigma**2 - (ratio * following.sigma) ** 2, 0.0))
+
+
+def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end: bool = True) -> Solver:
+    """DPM-Solver++(2M), midpoint form; Lu et al. 2022 (arXiv 2211.01095), algorithm 2.
+
+    Parameters
+    ----------
+    x
+        State at ``levels[0]``; pure noise (alpha = 0) is allowed.
+    levels
+        From the highest noise to the level to end at.
+    first_order_end
+        Take the last step to no noise at first order, where the extrapolation is unbounded.
+
+    Returns
+    -------
+    Tensor
+        State at ``levels[-1]``.
+    """
+    check_descending(levels)
+    previous: Tensor | None = None
+    last_h = math.inf
+    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+        clean = yield Query(x, level, step)
+        h = following.log_snr_half - level.log_snr_half
+        ends = following.sigma == 0 and first_order_end
+        # Extrapolation from the last two estimates; none over the infinite first step from pure noise.
+        curvature = 0.0 if previous is None or ends or math.isinf(h) else 0.5 * h / last_h
+        best = clean if curvature == 0.0 or previous is None else (1 + curvature) * clean - curvature * previous
+        x = (following.sigma / level.sigma) * x - following.alpha * math.expm1(-h) * best
+        previous, last_h = clean, h
+    return x
+
+
+def ancestral_means(x: Tensor, levels: Sequence[NoiseLevel]) -> Solver:
+    """The ancestral chain without its noise: every step goes to the mean of q(x_s | x_t, x_0).
+
+    Stays at the posterior mean rather than drawing a sample. Ho et al. 2020, eq. 7, for any pair of levels.
+
+    Parameters
+    ----------
+    x
+        State at ``levels[0]``.
+    levels
+        From the highest noise to the level to end at.
+
+    Returns
+    -------
+    Tensor
+        State at ``levels[-1]``.
+    """
+    check_descending(levels)
+    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+        clean = yield Query(x, level, step)
+        ratio = level.alpha / following.alpha
+        kept = ratio * (following.sigma / level.sigma) ** 2
+        x = kept * x + (following.alpha - kept * level.alpha) * clean
+    return x
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a sampler has after one evaluation: the estimate of x₀ at ``level``, and the state it came from."""
+
+    x: Tensor
+    clean: Tensor
+    level: NoiseLevel
+    index: int
+    final: Tensor | None = None
+
+
+def sample(denoiser: Denoiser, solver: Solver) -> Iterator[Step]:
+    """Drive a solver with a denoiser; yields after each evaluation, the last time with ``final`` set.
+
+    Parameters
+    ----------
+    denoiser
+        Gives the estimate of x₀.
+    solver
+        A fresh solver, such as ``ddim(noise, schedule.levels(25))``.
+    """
+    query = next(solver)
+    while True:
+        clean = denoiser(query.x, query.level)
+        step = Step(query.x, clean, query.level, query.step)
+        try:
+            query = solver.send(clean)
+        except StopIteration as stop:
+            yield Step(step.x, step.clean, step.level, step.index, final=stop.value)
+            return
+        yield step
+
+
+def finish(denoiser: Denoiser, solver: Solver) -> Tensor:
+    """Run a solver to its end and return the final state."""
+    final: Tensor | None = None
+    for step in sample(denoiser, solver):
+        final = step.final
+    assert final is not None
+    return final

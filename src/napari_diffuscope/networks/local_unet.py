@@ -1,0 +1,211 @@
+"""Our own network: a flat, magnitude-preserving UNet, local by construction, in 2D and 3D.
+
+A space-to-depth stem halves the resolution before the first wide layer; there is neither normalisation nor
+attention, so an output pixel depends on a bounded neighbourhood (``receptive_radius``) and an image may be cut
+into tiles with that halo and come out bit-identical.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_diffuscope.networks.magnitude import MPConv, MPFourier, mp_cat, mp_silu, mp_sum
+
+
+@dataclass(frozen=True)
+class LocalUNetConfig:
+    """Architecture of a :class:`LocalUNet`.
+
+    Parameters
+    ----------
+    dims
+        Number of spatial axes, 2 or 3.
+    channels
+        Channels of the noisy state and of the output.
+    condition_channels
+        Channels of the image that the network is conditioned on; 0 for none.
+    widths
+        Channels per resolution level, finest first; the last is the middle.
+    encoder_blocks, decoder_blocks
+        Residual blocks per level; one entry less for the decoder, which has no middle.
+    stem
+        Space-to-depth factor per spatial axis.
+    pool
+        Factor between levels per spatial axis; the default is 2 along each.
+    classes
+        Number of classes to condition on; 0 for none.
+    embedding
+        Features of the noise-level embedding.
+    """
+
+    dims: int = 2
+    channels: int = 1
+    condition_channels: int = 1
+    widths: tuple[int, ...] = (48, 96, 192)
+    encoder_blocks: tuple[int, ...] = (1, 1, 2)
+    decoder_blocks: tuple[int, ...] = (1, 1)
+    stem: tuple[int, ...] = (2, 2)
+    pool: tuple[int, ...] = ()
+    classes: int = 0
+    embedding: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("widths", "encoder_blocks", "decoder_blocks", "stem", "pool"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.pool:
+            object.__setattr__(self, "pool", (2,) * self.dims)
+        if self.dims not in (2, 3) or len(self.stem) != self.dims or len(self.pool) != self.dims:
+            raise ValueError(f"a network has 2 or 3 axes, each with a stem and a pool factor, not {self}")
+        if len(self.encoder_blocks) != len(self.widths) or len(self.decoder_blocks) != len(self.widths) - 1:
+            raise ValueError(f"{len(self.widths)} widths do not fit the numbers of blocks in {self}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+class _Block(nn.Module):
+    """Residual block, modulated by the noise level; figure 21 of Karras et al. 2024, without pixel norm."""
+
+    def __init__(self, inputs: int, outputs: int, dims: int, embedding: int) -> None:
+        super().__init__()
+        kernel = (3,) * dims
+        self.skip = MPConv(inputs, outputs, (1,) * dims) if inputs != outputs else None
+        self.first = MPConv(outputs, outputs, kernel)
+        self.level = MPConv(embedding, outputs)
+        self.level_gain = nn.Parameter(torch.zeros([]))
+        self.second = MPConv(outputs, outputs, kernel)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        if self.skip is not None:
+            x = self.skip(x)
+        scale = self.level(embedding, self.level_gain) + 1
+        y = self.first(mp_silu(x)) * scale.view(*scale.shape, *[1] * (x.dim() - 2))
+        return mp_sum(x, self.second(mp_silu(y)), 0.3)
+
+
+def _blocks(count: int, first: int, width: int, config: LocalUNetConfig) -> nn.ModuleList:
+    return nn.ModuleList(_Block(first if i == 0 else width, width, config.dims, config.embedding) for i in range(count))
+
+
+class LocalUNet(nn.Module):
+    """UNet that sees ``receptive_radius`` pixels far and no further.
+
+    Parameters
+    ----------
+    config
+        The architecture.
+    """
+
+    def __init__(self, config: LocalUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, dims = config.widths, config.dims
+        inputs = config.channels + config.condition_channels + 1  # a channel of ones stands in for the biases
+        self.fourier = MPFourier(config.embedding)
+        self.embed = MPConv(config.embedding, config.embedding)
+        self.embed_class = MPConv(config.classes, config.embedding) if config.classes else None
+        self.stem = MPConv(inputs, widths[0], config.stem, config.stem)
+        self.encoder = nn.ModuleList(
+            _blocks(count, width, width, config) for count, width in zip(config.encoder_blocks, widths, strict=True)
+        )
+        self.down = nn.ModuleList(MPConv(a, b, config.pool, config.pool) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(MPConv(b, a, (1,) * dims) for a, b in zip(widths, widths[1:], strict=False))
+        self.decoder = nn.ModuleList(
+            _blocks(count, 2 * width, width, config) for count, width in zip(config.decoder_blocks, widths, strict=False)
+        )
+        self.head = MPConv(widths[0], config.channels * math.prod(config.stem), (3,) * dims)
+        self.out_gain = nn.Parameter(torch.tensor(0.5))
+
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """Pixels per cell of the coarsest level, per axis: tile origins and sizes are multiples of it."""
+        levels = len(self.config.widths) - 1
+        return tuple(s * p**levels for s, p in zip(self.config.stem, self.config.pool, strict=True))
+
+    @property
+    def receptive_radius(self) -> tuple[int, ...]:
+        """How far, in pixels per axis, the output inside a cell of ``total_stride`` reaches beyond that cell.
+
+        Walks the longest path backwards: a convolution of width 3 adds one cell of its level; going to a coarser
+        level rounds up to whole cells.
+        """
+        return tuple(self._radius_along(axis) for axis in range(self.config.dims))
+
+    def _radius_along(self, axis: int) -> int:
+        config = self.config
+        cells = [config.stem[axis] * config.pool[axis] ** level for level in range(len(config.widths))]
+        radius = cells[0]  # the head
+        for level, count in enumerate(config.decoder_blocks):
+            radius += 2 * count * cells[level]
+            radius = -(-radius // cells[level + 1]) * cells[level + 1]
+        return radius + sum(2 * count * cell for count, cell in zip(config.encoder_blocks, cells, strict=True))
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Network output for a batch.
+
+        Parameters
+        ----------
+        x
+            ``(B, channels + condition_channels, *space)``: noisy state, then condition; each spatial size is a
+            multiple of ``total_stride``.
+        t
+            ``(B,)``, or ``(1,)`` for the whole batch: noise level in [0, 1], 1 is pure noise. With one level the
+            embedding is computed at batch 1, so that results do not depend on the size of the batch.
+        labels
+            ``(B,)`` or ``(1,)`` class numbers, for class-conditional networks.
+
+        Returns
+        -------
+        Tensor
+            ``(B, channels, *space)``.
+        """
+        embedding = self.embedding(t, labels)
+        layout = torch.channels_last if self.config.dims == 2 else torch.channels_last_3d
+        x = torch.cat((x, x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
+        x = self.stem(x.contiguous(memory_format=layout))
+        skips: list[Tensor] = []
+        for level, blocks in enumerate(self.encoder):
+            if level:
+                skips.append(x)
+                x = self.down[level - 1](x)
+            x = _through(blocks, x, embedding)
+        for level in reversed(range(len(self.decoder))):
+            x = functional.interpolate(self.up[level](x), scale_factor=tuple(map(float, self.config.pool)), mode="nearest")
+            x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
+        return depth_to_space(self.head(x, self.out_gain), self.config.stem)
+
+    def embedding(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features ``(B, embedding)`` of a noise level ``(B,)`` and optional class labels."""
+        features = self.embed(self.fourier(t))
+        if self.embed_class is not None:
+            if labels is None:
+                raise ValueError(f"this network needs class labels from 0 to {self.config.classes - 1}")
+            one_hot = functional.one_hot(labels, self.config.classes).to(features) * math.sqrt(self.config.classes)
+            features = mp_sum(features, self.embed_class(one_hot))
+        return mp_silu(features)
+
+
+def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
+    assert isinstance(blocks, nn.ModuleList)
+    for block in blocks:
+        x = block(x, embedding)
+    return x
+
+
+def depth_to_space(x: Tensor, factors: Sequence[int]) -> Tensor:
+    """Spread channels over space: ``(B, C·Πf, *space)`` to ``(B, C, *(space·f))``."""
+    batch, channels, *space = x.shape
+    dims = len(factors)
+    x = x.reshape(batch, channels // math.prod(factors), *factors, *space)
+    order = [0, 1]
+    for axis in range(dims):
+        order += [2 + dims + axis, 2 + axis]
+    return x.permute(order).reshape(batch, -1, *(s * f for s, f in zip(space, factors, strict=True)))

@@ -1,0 +1,125 @@
+"""Layers that keep the magnitude of their activations, so that no normalisation is needed.
+
+Follows the design principles of Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion
+Models", CVPR 2024 (arXiv 2312.02696): each layer maps inputs of unit variance to outputs of unit variance.
+Nothing here looks further than a convolution kernel, so a network built from it is local.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Standard deviation of silu(x) for x of unit normal distribution; Karras et al. 2024, eq. 81.
+SILU_GAIN = 1 / 0.596
+
+
+def mp_silu(x: Tensor) -> Tensor:
+    """SiLU scaled to unit output variance."""
+    return functional.silu(x).mul_(SILU_GAIN) if not x.requires_grad else functional.silu(x) * SILU_GAIN
+
+
+def mp_sum(a: Tensor, b: Tensor, weight: float = 0.5) -> Tensor:
+    """Blend two independent signals, ``weight`` on ``b``, keeping unit variance; eq. 88."""
+    return torch.lerp(a, b, weight) / math.hypot(1 - weight, weight)
+
+
+def mp_cat(a: Tensor, b: Tensor, weight: float = 0.5) -> Tensor:
+    """Concatenate channels so that ``a`` and ``b`` contribute as ``1 - weight`` to ``weight``; eq. 103."""
+    a_channels, b_channels = a.shape[1], b.shape[1]
+    common = math.sqrt((a_channels + b_channels) / ((1 - weight) ** 2 + weight**2))
+    return torch.cat((a * (common * (1 - weight) / math.sqrt(a_channels)), b * (common * weight / math.sqrt(b_channels))), 1)
+
+
+def unit_filters(weight: Tensor) -> Tensor:
+    """Scale each output filter to a root-mean-square of one; eq. 66."""
+    rms = weight.flatten(1).norm(dim=1).div(math.sqrt(weight[0].numel())) + 1e-4
+    return weight / rms.view(-1, *[1] * (weight.dim() - 1))
+
+
+class MPConv(nn.Module):
+    """Convolution (or, with an empty kernel, a linear layer) whose filters have unit norm and no bias.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Number of channels.
+    kernel
+        One edge per spatial axis; ``()`` makes a linear layer.
+    stride
+        One per spatial axis; the default is 1.
+
+    Notes
+    -----
+    In training the stored weights are renormalised at every pass, which keeps the effective learning rate
+    (section 2.3 of the paper). For inference the scaled weights are computed once.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, *kernel))
+        self.stride = stride or (1,) * len(kernel)
+        self.padding = tuple(k // 2 if s == 1 else 0 for k, s in zip(kernel, self.stride, strict=True))
+        self._ready: Tensor | None = None
+
+    def _load_from_state_dict(self, *args: object) -> None:
+        self._ready = None
+        super()._load_from_state_dict(*args)  # type: ignore[arg-type]
+
+    def _apply(self, *args: object, **kwargs: object) -> nn.Module:
+        self._ready = None
+        return super()._apply(*args, **kwargs)  # type: ignore[arg-type]
+
+    def train(self, mode: bool = True) -> MPConv:
+        """Switch between training and inference; forgets the prepared weights."""
+        self._ready = None
+        super().train(mode)
+        return self
+
+    def _scaled(self) -> Tensor:
+        scale = 1 / math.sqrt(self.weight[0].numel())
+        if self.training:
+            with torch.no_grad():
+                self.weight.copy_(unit_filters(self.weight))
+            return unit_filters(self.weight) * scale
+        if self._ready is None or torch.is_grad_enabled():
+            ready = unit_filters(self.weight) * scale
+            if ready.dim() == 4:
+                ready = ready.contiguous(memory_format=torch.channels_last)
+            if torch.is_grad_enabled():
+                return ready
+            self._ready = ready
+        return self._ready
+
+    def forward(self, x: Tensor, gain: Tensor | float = 1.0) -> Tensor:
+        """Apply to ``(B, C, *space)``, or to ``(B, C)`` for a linear layer."""
+        weight = self._scaled()
+        if isinstance(gain, Tensor) or gain != 1.0:
+            weight = weight * gain
+        match weight.dim():
+            case 2:
+                return x @ weight.t()
+            case 4:
+                return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
+            case 5:
+                return functional.conv3d(x, weight, stride=self.stride, padding=self.padding)
+        raise ValueError(f"no convolution for weights of shape {tuple(weight.shape)}")
+
+
+class MPFourier(nn.Module):
+    """Random Fourier features of a scalar per batch element, of unit variance; eq. 75."""
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __init__(self, features: int, bandwidth: float = 1.0) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", 2 * math.pi * bandwidth * torch.randn(features))
+        self.register_buffer("phases", 2 * math.pi * torch.rand(features))
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Map ``(B,)`` to ``(B, features)``."""
+        return torch.cos(torch.outer(value.float(), self.frequencies) + self.phases) * math.sqrt(2)

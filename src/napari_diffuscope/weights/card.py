@@ -1,0 +1,169 @@
+"""What is known about a model: the content of ``model.json``. Free of torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.validation import parse
+
+FORMAT = 1
+CARD_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+
+Task = Literal["restoration", "superresolution", "shape", "generation"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Which network, and its arguments.
+
+    Parameters
+    ----------
+    kind
+        ``local-unet`` (ours), ``openai-unet``, ``edm2-unet``.
+    arguments
+        Fields of that network's configuration.
+    """
+
+    kind: Literal["local-unet", "openai-unet", "edm2-unet"]
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """Noise schedule of a model.
+
+    Parameters
+    ----------
+    kind
+        ``continuous-cosine`` (with ``shift``), ``linear`` or ``cosine`` (tables of ``count`` levels).
+    shift
+        For ``continuous-cosine``: see :class:`napari_diffuscope.diffusion.schedule.CosineSchedule`.
+    count
+        For the tables: number of levels T.
+    """
+
+    kind: Literal["continuous-cosine", "linear", "cosine"]
+    shift: float = 1.0
+    count: int = 1000
+
+
+@dataclass(frozen=True)
+class DiffusionSpec:
+    """How the network was trained to denoise, and how it is sampled by default.
+
+    Parameters
+    ----------
+    prediction
+        What the network predicts.
+    schedule
+        Its noise levels.
+    time
+        What it is told of the level: ``continuous`` t in [0, 1]; ``index`` into the table; ``rescaled`` index
+        · 1000 / T; ``alpha-bar`` (γ).
+    variance
+        Of the ancestral step: ``fixed-small`` (β̃), ``fixed-large`` (β) or ``learned-range``.
+    clip
+        Range to which estimates of x₀ are clamped, or ``None``.
+    solver, steps
+        Default sampler.
+    published_steps, published_samples
+        Steps and number of averaged samples in the model's paper, for the mode ``as-published``.
+    published_eta
+        For papers that sample with DDIM: its η; ``None`` for the ancestral chain.
+    """
+
+    prediction: Literal["epsilon", "v", "x0"]
+    schedule: ScheduleSpec
+    time: Literal["continuous", "index", "rescaled", "alpha-bar"] = "continuous"
+    variance: Literal["fixed-small", "fixed-large", "learned-range"] = "fixed-small"
+    clip: tuple[float, float] | None = None
+    solver: Literal["ddim", "dpm-solver++"] = "dpm-solver++"
+    steps: int = 10
+    published_steps: int | None = None
+    published_samples: int = 1
+    published_eta: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that is said about a model.
+
+    Parameters
+    ----------
+    name
+        Identifier: the name of its folder.
+    title, purpose
+        For people: what to call it, and what it does to which images.
+    task
+        Which method uses it.
+    network, diffusion
+        What it is.
+    axes
+        Spatial axes of the network, ``YX`` or ``ZYX``.
+    data_range
+        Values that the network works on.
+    normalisation
+        How intensities become these values: ``stack-percentiles`` (one affine map per channel for the whole
+        stack) or ``none``.
+    pixel_size
+        Smallest and largest pixel size of its training images in µm, where known.
+    deviation_scale
+        Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where it
+        was not calibrated.
+    training, metrics
+        Data, steps, hardware, time; numbers on kept-out data.
+    limits
+        When not to trust it.
+    licence, citation
+        Of the weights, and of what to cite.
+    sha256
+        Of the weights file.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    task: Task
+    network: NetworkSpec
+    diffusion: DiffusionSpec
+    axes: str = "YX"
+    data_range: tuple[float, float] = (-1.0, 1.0)
+    normalisation: Literal["stack-percentiles", "none"] = "stack-percentiles"
+    pixel_size: tuple[float, float] | None = None
+    deviation_scale: float = 1.0
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    limits: str = ""
+    licence: str = "unknown"
+    citation: tuple[str, ...] = ()
+    sha256: str = ""
+    format: int = FORMAT
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and check ``model.json`` of a model folder.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file is absent, no JSON, of a newer format, or has a wrong, missing or unknown entry.
+    """
+    path = folder / CARD_FILE
+    if not path.is_file():
+        raise DiffuscopeError(f"{folder} is not a model folder: it has no {CARD_FILE}.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DiffuscopeError(f"{path} is not valid JSON: {error}.") from error
+    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+        raise DiffuscopeError(f"{path} has format {values['format']}; this version reads format {FORMAT}.")
+    return parse(ModelCard, values, str(path))
