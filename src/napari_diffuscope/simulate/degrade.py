@@ -1,0 +1,251 @@
+"""Random noise for training pairs: every kind of camera and of treatment after it, in any combination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.simulate.camera import Camera, Exposure, draw_sensor, expose
+from napari_diffuscope.simulate.fields import log_uniform
+from napari_diffuscope.simulate.processing import (
+    Compress,
+    Enlarge,
+    Resample,
+    Sharpen,
+    Smooth,
+    Stretch,
+    stitch,
+)
+from napari_diffuscope.simulate.specimens import clean_image
+
+Step = Resample | Smooth | Sharpen
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Everything that decides the statistics of a noisy image.
+
+    Parameters
+    ----------
+    exposure, camera
+        Light and sensor. ``camera.bits`` 0: a photon-counting or floating-point file.
+    frames
+        Number of pictures averaged.
+    enlarge
+        Digital zoom, or ``None``.
+    steps
+        Linear treatments of noisy image and target alike.
+    seam
+        Place and width of a stitching seam as shares of the image, or ``None``.
+    compress
+        Lossy compression of the noisy image, or ``None``.
+    eight_bits
+        Contrast stretch to 8 bits: the share of the range cut off at the dark and at the bright end
+        (negative: left free), or ``None``.
+    subtract
+        Whether the offset and the background are subtracted, and negative values set to zero.
+    """
+
+    exposure: Exposure = field(default_factory=Exposure)
+    camera: Camera = field(default_factory=Camera)
+    frames: int = 1
+    enlarge: Enlarge | None = None
+    steps: tuple[Step, ...] = ()
+    seam: tuple[float, float] | None = None
+    compress: Compress | None = None
+    eight_bits: tuple[float, float] | None = None
+    subtract: bool = False
+
+
+def draw_noise(rng: np.random.Generator) -> NoiseModel:
+    """A random noise model: 1 to 1,000 photons at the peak, any camera, three in ten with correlated noise."""
+    peak = log_uniform(rng, 1, 1000)
+    exposure = Exposure(peak_photons=peak, background_photons=peak * log_uniform(rng, 1e-3, 0.5))
+    model = NoiseModel(
+        exposure=exposure,
+        camera=_draw_camera(rng, exposure),
+        frames=int(rng.choice([1, 2, 4, 8], p=[0.85, 0.07, 0.05, 0.03])),
+        subtract=bool(rng.uniform() < 0.12),
+        eight_bits=_draw_stretch(rng) if rng.uniform() < 0.3 else None,
+    )
+    return _draw_correlation(rng, model) if rng.uniform() < 0.35 else model
+
+
+def noisy(clean01: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A noisy image and its noise-free expectation, in the same units and at equal blur.
+
+    Parameters
+    ----------
+    clean01
+        (Y, X) float32, the clean image in relative units, 0 to about 1.
+    model, rng
+        Noise model and source of randomness.
+
+    Returns
+    -------
+    noisy, clean
+        (Y, X) float32, both in counts (grey values where the model stretches to 8 bits).
+    """
+    small = clean01 if model.enlarge is None else model.enlarge.reduce(clean01)
+    photons = model.exposure.photons(np.maximum(small, 0))
+    clean = model.camera.expected(photons)
+    taken = _take(photons, model, rng)
+    if model.enlarge is not None:
+        clean, taken = (model.enlarge(image, clean01.shape) for image in (clean, taken))
+    for step in model.steps:
+        clean, taken = step(clean), step(taken)
+    return _finish(taken, clean, model)
+
+
+def noise_level(noisy: np.ndarray, clean: np.ndarray) -> float:
+    """Root mean square of the noise relative to the range of the signal (its 99.8th minus its 0.2nd percentile)."""
+    low, high = np.percentile(clean, [0.2, 99.8])
+    rms = float(np.sqrt(np.mean(np.square(noisy - clean, dtype=np.float64))))
+    return rms / max(float(high - low), 1e-9)
+
+
+def training_pair(
+    rng: np.random.Generator, shape: Sequence[int], pixel_size_um: float | None = None
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Draw specimen, optics and noise.
+
+    Returns
+    -------
+    noisy, clean
+        As of :func:`noisy`.
+    info
+        What was drawn: kind, pixel size, optics, the noise model and the noise level.
+    """
+    image, info = clean_image(rng, shape, pixel_size_um=pixel_size_um)
+    model = draw_noise(rng)
+    taken, clean = noisy(image, model, rng)
+    return taken, clean, {**info, "noise": model, "noise_level": noise_level(taken, clean)}
+
+
+def _draw_camera(rng: np.random.Generator, exposure: Exposure) -> Camera:
+    """CCD, EMCCD, sCMOS or point detector, its gain such that the range of the converter is used."""
+    kind = rng.choice(["ccd", "emccd", "scmos", "detector"], p=[0.3, 0.2, 0.3, 0.2])
+    camera = Camera(
+        quantum_efficiency=rng.uniform(0.3, 0.95),
+        offset=rng.choice([0.0, log_uniform(rng, 10, 1000)]),
+        read_noise=log_uniform(rng, 0.5, 10),
+        bits=int(rng.choice([8, 12, 16, 0], p=[0.1, 0.3, 0.5, 0.1])),
+    )
+    if kind == "emccd":
+        camera = replace(camera, multiplication=log_uniform(rng, 10, 500), read_noise=log_uniform(rng, 5, 60))
+    elif kind == "scmos":
+        camera = replace(
+            camera,
+            read_noise=log_uniform(rng, 0.7, 3),
+            gain_spread=rng.uniform(0, 0.06),
+            read_noise_spread=rng.uniform(0.1, 0.6),
+            offset_spread=rng.uniform(0, 2),
+            hot_pixels=rng.choice([0.0, log_uniform(rng, 1e-4, 3e-3)]),
+            hot_electrons=log_uniform(rng, 10, 300),
+        )
+    elif kind == "detector":
+        camera = replace(camera, read_noise=0.0 if rng.uniform() < 0.5 else log_uniform(rng, 0.05, 0.5))
+    # A detector whose read noise drowns the brightest pixel teaches nothing.
+    most = 0.3 * camera.quantum_efficiency * camera.multiplication * max(exposure.peak_photons, 2.0)
+    return _with_gain(rng, replace(camera, read_noise=min(camera.read_noise, most)), exposure)
+
+
+def _with_gain(rng: np.random.Generator, camera: Camera, exposure: Exposure) -> Camera:
+    """Choose the gain: the peak takes 3 % to 80 % of the range, or, now and then, more than all of it."""
+    limit = camera.ceiling if camera.bits else 65535.0
+    offset = min(camera.offset, 0.1 * limit)
+    share = rng.uniform(1.05, 1.8) if rng.uniform() < 0.1 else log_uniform(rng, 0.03, 0.8)
+    electrons = camera.quantum_efficiency * camera.multiplication
+    electrons *= exposure.peak_photons + exposure.background_photons
+    gain = share * (limit - offset) / electrons
+    if camera.bits != 8:
+        gain = min(gain, log_uniform(rng, 0.5, 200) / camera.multiplication)
+    return replace(camera, offset=offset, gain=gain, offset_spread=camera.offset_spread * gain)
+
+
+def _draw_stretch(rng: np.random.Generator) -> tuple[float, float]:
+    dark = rng.uniform(-0.2, 0.05)
+    bright = rng.uniform(0.0, 0.4) if rng.uniform() < 0.25 else -log_uniform(rng, 0.02, 3)
+    return dark, bright
+
+
+def _draw_correlation(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    """One or two of the treatments that correlate noise."""
+    for kind in rng.choice(6, size=rng.choice([1, 2], p=[0.7, 0.3]), replace=False):
+        model = _CORRELATIONS[kind](rng, model)
+    return model
+
+
+def _with_resampling(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    step = Resample(
+        shift=(rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)),
+        angle=rng.choice([0.0, rng.normal(0, 0.05)]),
+        zoom=rng.choice([1.0, 1 + rng.normal(0, 0.04)]),
+        order=int(rng.choice([1, 3], p=[0.7, 0.3])),
+    )
+    return replace(model, steps=(*model.steps, step))
+
+
+def _with_smoothing(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    sigma = log_uniform(rng, 0.3, 1.5)
+    other = sigma if rng.uniform() < 0.7 else rng.choice([0.01, sigma / 2])
+    return replace(model, steps=(*model.steps, Smooth((other, sigma))))
+
+
+def _with_sharpening(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    step = Sharpen(sigma=log_uniform(rng, 0.8, 4), amount=log_uniform(rng, 0.2, 2))
+    return replace(model, steps=(*model.steps, step))
+
+
+def _with_enlarging(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    return replace(model, enlarge=Enlarge(log_uniform(rng, 1.15, 2.5), int(rng.choice([1, 3]))))
+
+
+def _with_seam(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    return replace(model, seam=(rng.uniform(0.1, 0.9), log_uniform(rng, 0.02, 0.5)))
+
+
+def _with_compression(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    return replace(model, compress=Compress(log_uniform(rng, 0.005, 0.06), rng.uniform(1, 8)))
+
+
+_CORRELATIONS = (
+    _with_resampling,
+    _with_smoothing,
+    _with_sharpening,
+    _with_enlarging,
+    _with_seam,
+    _with_compression,
+)
+
+
+def _take(photons: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> np.ndarray:
+    """The picture as it leaves the camera, of all frames and on both sides of a seam."""
+    camera = model.camera
+    maps = camera.gain_spread or camera.offset_spread or camera.read_noise_spread or camera.hot_pixels
+    sensor = draw_sensor(camera, photons.shape, rng) if maps else None
+    frames = [expose(photons, camera, rng, sensor=sensor) for _ in range(model.frames)]
+    taken = np.mean(frames, axis=0, dtype=np.float32) if len(frames) > 1 else frames[0]
+    if model.seam is None:
+        return taken
+    return stitch(taken, expose(photons, camera, rng, sensor=sensor), *model.seam)
+
+
+def _finish(taken: np.ndarray, clean: np.ndarray, model: NoiseModel) -> tuple[np.ndarray, np.ndarray]:
+    """Saturation, compression, background subtraction and contrast stretch."""
+    ceiling = model.camera.ceiling
+    clean = np.minimum(clean, np.float32(ceiling))
+    if model.compress is not None:
+        taken = model.compress(taken)
+    if model.subtract:
+        floor = model.camera.expected(np.float32(model.exposure.background_photons))
+        taken, clean = (np.maximum(image - floor, 0) for image in (taken, clean))
+    if model.eight_bits is not None:
+        low, high = float(clean.min()), float(clean.max())
+        dark, bright = model.eight_bits
+        stretch = Stretch(low + dark * (high - low), high - bright * (high - low))
+        taken, clean = stretch(taken), stretch(clean, rounded=False)
+    return taken, clean
