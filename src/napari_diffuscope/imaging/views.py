@@ -1,0 +1,158 @@
+"""Lazy views of arrays: reordered axes and colour to grey, reading only what is indexed.
+
+They stand in for a dask graph: nothing is read, copied or scheduled before an index is taken.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue: ITU-R BT.709, item 3.2."""
+
+FullIndex = tuple[int | slice, ...]
+
+
+class ArrayLike(Protocol):
+    """Anything with a shape, a dtype and slicing: numpy, dask, zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length along each axis."""
+        ...
+
+    @property
+    def dtype(self) -> Any:
+        """Pixel type."""
+        ...
+
+    def __getitem__(self, index: Any) -> Any: ...
+
+
+def _position(index: Any, length: int) -> int:
+    position = operator.index(index)
+    if not -length <= position < length:
+        raise IndexError(f"index {position} is out of bounds for an axis of length {length}")
+    return position % length
+
+
+def _steps(index: slice, length: int) -> slice:
+    start, stop, step = index.indices(length)
+    if step < 0:
+        raise IndexError("lazy views are not sliced backwards")
+    return slice(start, max(start, stop), step)
+
+
+def full_index(index: Any, shape: Sequence[int]) -> FullIndex:
+    """One non-negative integer or slice per axis, from integers, slices and one ellipsis.
+
+    Raises
+    ------
+    IndexError
+        For too many indices, positions outside, backward slices and anything but integers and slices.
+    """
+    items = index if isinstance(index, tuple) else (index,)
+    if ... in items:
+        cut = items.index(...)
+        rest = items[cut + 1 :]
+        items = items[:cut] + (slice(None),) * (len(shape) - len(items) + 1) + rest
+    if len(items) > len(shape):
+        raise IndexError(f"{len(items)} indices for {len(shape)} axes")
+    items += (slice(None),) * (len(shape) - len(items))
+    return tuple(
+        _steps(item, length) if isinstance(item, slice) else _position(item, length)
+        for item, length in zip(items, shape, strict=True)
+    )
+
+
+class _LazyArray:
+    """What the views share: dimensions, and conversion to numpy by reading everything."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a lazy view cannot become an array without a copy")
+        return self[...].astype(dtype if dtype is not None else self.dtype, copy=False)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype})"
+
+
+class AxisView(_LazyArray):
+    """Axes of an array in another order, some of them fixed at an index or cut short.
+
+    Parameters
+    ----------
+    data
+        The array that is looked at.
+    order
+        For each axis of the view, the axis of ``data``.
+    fixed
+        For every other axis of ``data``, the index to take.
+    lengths
+        Axes of ``data`` of which only the first so many elements belong to the view.
+    """
+
+    def __init__(
+        self,
+        data: ArrayLike,
+        order: Sequence[int],
+        *,
+        fixed: Mapping[int, int] | None = None,
+        lengths: Mapping[int, int] | None = None,
+    ) -> None:
+        self._data = data
+        self._order = tuple(order)
+        self._fixed = dict(fixed or {})
+        if sorted((*self._order, *self._fixed)) != list(range(len(data.shape))):
+            raise ValueError(f"order {order} and fixed {fixed} must name each of {len(data.shape)} axes once")
+        cut = lengths or {}
+        self.shape = tuple(min(int(data.shape[axis]), cut.get(axis, data.shape[axis])) for axis in order)
+        self.dtype = np.dtype(data.dtype)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        source: dict[int, int | slice] = dict(self._fixed)
+        source.update(zip(self._order, full_index(index, self.shape), strict=True))
+        block = np.asarray(self._data[tuple(source[axis] for axis in range(len(source)))])
+        kept = [axis for axis in self._order if isinstance(source[axis], slice)]
+        read = sorted(kept)
+        return block.transpose([read.index(axis) for axis in kept])
+
+
+class LuminanceView(_LazyArray):
+    """Luminance of an array whose last axis holds red, green, blue and maybe alpha, which is left out.
+
+    Parameters
+    ----------
+    data
+        Shape ``(..., 3)`` or ``(..., 4)``; the weights apply to the values as they are stored.
+    """
+
+    def __init__(self, data: ArrayLike) -> None:
+        self._data = data
+        self.shape = tuple(data.shape[:-1])
+        self.dtype = np.dtype(np.float32)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        colour = np.asarray(self._data[(*full_index(index, self.shape), slice(None))])
+        return np.asarray(colour[..., :3] @ np.asarray(LUMINANCE), dtype=np.float32)
