@@ -1,0 +1,95 @@
+# make demo             open the window on a sample image
+# make demo HEADLESS=1  the same on a virtual screen; leaves demo-screenshot.png
+# make test             the whole test suite
+# make lint             ruff and mypy
+# make bench            every script in benchmarks/, each printing a table
+# make docs             screenshots by script, then the pages into site/
+#
+# A fresh machine needs Python 3.11 or newer, make and git. Everything else goes into .venv.
+# PYTHON=/path/to/python chooses the Python; ARGS="..." adds arguments to pytest.
+
+PYTHON ?= python3
+HEADLESS ?=
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
+
+# Left over from a shell, these would slow the networks down or leave napari without OpenGL.
+unexport OMP_NUM_THREADS
+unexport MKL_NUM_THREADS
+unexport QT_QPA_PLATFORM
+
+SYSTEM := $(shell uname -s)
+ifeq ($(SYSTEM),Linux)
+VIRTUAL_SCREEN := xvfb-run -a -s "-screen 0 1600x1000x24"
+else
+VIRTUAL_SCREEN :=
+endif
+
+.PHONY: help demo test lint bench docs clean screen virtual-screen
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+# --- environment: one stamp per set of tools, so that a second run is quick and needs no network ---
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1 | tail -n 1): name another one with  make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian and Ubuntu: sudo apt-get install python3-venv) and try again." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(RUN)
+	$(INSTALL) -e ".[test]"
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(RUN)
+	$(INSTALL) -e ".[test,dev]"
+	@touch $@ $(VENV)/.installed-test
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(RUN)
+	$(INSTALL) -e ".[test,docs]"
+	@touch $@ $(VENV)/.installed-test
+
+screen:
+	@.ci/system-packages
+
+virtual-screen:
+	@.ci/system-packages --virtual
+
+# --- what one does ---
+
+ifeq ($(HEADLESS),)
+demo: $(VENV)/.installed-test screen
+	$(RUN) -m napari_diffuscope.viewer.demo
+else
+demo: $(VENV)/.installed-test virtual-screen
+	@rm -f demo-screenshot.png
+	$(VIRTUAL_SCREEN) $(RUN) -m napari_diffuscope.viewer.demo --screenshot demo-screenshot.png
+	@test -s demo-screenshot.png || { echo "The demo ended without leaving demo-screenshot.png." >&2; exit 1; }
+	@echo "Look at demo-screenshot.png"
+endif
+
+test: $(VENV)/.installed-test virtual-screen
+	$(RUN) -m pytest -q $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+bench: $(VENV)/.installed-test
+	@set -e; for script in benchmarks/[!_]*.py; do \
+	  test -e "$$script" || { echo "There is no script in benchmarks/." >&2; exit 1; }; \
+	  echo; echo "== $$script"; $(RUN) "$$script"; done
+
+docs: $(VENV)/.installed-docs virtual-screen
+	$(VIRTUAL_SCREEN) $(RUN) docs/screenshots.py
+	$(RUN) -m mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist site demo-screenshot.png .pytest_cache .mypy_cache .ruff_cache
