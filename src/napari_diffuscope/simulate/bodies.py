@@ -80,9 +80,10 @@ def cells(
     diameter_um: float | None = None,
     crowding: float | None = None,
 ) -> np.ndarray:
-    """Spread cells: granular cytoplasm, thicker towards a dark, bright or missing nucleus: float32 of ``shape``.
+    """Spread cells: granular cytoplasm, thicker towards a dark, bright or missing nucleus.
 
-    ``diameter_um`` is the mean diameter (12 to 60 µm where not given), ``crowding`` as for nuclei.
+    ``diameter_um`` is the mean diameter (12 to 60 µm where not given), ``crowding`` as for nuclei;
+    float32 of ``shape``.
     """
     pixel = pixel_sizes(pixel_size_um, len(shape))
     diameter_um = diameter_um or log_uniform(rng, 12, 60)
@@ -114,7 +115,7 @@ def cytoplasm(
     haze = np.exp(rng.uniform(0.1, 0.8) * fine)
     holes = smooth_field(rng, shape, np.maximum(rng.uniform(0.5, 2) / pixel, 2.0))
     haze *= 1 - rng.uniform(0, 0.9) / (1 + np.exp(np.clip(6 * (2.0 - holes), -50, 50)))
-    return (haze / haze.mean()).astype(np.float32)
+    return np.asarray(haze / haze.mean(), dtype=np.float32)
 
 
 def bodies(
@@ -126,9 +127,9 @@ def bodies(
     crowding: float,
     dent: float,
 ) -> Iterator[Body]:
-    """Bodies of mean diameter ``diameter_um`` that hardly overlap; ``dent`` is the roughness of their outlines.
+    """Bodies of mean diameter ``diameter_um`` that hardly overlap.
 
-    In 3D they lie flat: their height is about half their width.
+    ``dent`` is the roughness of their outlines. In 3D they lie flat: their height is about half their width.
     """
     size = field_of_view(shape, pixel_size_um)
     for centre in _apart(rng, size, diameter_um * 0.95, crowding):
@@ -144,14 +145,15 @@ def bodies(
 def _apart(rng: np.random.Generator, size: np.ndarray, distance: float, crowding: float) -> np.ndarray:
     """Random places at least ``distance`` apart in the last two axes, also just outside the field: (N, D)."""
     room = float(np.prod(size[-2:] / distance + 1))
-    tries = int(np.clip(crowding * 2.5 * room, 2, 800))
+    tries = int(np.clip(crowding * 2.5 * room, 2, 500))
     places = rng.uniform(-0.5, 0.5, (tries, len(size))) * (size + distance) + size / 2
     places[:, :-2] = size[:-2] * rng.uniform(0.3, 0.7, places[:, :-2].shape)
-    kept = np.empty((0, len(size)))
-    for place in places:
-        if not len(kept) or ((kept[:, -2:] - place[-2:]) ** 2).sum(axis=1).min() > distance**2:
-            kept = np.vstack([kept, place])
-    return kept
+    y, x = places[:, -2], places[:, -1]
+    close = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2 < distance**2
+    kept = np.zeros(tries, bool)
+    for index in range(tries):
+        kept[index] = not (close[index] & kept).any()
+    return places[kept]
 
 
 def _body(
@@ -184,11 +186,11 @@ def _body(
 
 def _outline(rng: np.random.Generator, direction: np.ndarray, dent: float) -> np.ndarray:
     """Relative distance of the outline in each direction (D, …): around 1, bounded to 0.6 … 1.4."""
-    outline = np.ones(direction.shape[1:], np.float32)
-    for _ in range(3):
-        wave = rng.normal(0, 2.0, len(direction)).astype(np.float32)
-        outline += rng.normal(0, dent) * np.cos(np.tensordot(wave, direction, 1) + rng.uniform(0, 2 * np.pi))
-    return np.clip(outline, 0.6, 1.4)
+    waves = rng.normal(0, 2.0, (3, len(direction))).astype(np.float32)
+    phase = rng.uniform(0, 2 * np.pi, (3, 1)).astype(np.float32)
+    ripple = np.cos(waves @ direction.reshape(len(direction), -1) + phase)
+    outline = 1 + rng.normal(0, dent, 3).astype(np.float32) @ ripple
+    return np.clip(outline, 0.6, 1.4).reshape(direction.shape[1:])
 
 
 def _nucleoli(rng: np.random.Generator, body: Body) -> np.ndarray:

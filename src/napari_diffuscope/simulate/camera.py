@@ -1,6 +1,6 @@
 """Cameras: from photons to counts, with the noise of the light and of the electronics.
 
-The model of the EMVA 1288 standard, with an optional electron multiplier and per-pixel maps as in sCMOS sensors.
+The model of the EMVA 1288 standard, with an optional electron multiplier and the pixel maps of sCMOS sensors.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Exposure:
     bleaching: float = 0.0
 
     def photons(self, clean: np.ndarray, *, frame: int = 0) -> np.ndarray:
-        """Expected photons per pixel of a clean image in relative units, after ``frame`` earlier exposures."""
+        """Photons per pixel expected of a clean image in relative units, after ``frame`` exposures."""
         kept = (1 - self.bleaching) ** frame
         return np.asarray(clean * (self.peak_photons * kept) + self.background_photons, dtype=np.float32)
 
@@ -97,7 +97,10 @@ class Camera:
 
 @dataclass(frozen=True)
 class Sensor:
-    """The pixel maps of one sensor, each (Y, X) float32: gain (relative), offset (counts), read noise and dark electrons."""
+    """The pixel maps of one sensor, each (Y, X) float32.
+
+    Relative gain; offset from the mean one in counts; read noise in electrons; mean dark electrons.
+    """
 
     gain: np.ndarray
     offset: np.ndarray
@@ -150,7 +153,7 @@ def expose(
 
 
 def convert(counts: np.ndarray, camera: Camera) -> np.ndarray:
-    """What the converter makes of analogue counts: rounded and clipped, float32; unchanged without converter."""
+    """What the converter makes of analogue counts: rounded, clipped, float32; unchanged without one."""
     if not camera.bits:
         return counts.astype(np.float32)
-    return np.clip(np.rint(counts), 0, camera.ceiling).astype(np.float32)
+    return np.asarray(np.clip(np.rint(counts), 0, camera.ceiling), dtype=np.float32)

@@ -40,7 +40,7 @@ def wormlike_curves(
         direction = _flat_directions(rng, *start_um.shape)
     bend = np.sqrt(step_um / persistence_um)
     tangents = (_turn_plane if start_um.shape[1] == 2 else _turn_space)(rng, direction, steps, bend)
-    return start_um[:, None] + step_um * (np.cumsum(tangents, axis=1) - tangents[:, :1])
+    return np.asarray(start_um[:, None] + step_um * (np.cumsum(tangents, axis=1) - tangents[:, :1]))
 
 
 def normals(curves: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def normals(curves: np.ndarray) -> np.ndarray:
     along = np.gradient(curves, axis=1)
     across = np.zeros_like(along)
     across[..., -2], across[..., -1] = along[..., -1], -along[..., -2]
-    return across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12))
 
 
 def _flat_directions(rng: np.random.Generator, count: int, ndim: int) -> np.ndarray:

@@ -61,7 +61,7 @@ class NoiseModel:
 
 
 def draw_noise(rng: np.random.Generator) -> NoiseModel:
-    """A random noise model: 1 to 1,000 photons at the peak, any camera, three in ten with correlated noise."""
+    """A random noise model: 1 to 1,000 photons at the peak, any camera, a third with correlated noise."""
     peak = log_uniform(rng, 1, 1000)
     exposure = Exposure(peak_photons=peak, background_photons=peak * log_uniform(rng, 1e-3, 0.5))
     model = NoiseModel(
@@ -101,10 +101,9 @@ def noisy(clean01: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> t
 
 
 def noise_level(noisy: np.ndarray, clean: np.ndarray) -> float:
-    """Root mean square of the noise relative to the range of the signal (its 99.8th minus its 0.2nd percentile)."""
-    low, high = np.percentile(clean, [0.2, 99.8])
+    """Root mean square of the noise relative to the range of the signal (its maximum minus its minimum)."""
     rms = float(np.sqrt(np.mean(np.square(noisy - clean, dtype=np.float64))))
-    return rms / max(float(high - low), 1e-9)
+    return rms / max(float(np.ptp(clean)), 1e-9)
 
 
 def training_pair(
@@ -130,7 +129,7 @@ def _draw_camera(rng: np.random.Generator, exposure: Exposure) -> Camera:
     kind = rng.choice(["ccd", "emccd", "scmos", "detector"], p=[0.3, 0.2, 0.3, 0.2])
     camera = Camera(
         quantum_efficiency=rng.uniform(0.3, 0.95),
-        offset=rng.choice([0.0, log_uniform(rng, 10, 1000)]),
+        offset=0.0 if rng.uniform() < 0.25 else log_uniform(rng, 10, 1000),
         read_noise=log_uniform(rng, 0.5, 10),
         bits=int(rng.choice([8, 12, 16, 0], p=[0.1, 0.3, 0.5, 0.1])),
     )
@@ -143,8 +142,8 @@ def _draw_camera(rng: np.random.Generator, exposure: Exposure) -> Camera:
             gain_spread=rng.uniform(0, 0.06),
             read_noise_spread=rng.uniform(0.1, 0.6),
             offset_spread=rng.uniform(0, 2),
-            hot_pixels=rng.choice([0.0, log_uniform(rng, 1e-4, 3e-3)]),
-            hot_electrons=log_uniform(rng, 10, 300),
+            hot_pixels=0.0 if rng.uniform() < 0.5 else log_uniform(rng, 1e-4, 3e-3),
+            hot_electrons=log_uniform(rng, 5, 100),
         )
     elif kind == "detector":
         camera = replace(camera, read_noise=0.0 if rng.uniform() < 0.5 else log_uniform(rng, 0.05, 0.5))
@@ -182,8 +181,8 @@ def _draw_correlation(rng: np.random.Generator, model: NoiseModel) -> NoiseModel
 def _with_resampling(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
     step = Resample(
         shift=(rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)),
-        angle=rng.choice([0.0, rng.normal(0, 0.05)]),
-        zoom=rng.choice([1.0, 1 + rng.normal(0, 0.04)]),
+        angle=float(rng.choice([0.0, rng.normal(0, 0.05)])),
+        zoom=float(rng.choice([1.0, 1 + rng.normal(0, 0.04)])),
         order=int(rng.choice([1, 3], p=[0.7, 0.3])),
     )
     return replace(model, steps=(*model.steps, step))
@@ -191,7 +190,7 @@ def _with_resampling(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
 
 def _with_smoothing(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
     sigma = log_uniform(rng, 0.3, 1.5)
-    other = sigma if rng.uniform() < 0.7 else rng.choice([0.01, sigma / 2])
+    other = sigma if rng.uniform() < 0.7 else float(rng.choice([0.01, sigma / 2]))
     return replace(model, steps=(*model.steps, Smooth((other, sigma))))
 
 
@@ -228,7 +227,7 @@ def _take(photons: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> n
     maps = camera.gain_spread or camera.offset_spread or camera.read_noise_spread or camera.hot_pixels
     sensor = draw_sensor(camera, photons.shape, rng) if maps else None
     frames = [expose(photons, camera, rng, sensor=sensor) for _ in range(model.frames)]
-    taken = np.mean(frames, axis=0, dtype=np.float32) if len(frames) > 1 else frames[0]
+    taken = np.asarray(np.mean(frames, axis=0, dtype=np.float32))
     if model.seam is None:
         return taken
     return stitch(taken, expose(photons, camera, rng, sensor=sensor), *model.seam)
@@ -241,7 +240,7 @@ def _finish(taken: np.ndarray, clean: np.ndarray, model: NoiseModel) -> tuple[np
     if model.compress is not None:
         taken = model.compress(taken)
     if model.subtract:
-        floor = model.camera.expected(np.float32(model.exposure.background_photons))
+        floor = model.camera.expected(np.asarray(model.exposure.background_photons))
         taken, clean = (np.maximum(image - floor, 0) for image in (taken, clean))
     if model.eight_bits is not None:
         low, high = float(clean.min()), float(clean.max())

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PixelSize = float | Sequence[float]
+from napari_diffuscope.errors import DiffuscopeError
+
+PixelSize = float | Sequence[float] | np.ndarray
 
 
 def pixel_sizes(pixel_size_um: PixelSize, ndim: int) -> np.ndarray:
     """Pixel size per axis in µm, float64 (ndim,); one number stands for all axes."""
     sizes = np.broadcast_to(np.asarray(pixel_size_um, dtype=np.float64), (ndim,)).copy()
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
-        raise ValueError(f"pixel sizes must be positive numbers of micrometres, not {pixel_size_um!r}")
+        raise DiffuscopeError(f"Pixel sizes must be positive numbers of micrometres, not {pixel_size_um!r}.")
     return sizes
 
 
 def field_of_view(shape: Sequence[int], pixel_size_um: PixelSize) -> np.ndarray:
     """Edge lengths of an image in µm, float64 (ndim,)."""
-    return np.asarray(shape, dtype=np.float64) * pixel_sizes(pixel_size_um, len(shape))
+    return np.asarray(np.asarray(shape, dtype=np.float64) * pixel_sizes(pixel_size_um, len(shape)))
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,24 @@ def splat(pixels: np.ndarray, weight: np.ndarray, shape: Sequence[int]) -> np.nd
         float32 of ``shape``; its sum is the sum of the weights of all points well inside.
     """
     grid = np.asarray(shape)
-    padded = grid + 1
+    padded = grid + 2
     # Pixels -1 and n catch the halves that fall over the edge and are cut off below.
-    inside = np.all((pixels > -1) & (pixels < grid), axis=1)
-    pixels, weight = pixels[inside], np.asarray(weight)[inside]
-    low = np.floor(pixels).astype(np.int64)
-    share = pixels - low
-    strides = np.concatenate([np.cumprod((padded + 1)[::-1])[::-1][1:], [1]])
-    total = np.zeros(int(np.prod(padded + 1)))
+    inside = np.ones(len(pixels), bool)
+    for place, edge in zip(pixels.T, grid, strict=True):
+        inside &= (place > -1) & (place < edge)
+    axes = np.ascontiguousarray(pixels[inside].T)
+    low = np.floor(axes).astype(np.int64)
+    shares = (1 - (axes - low), axes - low)
+    strides = np.concatenate([np.cumprod(padded[::-1])[::-1][1:], [1]])
+    first = strides @ (low + 1)
+    total = np.zeros(int(np.prod(padded)))
     for corner in itertools.product((0, 1), repeat=len(grid)):
-        flat = (low + 1 + corner) @ strides
-        part = np.where(np.asarray(corner) == 1, share, 1 - share).prod(axis=1)
-        total += np.bincount(flat, part * weight, total.size)
+        part = np.asarray(weight)[inside].astype(np.float64)
+        for axis, side in enumerate(corner):
+            part *= shares[side][axis]
+        total += np.bincount(first + int(strides @ corner), part, total.size)
     inner = tuple(slice(1, n + 1) for n in grid)
-    return total.reshape(padded + 1)[inner].astype(np.float32)
+    return total.reshape(padded)[inner].astype(np.float32)
 
 
 def join(parts: Sequence[Emitters]) -> Emitters:

@@ -29,7 +29,7 @@ def spline_basis(length: int, spacing: float, phase: float = 0.0) -> np.ndarray:
 
 
 def smooth_field(
-    rng: np.random.Generator, shape: Sequence[int], scale_px: float | Sequence[float]
+    rng: np.random.Generator, shape: Sequence[int], scale_px: float | Sequence[float] | np.ndarray
 ) -> np.ndarray:
     """Random field of mean 0 and variance about 1, smooth over ``scale_px`` pixels (per axis): float32."""
     scales = np.maximum(np.broadcast_to(np.asarray(scale_px, dtype=np.float64), (len(shape),)), 1.0)
@@ -43,7 +43,7 @@ def smooth_field(
 def rough_field(
     rng: np.random.Generator,
     shape: Sequence[int],
-    scale_px: float | Sequence[float],
+    scale_px: float | Sequence[float] | np.ndarray,
     *,
     octaves: int = 3,
     roughness: float = 0.6,

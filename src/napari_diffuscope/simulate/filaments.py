@@ -57,7 +57,7 @@ def actin_bundles(
     bundles: int | None = None,
     width_um: float | None = None,
 ) -> Emitters:
-    """Stress fibres, each a bundle of parallel filaments, in one or two directions, in a mesh of fine ones."""
+    """Stress fibres, bundles of parallel filaments in one or two directions, in a mesh of fine ones."""
     ndim = len(shape)
     size, step = field_of_view(shape, pixel_size_um), pixel_sizes(pixel_size_um, ndim)[-1] / 2
     bundles = bundles or int(log_uniform(rng, 6, 12 + max(shape) / 5))
@@ -71,9 +71,12 @@ def actin_bundles(
     spine = wormlike_curves(rng, start, steps=steps, step_um=step, persistence_um=80.0, direction=direction)
     strands = int(np.clip(np.ceil(2 * width_um / (2 * step)), 2, 8))
     spine = np.repeat(spine, strands, axis=0)
-    offset = rng.normal(0, width_um / 2, (len(spine), 1, 1))
-    taper = np.sin(np.linspace(0.3, np.pi - 0.3, steps))[None, :, None]
-    thick = emitters_on_curves(rng, spine + offset * taper * normals(spine), size, brightness_spread=0.7)
+    offset = (
+        rng.normal(0, width_um / 2, (len(spine), 1, 1))
+        * np.sin(np.linspace(0.3, np.pi - 0.3, steps))[:, None]
+    )
+    offset = offset + rng.normal(0, width_um / 6, (len(spine), steps, 1))
+    thick = emitters_on_curves(rng, spine + offset * normals(spine), size, brightness_spread=0.7)
     fine = microtubules(rng, shape, pixel_size_um, persistence_um=8.0)
     share = log_uniform(rng, 0.1, 0.6)
     return Emitters(

@@ -72,14 +72,15 @@ def _seeds(rng: np.random.Generator, size: np.ndarray, cell_um: float) -> np.nda
 def _walls_in_space(
     rng: np.random.Generator, shape: Sequence[int], pixel: np.ndarray, cell_um: float, wall_um: float
 ) -> np.ndarray:
-    """Walls of a tissue in space, from the distance of every voxel to the plane between its two nearest seeds."""
+    """Walls in space, from the distance of every voxel to the plane between its two nearest seeds."""
     seeds = _seeds(rng, field_of_view(shape, pixel), cell_um)
     axes = [(np.arange(n) + 0.5) * p for n, p in zip(shape, pixel, strict=True)]
     place = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     for axis in range(3):
-        place[..., axis] += 0.08 * cell_um * smooth_field(rng, shape, cell_um / 2 / pixel)
+        bend = 0.08 * cell_um * smooth_field(rng, shape, cell_um / 2 / pixel)
+        place[..., axis] = place[..., axis] + bend
     distance, nearest = cKDTree(seeds).query(place.reshape(-1, 3), k=2)
     apart = np.linalg.norm(seeds[nearest[:, 0]] - seeds[nearest[:, 1]], axis=1)
     to_wall = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * apart)
     half = max(wall_um / 2, float(pixel[-1]) / 2)
-    return np.exp(-0.5 * (to_wall / half) ** 2).reshape(tuple(shape))
+    return np.asarray(np.exp(-0.5 * (to_wall / half) ** 2)).reshape(tuple(shape))

@@ -31,7 +31,7 @@ def mitochondria(
     shape, pixel_size_um
         The image: two or three axes.
     count
-        Number of tubes; drawn so that 3 to 25 % of the field is covered where not given.
+        Number of tubes; drawn so that 4 to 30 % of the field is covered where not given.
     width_um
         Mean diameter, 0.25 to 0.7 µm where not given.
     branching
@@ -44,9 +44,9 @@ def mitochondria(
     width_um = width_um or log_uniform(rng, 0.25, 0.7)
     branching = rng.uniform(0, 0.7) if branching is None else branching
     hollow = rng.uniform() < 0.3 if hollow is None else hollow
-    mean_um = log_uniform(rng, 1.5 * width_um, 20 * width_um)
+    mean_um = log_uniform(rng, 2.5, 25) * width_um
     if count is None:
-        covered = log_uniform(rng, 0.03, 0.25) * float(np.prod(size[-2:]))
+        covered = log_uniform(rng, 0.04, 0.3) * float(np.prod(size[-2:]))
         count = int(np.clip(covered / (mean_um * width_um), 2, 600))
     spines = _spines(rng, size, count, mean_um, step, branching)
     return _tubes(rng, spines, size, mean_um, width_um, step, hollow)
@@ -85,14 +85,14 @@ def _tubes(
     radius = (width_um / 2) * np.exp(rng.normal(0, 0.15, (count, 1)))
     radius = radius * _beading(rng, count, steps, width_um / step)
     radius = radius * _rounded_ends(length, steps, width_um / step)
-    # Enough points to fill the cross-section: about four for every half pixel of the diameter.
-    repeats = int(np.clip(np.ceil(4 * width_um / step), 4, 40))
+    # Enough points to fill the cross-section, the fewer the more tubes there are.
+    most = 80_000 / max(int(kept.sum()), 1)
+    repeats = int(np.clip(np.ceil(3 * width_um / step), 3, max(most, 3)))
     owner, place = (np.repeat(index, repeats) for index in np.nonzero(kept))
     centre, r = spines[owner, place], radius[owner, place]
     out = r if hollow else r * np.sqrt(rng.uniform(size=len(r)))
     turn = rng.uniform(0, 2 * np.pi, len(r))
     position = centre + (out * np.cos(turn))[:, None] * normals(spines)[owner, place]
-    position += rng.normal(0, step, position.shape) * (np.arange(ndim) >= ndim - 2)
     if ndim == 3:
         position[:, 0] += out * np.sin(turn)
     brightness = np.exp(rng.normal(0, 0.35, count))
@@ -103,11 +103,12 @@ def _beading(rng: np.random.Generator, count: int, steps: int, width_steps: floa
     """Slow changes of the width along each tube, around 1: (count, steps)."""
     phase = rng.uniform(0, 2 * np.pi, (count, 1))
     wave = rng.uniform(2, 6, (count, 1)) * max(width_steps, 1.0)
-    return 1 + rng.uniform(0, 0.35, (count, 1)) * np.sin(2 * np.pi * np.arange(steps) / wave + phase)
+    swelling = rng.uniform(0, 0.35, (count, 1))
+    return 1 + swelling * np.sin(2 * np.pi * np.arange(steps) / wave + phase)
 
 
 def _rounded_ends(length: np.ndarray, steps: int, width_steps: float) -> np.ndarray:
     """Factor that closes tubes of ``length`` steps with half circles: (count, steps), 0.1 to 1."""
     place = np.arange(steps) + 0.5
     to_end = np.minimum(place, length[:, None] - place) / max(width_steps / 2, 1e-9)
-    return np.sqrt(np.clip(1 - np.clip(1 - to_end, 0, 1) ** 2, 0.01, 1))
+    return np.asarray(np.sqrt(np.clip(1 - np.clip(1 - to_end, 0, 1) ** 2, 0.01, 1)))

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import fft
 from scipy.special import erf, j0, j1
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.simulate.emitters import PixelSize, pixel_sizes
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
@@ -63,9 +64,11 @@ def airy_psf(
     The array reaches ``radius_um`` from the centre, ten half widths where not given; its rim is left out.
     """
     unit = wavelength_nm / 1000 / numerical_aperture
-    return _radial_psf(
-        lambda r: _jinc_squared(2 * np.pi * r / unit), pixel_size_um, AIRY_FWHM * unit, radius_um
-    )
+    times = _oversampling(pixel_size_um, AIRY_FWHM * unit)
+    radius_um = 5 * AIRY_FWHM * unit if radius_um is None else radius_um
+    half = max(1, int(np.ceil(radius_um / pixel_size_um))) * times + times // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1] * (pixel_size_um / times)
+    return unit_sum(_bin(_jinc_squared(2 * np.pi * np.hypot(y, x) / unit), times))
 
 
 def confocal_psf(
@@ -129,7 +132,7 @@ def widefield_psf_3d(
         Unit sum, float32 (Z, Y, X). Every plane carries nearly the same light, as in a real widefield stack.
     """
     if any(n % 2 == 0 for n in shape):
-        raise ValueError(f"a point spread function needs odd edges, not {tuple(shape)}")
+        raise DiffuscopeError(f"A point spread function needs odd edges, not {tuple(shape)}.")
     pixel, wavelength = pixel_sizes(pixel_size_um, 3), wavelength_nm / 1000
     z, y, x = ((np.arange(n) - n // 2) * p for n, p in zip(shape, pixel, strict=True))
     r = np.hypot(y[:, None], x[None])
@@ -188,7 +191,7 @@ def blur(density: np.ndarray, psf: np.ndarray) -> np.ndarray:
 
 def unit_sum(psf: np.ndarray) -> np.ndarray:
     """The same shape of spot with a sum of 1, as float32."""
-    return (psf / psf.sum(dtype=np.float64)).astype(np.float32)
+    return np.asarray(psf / psf.sum(dtype=np.float64), dtype=np.float32)
 
 
 def _jinc_squared(v: np.ndarray) -> np.ndarray:
@@ -199,14 +202,6 @@ def _jinc_squared(v: np.ndarray) -> np.ndarray:
 def _oversampling(pixel_um: float, fwhm_um: float) -> int:
     """Odd number of samples per pixel edge that resolves a spot: six or more across its width."""
     return 2 * int(np.ceil(3 * pixel_um / fwhm_um)) + 1 if pixel_um > fwhm_um / 6 else 1
-
-
-def _radial_psf(profile, pixel_um: float, fwhm_um: float, radius_um: float | None) -> np.ndarray:  # type: ignore[no-untyped-def]
-    times = _oversampling(pixel_um, fwhm_um)
-    radius_um = 5 * fwhm_um if radius_um is None else radius_um
-    half = max(1, int(np.ceil(radius_um / pixel_um))) * times + times // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1] * (pixel_um / times)
-    return unit_sum(_bin(profile(np.hypot(y, x)), times))
 
 
 def _bin(fine: np.ndarray, times: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What happens to images between camera and file, and correlates their noise.
 
-Every step is a small frozen dataclass, called with an image; the same linear step applied to a noisy image and
-to its expectation keeps both at equal blur.
+Every step is a small frozen dataclass, called with an image; the same linear step applied to a noisy image
+and to its expectation keeps both at equal blur.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.fft import dctn, idctn
 class Resample:
     """Shift, turn or squeeze by less than a few per cent, as registration, unwarping and stitching do.
 
-    ``shift`` (y, x) in pixels, ``angle`` in radians, ``zoom`` relative; linear interpolation (order 1) or cubic (3).
+    ``shift`` (y, x) in pixels, ``angle`` in radians, ``zoom`` relative; linear (order 1) or cubic (3).
     """
 
     shift: tuple[float, float] = (0.5, 0.5)
@@ -49,7 +49,7 @@ class Smooth:
 
 @dataclass(frozen=True)
 class Sharpen:
-    """Unsharp mask of ``sigma`` pixels and ``amount``: boosts noise at middle frequencies, as deconvolution does."""
+    """Unsharp mask of ``sigma`` pixels: boosts middle frequencies by ``amount``, as deconvolution does."""
 
     sigma: float = 1.5
     amount: float = 1.0
@@ -146,4 +146,4 @@ def _area_matrix(length: int, small: int) -> np.ndarray:
     left, right = edges[:-1, None], edges[1:, None]
     pixel = np.arange(length)
     covered = np.clip(np.minimum(right, pixel + 1) - np.maximum(left, pixel), 0, None)
-    return (covered / (right - left)).astype(np.float32)
+    return np.asarray(covered / (right - left), dtype=np.float32)

@@ -60,7 +60,7 @@ def _centres(rng: np.random.Generator, size: np.ndarray, count: int, clustering:
     homes = rng.uniform(0, 1, (max(1, count // 15), len(size))) * size
     near = homes[rng.integers(0, len(homes), count)]
     near = near + log_uniform(rng, 0.02, 0.1) * size[-1] * rng.standard_normal(centre.shape)
-    return np.where(clustered[:, None], near, centre)
+    return np.asarray(np.where(clustered[:, None], near, centre))
 
 
 def _in_ball(rng: np.random.Generator, count: int, ndim: int, *, hollow: bool) -> np.ndarray:
@@ -69,4 +69,4 @@ def _in_ball(rng: np.random.Generator, count: int, ndim: int, *, hollow: bool) -
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     if not hollow:
         points *= np.cbrt(rng.uniform(size=(count, 1)))
-    return points[:, -ndim:]
+    return np.asarray(points[:, -ndim:])

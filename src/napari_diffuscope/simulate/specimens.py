@@ -7,13 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.simulate.bodies import cells, cytoplasm, nuclei
 from napari_diffuscope.simulate.emitters import PixelSize, pixel_sizes
 from napari_diffuscope.simulate.fields import log_uniform, smooth_field, soft_step
 from napari_diffuscope.simulate.filaments import actin_bundles, microtubules
 from napari_diffuscope.simulate.membranes import membranes
 from napari_diffuscope.simulate.mitochondria import mitochondria
-from napari_diffuscope.simulate.optics import AIRY_FWHM, airy_psf, blur, confocal_psf, gaussian_psf, sted_psf
+from napari_diffuscope.simulate.optics import (
+    AIRY_FWHM,
+    FWHM_PER_SIGMA,
+    airy_psf,
+    blur,
+    confocal_psf,
+    gaussian_psf,
+    sted_psf,
+)
 from napari_diffuscope.simulate.processing import Enlarge, Smooth
 from napari_diffuscope.simulate.puncta import puncta
 
@@ -73,7 +82,7 @@ def specimen(
     if kind in _AREAS:
         return _AREAS[kind](rng, shape, pixel_size_um, **choices)
     if kind not in _LINES:
-        raise ValueError(f"specimen {kind!r} is unknown; choose one of {', '.join(KINDS)}")
+        raise DiffuscopeError(f"Specimen {kind!r} is unknown; choose one of {', '.join(KINDS)}.")
     rendered: np.ndarray = _LINES[kind](rng, shape, pixel_size_um, **choices).render(shape, pixel_size_um)
     return rendered
 
@@ -143,7 +152,7 @@ def _cell_outline(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
 def _draw_optics(rng: np.random.Generator, pixel: float) -> tuple[str, float, np.ndarray]:
     """Name, full width at half maximum in µm and point spread function of a random microscope.
 
-    The width is 1.2 to 7 pixels, within what an objective of aperture 0.1 to 1.45 can give; finer ones are STED.
+    The width is 1.2 to 7 pixels, within what apertures of 0.1 to 1.45 can give; finer spots are STED.
     """
     wavelength = rng.uniform(450, 700)
     finest = AIRY_FWHM * wavelength / 1000 / 1.45
@@ -155,7 +164,7 @@ def _draw_optics(rng: np.random.Generator, pixel: float) -> tuple[str, float, np
     if name == "widefield":
         return name, fwhm, airy_psf(pixel, wavelength_nm=wavelength, numerical_aperture=aperture)
     if name == "gaussian":
-        return name, fwhm, gaussian_psf(pixel, fwhm / 2.3548)
+        return name, fwhm, gaussian_psf(pixel, fwhm / FWHM_PER_SIGMA)
     psf = confocal_psf(
         pixel, excitation_nm=0.9 * wavelength, emission_nm=wavelength, numerical_aperture=aperture
     )
