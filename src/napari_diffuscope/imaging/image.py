@@ -204,7 +204,9 @@ def full_resolution(data: Any) -> ArrayLike:
     try:
         return np.asarray(data)
     except ValueError as error:
-        raise DiffuscopeError(f"These are no pixels of one image ({error}); pass an array.") from error
+        raise DiffuscopeError(
+            "These lists are not the pixels of one image; pass an array with equally long rows."
+        ) from error
 
 
 def _largest(levels: list[Any]) -> ArrayLike:
