@@ -190,7 +190,7 @@ def _outline(rng: np.random.Generator, direction: np.ndarray, dent: float) -> np
     phase = rng.uniform(0, 2 * np.pi, (3, 1)).astype(np.float32)
     ripple = np.cos(waves @ direction.reshape(len(direction), -1) + phase)
     outline = 1 + rng.normal(0, dent, 3).astype(np.float32) @ ripple
-    return np.clip(outline, 0.6, 1.4).reshape(direction.shape[1:])
+    return np.asarray(np.clip(outline, 0.6, 1.4)).reshape(direction.shape[1:])
 
 
 def _nucleoli(rng: np.random.Generator, body: Body) -> np.ndarray:

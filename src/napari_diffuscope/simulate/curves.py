@@ -53,7 +53,7 @@ def normals(curves: np.ndarray) -> np.ndarray:
 
 def _flat_directions(rng: np.random.Generator, count: int, ndim: int) -> np.ndarray:
     vectors = rng.standard_normal((count, ndim))
-    vectors[:, :-2] *= 0.15
+    vectors[:, :-2] *= 0.06
     return vectors
 
 

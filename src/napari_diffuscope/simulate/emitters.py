@@ -53,6 +53,16 @@ class Emitters:
         """The same emitters after each owner has moved by its row of ``shift_um`` (owners, D)."""
         return Emitters(self.position_um + shift_um[self.owner], self.weight, self.owner)
 
+    def within(self, chance: np.ndarray, pixel_size_um: PixelSize, rng: np.random.Generator) -> Emitters:
+        """The emitters of those owners that survive a draw with the ``chance`` (an image) at their centre."""
+        owners = int(self.owner.max(initial=-1)) + 1
+        number = np.maximum(np.bincount(self.owner, minlength=owners), 1)
+        centre = [np.bincount(self.owner, axis, owners) / number for axis in self.position_um.T]
+        place = np.stack(centre, axis=1) / pixel_sizes(pixel_size_um, chance.ndim)
+        index = np.clip(place.astype(int), 0, np.asarray(chance.shape) - 1)
+        kept = (rng.uniform(size=owners) < chance[tuple(index.T)])[self.owner]
+        return Emitters(self.position_um[kept], self.weight[kept], self.owner[kept])
+
 
 def splat(pixels: np.ndarray, weight: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Share out weights at sub-pixel positions to the 2**D nearest pixels, linearly per axis.

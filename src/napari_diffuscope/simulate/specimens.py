@@ -138,12 +138,12 @@ def _compose(rng: np.random.Generator, kind: str, shape: Sequence[int], pixel: f
         haze = cytoplasm(rng, shape, pixel)
         density = density + log_uniform(rng, 0.01, 0.4) * peak * haze
     if kind not in _LARGE and rng.uniform() < 0.5:
-        density = density * _cell_outline(rng, shape)
+        density = density * cell_outline(rng, shape)
     return density
 
 
-def _cell_outline(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-    """Soft mask of a few large cells: float32, 0 to 1, never empty."""
+def cell_outline(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Soft mask of the parts of the field that large cells cover: float32 of ``shape``, 0 to 1."""
     outline = smooth_field(rng, shape, max(shape) * rng.uniform(0.2, 0.6))
     outline = outline - np.quantile(outline, rng.uniform(0.1, 0.7))
     return soft_step(outline, log_uniform(rng, 0.01, 0.3))

@@ -1,0 +1,187 @@
+"""Makes the sample data: ``python -m napari_diffuscope.simulate.samples OUT_FOLDER``.
+
+The clean image is rounded to whole counts before the noise is drawn, so the noise depends on the clean file
+and the seed alone, and not on the last bit of a Fourier transform.
+"""
+
+from __future__ import annotations
+
+import argparse
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from napari_diffuscope.simulate.camera import Camera, Exposure, expose
+from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER, SAMPLE_NAMES, sample_path
+from napari_diffuscope.simulate.sample_readme import sample_readme
+from napari_diffuscope.simulate.scenes import (
+    mitochondria_scene,
+    moving_scene,
+    nuclei_and_filaments_scene,
+)
+
+__all__ = [
+    "SAMPLES",
+    "SAMPLE_FOLDER",
+    "SAMPLE_NAMES",
+    "Sample",
+    "make_sample",
+    "sample_path",
+    "write_samples",
+]
+
+_DETECTOR = Camera(quantum_efficiency=0.8, gain=25.0, offset=200.0, read_noise=0.6, bits=16)
+_SCMOS = Camera(quantum_efficiency=0.8, gain=25.0, offset=400.0, read_noise=1.6, bits=16)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One simulated recording and everything that decides its numbers.
+
+    Parameters
+    ----------
+    name
+        Start of its file names.
+    seed
+        Seed of the specimen; the noise is drawn from (seed, 1).
+    scene
+        Makes the clean image, relative, from a generator, a shape and a pixel size.
+    axes, shape, scale
+        Axes of the file, and the size of a step along each: seconds for T, µm for Z, Y and X.
+    exposure, camera
+        Light and sensor. Bleaching runs along the first axis.
+    what, optics
+        The specimen and the point spread function in words.
+    keep_clean
+        Whether the clean image is a file too.
+    """
+
+    name: str
+    seed: int
+    scene: Callable[[np.random.Generator, tuple[int, ...], tuple[float, ...]], np.ndarray]
+    axes: str
+    shape: tuple[int, ...]
+    scale: tuple[float, ...]
+    exposure: Exposure
+    camera: Camera
+    what: str
+    optics: str
+    keep_clean: bool = True
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of its images."""
+        return (f"{self.name}_noisy", f"{self.name}_clean") if self.keep_clean else (f"{self.name}_noisy",)
+
+
+def _moving(rng: np.random.Generator, shape: tuple[int, ...], scale: tuple[float, ...]) -> np.ndarray:
+    return moving_scene(rng, shape[1:], scale[-1], frames=shape[0], interval_s=scale[0])
+
+
+SAMPLES: tuple[Sample, ...] = (
+    Sample(
+        "pair",
+        1,
+        lambda rng, shape, scale: mitochondria_scene(rng, shape, scale[-1]),
+        "YX",
+        (512, 512),
+        (0.1, 0.1),
+        Exposure(peak_photons=20.0, background_photons=2.0),
+        _DETECTOR,
+        "Mitochondria around the dark nucleus of one spread cell",
+        "confocal: excitation times detection Airy spot, aperture 1.4, 561 and 600 nm, pinhole 1 Airy unit",
+    ),
+    Sample(
+        "stack",
+        2,
+        nuclei_and_filaments_scene,
+        "ZYX",
+        (12, 320, 320),
+        (0.3, 0.1, 0.1),
+        Exposure(peak_photons=36.0, background_photons=0.5, bleaching=0.02),
+        _DETECTOR,
+        "Microtubules that pass between nuclei, a stack through the lower part of the cells",
+        "confocal: excitation times detection spot of Born & Wolf in space, aperture 1.4, 488 and 525 nm",
+    ),
+    Sample(
+        "timelapse",
+        2,
+        _moving,
+        "TYX",
+        (10, 256, 256),
+        (2.0, 0.1, 0.1),
+        Exposure(peak_photons=30.0, background_photons=2.0, bleaching=0.07),
+        _SCMOS,
+        "Vesicles that run at 0.15 µm/s and mitochondria that creep, in one living cell that bleaches",
+        "widefield: Airy spot, aperture 1.4, 525 nm",
+        keep_clean=False,
+    ),
+)
+"""The samples of the package."""
+
+
+def make_sample(sample: Sample) -> dict[str, np.ndarray]:
+    """Noisy image and, where kept, clean one: ``{"NAME_noisy": …, "NAME_clean": …}``, uint16."""
+    clean = clean_counts(sample)
+    return dict(zip(sample.files, (add_noise(clean, sample), clean), strict=False))
+
+
+def clean_counts(sample: Sample) -> np.ndarray:
+    """The expected counts without noise, rounded: uint16 of the sample's shape."""
+    image = sample.scene(np.random.default_rng(sample.seed), sample.shape, sample.scale)
+    planes = image[None] if image.ndim == 2 else image
+    counts = [
+        sample.camera.expected(sample.exposure.photons(plane, frame=frame))
+        for frame, plane in enumerate(planes)
+    ]
+    return np.asarray(np.rint(np.stack(counts)), dtype=np.uint16).reshape(sample.shape)
+
+
+def add_noise(clean: np.ndarray, sample: Sample) -> np.ndarray:
+    """One noisy picture per plane of clean counts: uint16 of the same shape."""
+    camera = sample.camera
+    rng = np.random.default_rng([sample.seed, 1])
+    photons = (clean.astype(np.float64) - camera.offset) / camera.counts_per_photon
+    planes = photons.reshape(-1, *photons.shape[-2:])
+    noisy = np.stack([expose(plane, camera, rng) for plane in planes])
+    return np.asarray(noisy, dtype=np.uint16).reshape(clean.shape)
+
+
+def write_samples(folder: Path) -> list[Path]:
+    """Write all sample images and their README into a folder, which is made where missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for sample in SAMPLES:
+        for name, image in make_sample(sample).items():
+            written.append(folder / f"{name}.ome.tif")
+            _write(written[-1], image, sample, name)
+    written.append(folder / "README.md")
+    written[-1].write_text(sample_readme(SAMPLES), encoding="utf-8")
+    return written
+
+
+def _write(path: Path, image: np.ndarray, sample: Sample, name: str) -> None:
+    """OME-TIFF with pixel sizes; its identifier follows from the name: equal data give equal files."""
+    step = dict(zip(sample.axes, sample.scale, strict=True))
+    metadata: dict[str, object] = {"axes": sample.axes, "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
+    for axis in "ZYX":
+        if axis in step:
+            metadata |= {f"PhysicalSize{axis}": step[axis], f"PhysicalSize{axis}Unit": "µm"}
+    if "T" in step:
+        metadata |= {"TimeIncrement": step["T"], "TimeIncrementUnit": "s"}
+    tifffile.imwrite(path, image, ome=True, compression="zlib", metadata=metadata)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the sample data into the folder named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m napari_diffuscope.simulate.samples")
+    parser.add_argument("folder", type=Path, help="folder for the files, made where missing")
+    write_samples(parser.parse_args(arguments).folder)
+
+
+if __name__ == "__main__":
+    main()
