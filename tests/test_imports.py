@@ -1,0 +1,213 @@
+"""What imports what: the package must be light, and its parts must not reach upwards."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+import napari_diffuscope
+
+ROOT = Path(napari_diffuscope.__file__).parent
+PACKAGE = "napari_diffuscope"
+
+GUI = ("napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6")
+LAZY = ("dask", "zarr", "pooch", "platformdirs", "psutil")
+HEAVY = ("torch", "numpy", "scipy", "skimage", "tifffile", "zarr", "dask", "pydantic", "typer", *GUI)
+
+# Which parts each part may import; the modules beside __init__ (errors, jobs, …) may be imported by all.
+BASE = {"imaging", "diffusion", "networks"}
+ALLOWED = {
+    "diffusion": {"diffusion"},
+    "networks": {"networks"},
+    "imaging": {"imaging"},
+    "simulate": {"simulate", "imaging"},
+    "weights": {"weights", *BASE},
+    "measure": {"measure", *BASE},
+    "methods": {"methods", "weights", "measure", *BASE},
+    "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
+    "cli": {"cli", "training", "simulate", "methods", "weights", "measure", *BASE},
+    "viewer": {"viewer", "simulate", "methods", "weights", "measure", *BASE},
+}
+
+
+def all_modules() -> list[str]:
+    """Every module of the package, those added tomorrow included."""
+    names = []
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names.append(".".join((PACKAGE, *(part for part in parts if part != "__init__"))))
+    return names
+
+
+def part_of(module: str) -> str:
+    """``methods`` for ``napari_diffuscope.methods.settings``; empty for modules beside ``__init__``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (ROOT / parts[1]).is_dir() else ""
+
+
+def modules_of(*parts: str) -> list[str]:
+    return [module for module in all_modules() if part_of(module) in parts]
+
+
+def imports_of(module: str) -> Iterator[tuple[int, str]]:
+    """``(line, imported module)`` of a module's source, those inside functions included."""
+    path = ROOT.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            # `from napari_diffuscope import cli` names a part as well
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def in_fresh_python(script: str, *arguments: Iterable[str]) -> object:
+    """What a script, run by a fresh interpreter, prints as JSON."""
+    command = [sys.executable, "-c", script, *map(json.dumps, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+IMPORT_BLOCKED = """
+import importlib, json, sys, traceback
+modules, blocked = map(json.loads, sys.argv[1:])
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocker())
+failed = {}
+for module in modules:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        failed[module] = str(error)
+print(json.dumps(failed))
+"""
+
+IMPORT_ALLOWED = """
+import importlib, json, sys
+import numpy, torch
+modules, allowed = map(json.loads, sys.argv[1:])
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in allowed and top not in sys.stdlib_module_names:
+            raise ImportError(f"{name} is not allowed")
+sys.meta_path.insert(0, Blocker())
+failed = {}
+for module in modules:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        failed[module] = str(error)
+print(json.dumps(failed))
+"""
+
+LOADED_AFTER = """
+import importlib, json, sys, time
+modules, watched = map(json.loads, sys.argv[1:])
+began = time.perf_counter()
+for module in modules:
+    importlib.import_module(module)
+seconds = time.perf_counter() - began
+print(json.dumps([[name for name in watched if name in sys.modules], seconds]))
+"""
+
+
+def test_everything_is_discovered() -> None:
+    assert f"{PACKAGE}.methods.settings" in modules_of("methods")
+    assert f"{PACKAGE}.errors" in modules_of("")
+    assert {part_of(module) for module in all_modules()} - {""} <= set(ALLOWED), "a part without a rule"
+
+
+def test_all_but_the_viewer_imports_without_napari_and_qt() -> None:
+    modules = [module for module in all_modules() if part_of(module) != "viewer" and not module.endswith("__main__")]
+    assert len(modules) > 20
+    assert in_fresh_python(IMPORT_BLOCKED, modules, [*GUI, *LAZY]) == {}
+
+
+def test_the_blocker_blocks() -> None:
+    assert in_fresh_python(IMPORT_BLOCKED, ["magicgui"], GUI) == {"magicgui": "magicgui is blocked"}
+
+
+def test_mathematics_and_networks_need_torch_and_numpy_alone() -> None:
+    of_torch = [requirement.split(";")[0].split(">")[0].split("=")[0].strip() for requirement in requires("torch") or []]
+    allowed = ["torch", "numpy", PACKAGE, *of_torch]
+    assert in_fresh_python(IMPORT_ALLOWED, ["scipy"], allowed) == {"scipy": "scipy is not allowed"}
+    assert in_fresh_python(IMPORT_ALLOWED, modules_of("diffusion", "networks"), allowed) == {}
+
+
+@pytest.mark.parametrize("part", ["diffusion", "networks"])
+def test_mathematics_and_networks_name_torch_and_numpy_alone(part: str) -> None:
+    allowed = {"torch", "numpy", PACKAGE, *sys.stdlib_module_names}
+    strange = [
+        f"{module}:{line} imports {name}"
+        for module in modules_of(part)
+        for line, name in imports_of(module)
+        if name.split(".")[0] not in allowed
+    ]
+    assert strange == []
+
+
+def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
+    light = ["weights.card", "weights.catalogue", "imaging.image", "imaging.axes", "methods.settings", "jobs", "cli"]
+    light += [name for name in ("methods.outputs", "methods.command") if f"{PACKAGE}.{name}" in all_modules()]
+    modules = [PACKAGE, *(f"{PACKAGE}.{name}" for name in light), *modules_of("viewer")]
+    loaded, _ = in_fresh_python(LOADED_AFTER, modules, ["torch"])  # type: ignore[misc]
+    assert loaded == []
+
+
+def test_importing_the_package_is_quick_and_loads_nothing_heavy() -> None:
+    loaded, seconds = in_fresh_python(LOADED_AFTER, [PACKAGE], HEAVY)  # type: ignore[misc]
+    assert loaded == []
+    assert seconds < 1.0
+
+
+def test_the_public_names_are_there() -> None:
+    for name in napari_diffuscope.__all__:
+        assert getattr(napari_diffuscope, name) is not None
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        napari_diffuscope.nothing_of_this_name  # noqa: B018
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_imports_run_one_way(part: str) -> None:
+    upwards = [
+        f"{module}:{line} imports {name}"
+        for module in modules_of(part)
+        for line, name in imports_of(module)
+        if name.split(".")[0] == PACKAGE and part_of(name) and part_of(name) not in ALLOWED[part]
+    ]
+    assert upwards == []
+
+
+def test_modules_for_all_import_no_part() -> None:
+    roots = [module for module in modules_of("") if module != PACKAGE and not module.endswith("__main__")]
+    upwards = [
+        f"{module}:{line} imports {name}"
+        for module in roots
+        for line, name in imports_of(module)
+        if name.split(".")[0] == PACKAGE and part_of(name)
+    ]
+    assert upwards == []
+
+
+@pytest.mark.parametrize("part", sorted(set(ALLOWED) - {"viewer"}))
+def test_only_the_viewer_names_napari_or_qt(part: str) -> None:
+    named = [
+        f"{module}:{line} imports {name}"
+        for module in modules_of(part)
+        for line, name in imports_of(module)
+        if name.split(".")[0] in GUI
+    ]
+    assert named == []
