@@ -130,6 +130,7 @@ def write_folder(
         if example is not None:
             _write_example(temporary, example)
         temporary.chmod(0o755)
+        (temporary / WEIGHTS_FILE).chmod(0o644)
         _swap(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""Clean images to simulate noise on: simulated specimens, and real images that were averaged down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.recipe import Data, ImageSource
+
+TRAINING, VALIDATION = 0, 1
+
+
+def simulated_images(data: Data, *, seed: int, purpose: int, count: int, cache: Path | None = None) -> np.ndarray:
+    """Simulated specimens, values 0 to about 1.
+
+    Parameters
+    ----------
+    data
+        Gives their size.
+    seed, purpose
+        Training and validation images come from different streams.
+    count
+        How many.
+    cache
+        File to keep them in, so that a resumed training does not simulate again.
+
+    Returns
+    -------
+    numpy.ndarray
+        float16 ``(count, size, size)``.
+    """
+    shape = (count, data.size, data.size)
+    if cache is not None and cache.is_file():
+        kept: np.ndarray = np.load(cache, mmap_mode="r")
+        if kept.shape == shape:
+            return kept
+    draw = partial(_specimen, seed=seed, purpose=purpose, size=data.size)
+    workers = min(os.cpu_count() or 1, 8)
+    if count <= 64 or workers == 1:
+        images = np.stack([draw(number) for number in range(count)]) if count else np.empty(shape, np.float16)
+    else:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            images = np.stack(list(pool.map(draw, range(count), chunksize=16)))
+    if cache is not None:
+        _save(cache, images)
+    return images
+
+
+def _save(cache: Path, images: np.ndarray) -> None:
+    temporary = cache.with_suffix(".tmp.npy")
+    np.save(temporary, images)
+    temporary.replace(cache)
+
+
+def _specimen(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:
+    from napari_diffuscope.simulate.specimens import clean_image
+
+    image, _ = clean_image(np.random.default_rng([seed, purpose, number]), (size, size))
+    return image.astype(np.float16)
+
+
+def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
+    """All planes of a file, averaged down, each scaled to 0 … 1 by its own background and bright pixels.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file cannot be read, or is smaller than a patch after shrinking.
+    """
+    from napari_diffuscope.imaging.tiff import read_image
+
+    image = read_image(Path(source.path), rgb="channels")
+    planes = [_prepared(image.read_plane(flat), source) for flat in range(image.plane_count)]
+    if min(planes[0].shape) < smallest:
+        raise DiffuscopeError(f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}.")
+    return planes
+
+
+def _prepared(plane: np.ndarray, source: ImageSource) -> np.ndarray:
+    factor = source.shrink
+    height, width = (size // factor * factor for size in plane.shape)
+    plane = plane[:height, :width].reshape(height // factor, factor, width // factor, factor).mean((1, 3))
+    if source.blur:
+        from scipy.ndimage import gaussian_filter
+
+        plane = gaussian_filter(plane, source.blur)
+    low, high = np.percentile(plane, [0.5, 99.9])
+    scaled: np.ndarray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1.5).astype(np.float16)
+    return scaled

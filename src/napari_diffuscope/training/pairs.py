@@ -1,0 +1,117 @@
+"""Batches of noisy and clean patches, each decided by the seed and its number alone: a training can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from napari_diffuscope.imaging.intensity import intensity_from_planes
+from napari_diffuscope.simulate.degrade import draw_noise, noisy
+
+PATCHES_PER_IMAGE = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches in the network's range.
+
+    Parameters
+    ----------
+    noisy, clean
+        float32 ``(B, 1, patch, patch)``.
+    spread
+        Root mean square of the noise of each patch, ``(B,)``.
+    """
+
+    noisy: Tensor
+    clean: Tensor
+    spread: Tensor
+
+
+@dataclass(frozen=True)
+class CleanPool:
+    """Clean images to draw from.
+
+    Parameters
+    ----------
+    simulated
+        ``(N, size, size)``.
+    real, weights
+        Real planes, and how often each is drawn.
+    simulated_share
+        Share drawn from ``simulated``.
+    """
+
+    simulated: np.ndarray
+    real: Sequence[np.ndarray] = ()
+    weights: Sequence[float] = ()
+    simulated_share: float = 1.0
+
+    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """A crop of at most ``size``², flipped and turned at random, with a random contrast curve."""
+        if not self.real or rng.uniform() < self.simulated_share:
+            image = self.simulated[rng.integers(len(self.simulated))]
+        else:
+            weights = np.asarray(self.weights) / np.sum(self.weights)
+            image = self.real[rng.choice(len(self.real), p=weights)]
+        return _turned(rng, _crop(rng, np.asarray(image), size)).astype(np.float32) ** rng.uniform(0.8, 1.4)
+
+
+class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
+    """Batch number ``i`` for any ``i``: simulated noise on crops of clean images.
+
+    Parameters
+    ----------
+    pool
+        Clean images.
+    batch, patch, size
+        Patches per batch, their edge, and the edge of the images on which noise and intensity map are drawn:
+        as in use, the map knows more than the patch.
+    seed
+        Of everything.
+    """
+
+    def __init__(self, pool: CleanPool, *, batch: int, patch: int, size: int, seed: int) -> None:
+        self.pool, self.batch, self.patch, self.size, self.seed = pool, batch, patch, size, seed
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self.seed, number])
+        taken: list[np.ndarray] = []
+        clean: list[np.ndarray] = []
+        while len(taken) < self.batch:
+            pair = self._pair(rng)
+            for _ in range(min(PATCHES_PER_IMAGE, self.batch - len(taken))):
+                both = _crop(rng, pair, self.patch)
+                taken.append(both[:1])
+                clean.append(both[1:])
+        a, b = np.stack(taken), np.stack(clean)
+        return a, b, np.sqrt(np.square(a - b).mean((1, 2, 3)))
+
+    def _pair(self, rng: np.random.Generator) -> np.ndarray:
+        image = self.pool.draw(rng, self.size)
+        measured, truth = noisy(image, draw_noise(rng), rng)
+        line = intensity_from_planes([measured])
+        both = np.stack([line.forward(measured), line.forward(truth)])
+        # The map of a stack is not exactly that of a plane.
+        both = both * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.05)
+        return np.nan_to_num(both.astype(np.float32), posinf=0, neginf=0).clip(-30, 30)
+
+
+def to_batch(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], device: torch.device) -> Batch:
+    """Arrays as tensors on a device."""
+    return Batch(*(torch.as_tensor(a, dtype=torch.float32, device=device) for a in arrays))
+
+
+def _crop(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
+    corner = [int(rng.integers(max(edge - size, 0) + 1)) for edge in image.shape[-2:]]
+    return image[..., corner[0] : corner[0] + size, corner[1] : corner[1] + size]
+
+
+def _turned(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    image = np.rot90(image, rng.integers(4), axes=(-2, -1))
+    return np.flip(image, -1) if rng.uniform() < 0.5 else image
