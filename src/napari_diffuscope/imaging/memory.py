@@ -187,8 +187,8 @@ def choose_tiles(
     tile = next((edge for edge in ladder if predicted(edge, 1) <= SHARE * free), ladder[-1])
     if (least := predicted(tile, 1)) > free:
         raise OutOfMemory(
-            f"A tile of {tile} pixels needs {least / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB of memory "
-            "are free; close other programs or choose another device."
+            f"A tile of {tile} pixels needs {least / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are "
+            "free; close other programs or choose another device."
         )
     most = min(most_batch, tile_count(shape, tile=tile, halo=halo, stride=stride, region=region))
     batch = max((n for n in range(1, most + 1) if predicted(tile, n) <= SHARE * free), default=1)
