@@ -71,6 +71,6 @@ def _turn_space(rng: np.random.Generator, direction: np.ndarray, steps: int, ben
     for step in range(steps):
         tangents[:, step] = tangent
         kick = kicks[:, step] - (kicks[:, step] * tangent).sum(axis=1, keepdims=True) * tangent
-        tangent = tangent + kick
-        tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+        angle = np.linalg.norm(kick, axis=1, keepdims=True)
+        tangent = np.cos(angle) * tangent + np.sinc(angle / np.pi) * kick
     return tangents
