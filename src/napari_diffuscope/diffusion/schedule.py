@@ -87,7 +87,7 @@ class CosineSchedule:
         return [self.at(1 - i / steps) for i in range(steps)] + [CLEAN]
 
 
-Spacing = Literal["leading", "linspace", "trailing"]
+Spacing = Literal["leading", "linspace", "trailing", "latent-diffusion"]
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,15 @@ class DiscreteSchedule:
         return self.at(self.highest_index())
 
     def levels(self, steps: int, *, spacing: Spacing = "linspace") -> list[NoiseLevel]:
-        """``steps + 1`` levels down to none; ``spacing`` as in Lin et al. 2024 (arXiv 2305.08891), table 2."""
+        """``steps + 1`` levels down to none; ``spacing`` as in Lin et al. 2024 (arXiv 2305.08891), table 2.
+
+        ``latent-diffusion`` is what that code (Rombach et al. 2022) does: ``leading`` one index higher, ending
+        at index 0, where a little noise is left.
+        """
         last = self.highest_index()
+        if spacing == "latent-diffusion":
+            stride = len(self) // steps
+            return [self.at(int(i)) for i in np.arange(1, len(self), stride)[::-1]] + [self.at(0)]
         match spacing:
             case "linspace":
                 indices = np.linspace(0, last, steps).round()[::-1] if steps > 1 else np.array([last])
@@ -139,6 +146,11 @@ def linear_alpha_bar(count: int = 1000, first: float = 1e-4, last: float = 0.02)
     """ᾱ of the linear schedule; Ho et al. 2020, section 4. β is scaled by 1000 / count as guided-diffusion does."""
     scale = 1000 / count
     return _cumulative(np.linspace(scale * first, scale * last, count, dtype=np.float64))
+
+
+def scaled_linear_alpha_bar(count: int, first: float, last: float) -> tuple[float, ...]:
+    """ᾱ of the schedule whose √β is linear; Rombach et al. 2022 (arXiv 2112.10752), code."""
+    return _cumulative(np.linspace(math.sqrt(first), math.sqrt(last), count, dtype=np.float64) ** 2)
 
 
 def cosine_alpha_bar(count: int = 1000, offset: float = 0.008, most_beta: float = 0.999) -> tuple[float, ...]:

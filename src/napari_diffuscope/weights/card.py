@@ -40,16 +40,20 @@ class ScheduleSpec:
     Parameters
     ----------
     kind
-        ``continuous-cosine`` (with ``shift``), ``linear`` or ``cosine`` (tables of ``count`` levels).
+        ``continuous-cosine`` (with ``shift``), or tables of ``count`` levels: ``linear``, ``cosine``,
+        ``scaled-linear`` (linear in √β).
     shift
         For ``continuous-cosine``: see :class:`napari_diffuscope.diffusion.schedule.CosineSchedule`.
     count
         For the tables: number of levels T.
+    betas
+        For the linear tables: first and last β; ``None`` for 1e-4 and 0.02, scaled by 1000 / T.
     """
 
-    kind: Literal["continuous-cosine", "linear", "cosine"]
+    kind: Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
     shift: float = 1.0
     count: int = 1000
+    betas: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,12 @@ class ModelCard:
         What it is.
     axes
         Spatial axes of the network, ``YX`` or ``ZYX``.
+    size
+        Size of its training images in pixels along ``axes``, where known.
+    state_channels, condition_channels
+        Channels of the image that it makes, and of the measurement that it is given with it (0 for none).
+    condition_first
+        Whether the measurement comes before the state among the channels of its input.
     data_range
         Values that the network works on.
     normalisation
@@ -113,8 +123,8 @@ class ModelCard:
     pixel_size
         Smallest and largest pixel size of its training images in µm, where known.
     deviation_scale
-        Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where it
-        was not calibrated.
+        Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where
+        it was not calibrated.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -132,6 +142,10 @@ class ModelCard:
     network: NetworkSpec
     diffusion: DiffusionSpec
     axes: str = "YX"
+    size: tuple[int, ...] | None = None
+    state_channels: int = 1
+    condition_channels: int = 1
+    condition_first: bool = False
     data_range: tuple[float, float] = (-1.0, 1.0)
     normalisation: Literal["stack-percentiles", "none"] = "stack-percentiles"
     pixel_size: tuple[float, float] | None = None

@@ -16,6 +16,7 @@ from napari_diffuscope.diffusion.schedule import (
     NoiseLevel,
     cosine_alpha_bar,
     linear_alpha_bar,
+    scaled_linear_alpha_bar,
 )
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, ScheduleSpec
@@ -31,8 +32,14 @@ def build_schedule(spec: ScheduleSpec, *, lowest_alpha_bar: float = 0.0) -> Cosi
     match spec.kind:
         case "continuous-cosine":
             return CosineSchedule(spec.shift)
-        case "linear":
+        case "linear" if spec.betas is None:
             return DiscreteSchedule(linear_alpha_bar(spec.count), lowest_alpha_bar)
+        case "linear" | "scaled-linear":
+            first, last = spec.betas or (1e-4, 0.02)
+            scale = spec.count / 1000  # undoes the scaling that linear_alpha_bar does
+            if spec.kind == "linear":
+                return DiscreteSchedule(linear_alpha_bar(spec.count, first * scale, last * scale), lowest_alpha_bar)
+            return DiscreteSchedule(scaled_linear_alpha_bar(spec.count, first, last), lowest_alpha_bar)
         case "cosine":
             return DiscreteSchedule(cosine_alpha_bar(spec.count), lowest_alpha_bar)
 
@@ -103,9 +110,7 @@ class Model:
     def _inputs(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None:
             return x
-        # The published restoration network takes the condition first; ours and the others the state.
-        pair = (condition, x) if self.card.network.kind == "edm2-unet" else (x, condition)
-        return torch.cat(pair, 1)
+        return torch.cat((condition, x) if self.card.condition_first else (x, condition), 1)
 
 
 def load_model(name_or_path: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Model:
