@@ -115,6 +115,21 @@ def test_membranes_enclose_cells_of_the_size_asked_for():
     assert ndimage.label(peaks)[1] == pytest.approx((120 / 15) ** 2, rel=0.45)
 
 
+def test_walls_in_space_carry_the_same_label_at_any_z_step():
+    fine, coarse = (
+        specimen(
+            "membranes",
+            (edge, 60, 60),
+            (9.6 / edge, 0.4, 0.4),
+            np.random.default_rng(2),
+            cell_um=8.0,
+            wall_um=0.4,
+        )
+        for edge in (24, 8)
+    )
+    assert coarse.mean() == pytest.approx(fine.mean(), rel=0.15)
+
+
 def test_puncta_are_as_many_as_asked_for():
     spots = puncta(
         np.random.default_rng(0),

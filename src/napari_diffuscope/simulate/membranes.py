@@ -80,7 +80,11 @@ def _walls_in_space(
         bend = 0.08 * cell_um * smooth_field(rng, shape, cell_um / 2 / pixel)
         place[..., axis] = place[..., axis] + bend
     distance, nearest = cKDTree(seeds).query(place.reshape(-1, 3), k=2)
-    apart = np.linalg.norm(seeds[nearest[:, 0]] - seeds[nearest[:, 1]], axis=1)
+    across = seeds[nearest[:, 0]] - seeds[nearest[:, 1]]
+    apart = np.linalg.norm(across, axis=1)
     to_wall = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * apart)
-    half = max(wall_um / 2, float(pixel[-1]) / 2)
-    return np.asarray(np.exp(-0.5 * (to_wall / half) ** 2)).reshape(tuple(shape))
+    # A voxel sees the average over its extent across the wall: thin walls grow wider and dimmer.
+    extent = np.abs(across) @ pixel / apart
+    half = np.hypot(wall_um, extent) / 2
+    walls = wall_um / (2 * half) * np.exp(-0.5 * (to_wall / half) ** 2)
+    return np.asarray(walls).reshape(tuple(shape))
