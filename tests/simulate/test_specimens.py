@@ -158,6 +158,15 @@ def test_clean_images_are_relative_and_reproducible(kind):
     assert np.array_equal(image, again)
 
 
+def test_clean_images_are_never_empty():
+    rng = np.random.default_rng(3)
+    for _ in range(150):
+        image, _ = clean_image(rng, (48, 48), kind="cells", pixel_size_um=0.1)
+        assert np.isfinite(image).all()
+        assert image.max() == pytest.approx(1)
+        assert (image > 0.2).sum() > 5
+
+
 def test_clean_images_are_as_diverse_as_real_files():
     rng = np.random.default_rng(0)
     drawn = [clean_image(rng, (96, 96)) for _ in range(120)]

@@ -113,18 +113,31 @@ def clean_image(
         (Y, X) float32, 0 to 1, its maximum 1.
     info
         ``kind``, ``pixel_size_um``, ``optics`` and ``fwhm_um``.
+
+    Raises
+    ------
+    DiffuscopeError
+        Where ``kind`` is unknown, or the field so small that nothing ever falls into it.
     """
     kind = kind or str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     pixel = pixel_size_um or (log_uniform(rng, 0.08, 1.5) if kind in _LARGE else log_uniform(rng, 0.03, 0.4))
-    for _ in range(20):
-        density = _compose(rng, kind, shape, pixel)
-        if density.max() > 0:
-            break
+    density = _in_view(rng, kind, shape, pixel)
     name, fwhm_um, psf = _draw_optics(rng, pixel)
     image = blur(density, psf)
     image = _with_haze(rng, np.maximum(image, 0), psf.shape[0])
     info = {"kind": kind, "pixel_size_um": pixel, "optics": name, "fwhm_um": fwhm_um}
     return image / max(float(image.max()), 1e-12), info
+
+
+def _in_view(rng: np.random.Generator, kind: str, shape: Sequence[int], pixel: float) -> np.ndarray:
+    """A specimen of which more than the faint tail of an edge lies in the field."""
+    for _ in range(50):
+        density = _compose(rng, kind, shape, pixel)
+        if density.max() > 1e-3:
+            return density
+    raise DiffuscopeError(
+        f"None of 50 specimens of {kind} fell into a field of {tuple(shape)} pixels; enlarge it."
+    )
 
 
 def _compose(rng: np.random.Generator, kind: str, shape: Sequence[int], pixel: float) -> np.ndarray:
