@@ -71,6 +71,41 @@ def order_of(axes: str, target: str) -> tuple[int, ...]:
     return tuple(axes.index(letter) for letter in target)
 
 
-def describe(axes: str, shape: Sequence[int]) -> str:
-    """``"T 5, Y 256, X 256"``: axes and lengths for a sentence."""
-    return ", ".join(f"{letter} {length}" for letter, length in zip(axes, shape, strict=True))
+def known_axes(names: Sequence[str], shape: Sequence[int]) -> tuple[tuple[int, ...], str]:
+    """Axes worth keeping of a file that names its own, and a letter for each.
+
+    Axes of length 1 other than Y and X are dropped. Names without a meaning here (a file's "other") become
+    the first free ones of Z, T, C, in the order T, C, Z.
+
+    Parameters
+    ----------
+    names
+        One per axis; case does not matter.
+    shape
+        Length of each axis.
+
+    Returns
+    -------
+    positions : tuple of int
+        The axes to keep, in their order.
+    letters : str
+        Their letters.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are more unknown axes than free letters.
+    """
+    kept = [place for place, name in enumerate(names) if shape[place] > 1 or name.upper() in ("Y", "X")]
+    letters = [names[place].upper() for place in kept]
+    unknown = [place for place, letter in enumerate(letters) if letter not in tuple(LETTERS + SAMPLES)]
+    free = [letter for letter in "ZTC" if letter not in letters]
+    if len(unknown) > len(free):
+        raise DiffuscopeError(
+            f"The file has axes {', '.join(names)} of lengths {tuple(shape)}, which do not fit {LETTERS}; "
+            "say what they are with axes."
+        )
+    taken = sorted(free[: len(unknown)], key=LETTERS.index)
+    for place, letter in zip(unknown, taken, strict=True):
+        letters[place] = letter
+    return tuple(kept), "".join(letters)

@@ -1,0 +1,74 @@
+"""One way in for image files of every kind that is read here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.imaging.image import RGB, Image
+
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (*TIFF_SUFFIXES, ".zarr", ".npy", *PICTURE_SUFFIXES)
+"""Endings of names that `open_image` understands."""
+
+
+def open_image(
+    path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance", series: int = 0
+) -> Image:
+    """Open an image file by the ending of its name; large files are read plane by plane, when wanted.
+
+    Parameters
+    ----------
+    path
+        TIFF (``.tif``, ``.ome.tif``, ``.btf``), ``.zarr`` or ``.ome.zarr``, ``.npy``, PNG or JPEG.
+    axes
+        What the axes are, where the file is silent or wrong: one letter of ``TCZYXS`` per axis.
+    rgb
+        Colour as its ``"luminance"`` or as three ``"channels"``.
+    series
+        Which image, where a TIFF file holds several.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file is missing, of another kind or damaged, or its axes make no sense.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in TIFF_SUFFIXES:
+        from napari_diffuscope.imaging.tiff import read_image
+
+        return read_image(path, axes=axes, rgb=rgb, series=series)
+    if suffix == ".zarr":
+        from napari_diffuscope.imaging.zarrs import read_zarr
+
+        return read_zarr(path, axes=axes, rgb=rgb)
+    if suffix == ".npy":
+        return _read_npy(path, axes, rgb)
+    if suffix in PICTURE_SUFFIXES:
+        return _read_picture(path, axes, rgb)
+    raise DiffuscopeError(
+        f"{str(path)!r} is of no kind that can be read; convert it to one of {', '.join(SUFFIXES)}."
+    )
+
+
+def _read_npy(path: Path, axes: str | None, rgb: RGB) -> Image:
+    with reading(path, "NumPy"):
+        pixels = np.load(path, mmap_mode="r")
+    return Image.wrap(pixels, axes, rgb=rgb, name=path.stem, source=str(path))
+
+
+def _read_picture(path: Path, axes: str | None, rgb: RGB) -> Image:
+    import imageio.v3
+
+    with reading(path, "PNG or JPEG"):
+        pixels = imageio.v3.imread(path)
+    if axes is None and pixels.ndim == 3:
+        axes = "YXS"
+        if pixels.shape[-1] == 2:  # grey with alpha
+            pixels, axes = pixels[..., 0], "YX"
+    return Image.wrap(pixels, axes, rgb=rgb, name=path.stem, source=str(path))
