@@ -66,7 +66,7 @@ def _read_picture(path: Path, axes: str | None, rgb: RGB) -> Image:
     import imageio.v3
 
     with reading(path, "PNG or JPEG"):
-        pixels = imageio.v3.imread(path)
+        pixels = imageio.v3.imread(path, plugin="pillow")
     if axes is None and pixels.ndim == 3:
         axes = "YXS"
         if pixels.shape[-1] == 2:  # grey with alpha

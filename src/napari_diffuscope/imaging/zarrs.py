@@ -46,7 +46,7 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
     if not path.exists():
         raise DiffuscopeError(f"There is no folder {str(path)!r}; check the path.")
     with reading(path, KIND):
-        node = zarr.open(path, mode="r")
+        node = _opened(zarr, path)
         array, names, scale, units = _image_of(node, path)
     if names is None or (axes is not None and len(axes) == len(array.shape)):
         view, letters = array, axes
@@ -56,6 +56,13 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
         scale, units = [scale[place] for place in kept], [units[place] for place in kept]
     name = path.stem.removesuffix(".ome")
     return Image.wrap(view, letters, scale=scale, units=units, rgb=rgb, name=name, source=str(path))
+
+
+def _opened(zarr: Any, path: Path) -> Any:
+    try:
+        return zarr.open(path, mode="r")
+    except FileNotFoundError as error:  # the folder is there, so this is about what is in it
+        raise ValueError("it holds no array or group") from error
 
 
 def _kept(array: ArrayLike, kept: Sequence[int]) -> ArrayLike:

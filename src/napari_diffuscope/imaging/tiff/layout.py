@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import LETTERS, checked_axes
 from napari_diffuscope.imaging.tiff.metadata import ome_attributes
 
 SUFFIXES = (".tif", ".tiff")
@@ -35,6 +36,16 @@ def checked_path(path: str | Path) -> Path:
     if found.is_dir():
         raise DiffuscopeError(f"{str(path)!r} is a folder; choose another name for the file.")
     return found.resolve()
+
+
+def plane_axes(axes: str, shape: Sequence[int]) -> str:
+    """Axes of planes that fit the shape, N (samples) among the letters."""
+    letters = checked_axes(axes, len(shape), allowed="N" + LETTERS)
+    if not letters.endswith("YX"):
+        raise DiffuscopeError(f"The axes {letters!r} do not end in YX; reorder them to be written.")
+    if 0 in shape:
+        raise DiffuscopeError(f"An image of shape {tuple(shape)} has no pixels to be written.")
+    return letters
 
 
 def stored_type(dtype: Any) -> np.dtype[Any]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import product
 from math import prod
 from pathlib import Path
+from struct import unpack
 from threading import Lock
 from typing import Any
 
@@ -20,6 +21,8 @@ from napari_diffuscope.imaging.tiff.metadata import calibration
 from napari_diffuscope.imaging.views import AxisView, full_index
 
 KIND = "TIFF"
+DESCRIPTION = 270
+"""Code of the tag that holds OME-XML or ImageJ's metadata."""
 
 
 class TiffPages:
@@ -151,6 +154,7 @@ def read_image(
 
     path = Path(path)
     with reading(path, KIND), tifffile.TiffFile(path) as tif:
+        _check_complete(tif)
         chosen = _chosen(path, tif, series)
         sizes = calibration(tif, series)
         names = _axis_names(tif, chosen)
@@ -167,6 +171,28 @@ def read_image(
         name=path.stem.removesuffix(".ome"),
         source=str(path),
     )
+
+
+def _check_complete(tif: Any) -> None:
+    """Refuse a file that was cut off, of which tifffile would show fewer pages or forget the description."""
+    first, last = tif.pages[0], tif.pages[len(tif.pages) - 1]
+    _, following = _directory(tif, last.offset)
+    if following > last.offset:  # 0 at a proper end, an earlier page in some files of microscopes
+        raise ValueError("the file ends before its last page")
+    codes, _ = _directory(tif, first.offset)
+    if DESCRIPTION in codes and DESCRIPTION not in first.tags:
+        raise ValueError("the file ends before its description")
+
+
+def _directory(tif: Any, offset: int) -> tuple[list[int], int]:
+    """Codes of the tags of a page and the place of the next page, as they stand in the file."""
+    layout, handle = tif.tiff, tif.filehandle
+    handle.seek(offset)
+    (count,) = unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+    tags = handle.read(count * layout.tagsize)
+    (following,) = unpack(layout.offsetformat, handle.read(layout.offsetsize))
+    starts = range(0, len(tags), layout.tagsize)
+    return [unpack(layout.byteorder + "H", tags[start : start + 2])[0] for start in starts], following
 
 
 def _chosen(path: Path, tif: Any, series: int) -> Any:

@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -16,10 +16,9 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.axes import checked_axes
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.image import ArrayLike, Image
-from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, stored_type
+from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, plane_axes, stored_type
 from napari_diffuscope.imaging.tiff.metadata import with_record
 from napari_diffuscope.imaging.views import FullIndex, full_index
 
@@ -74,7 +73,7 @@ class TiffSink:
     ) -> None:
         self.path = checked_path(path)
         self.shape = tuple(int(length) for length in shape)
-        self.axes = checked_axes(axes, len(self.shape), allowed="NTCZYX")
+        self.axes = plane_axes(axes, self.shape)
         self.dtype = stored_type(dtype)
         self.record = record
         self._written = np.zeros(self.shape[:-2], dtype=bool)
@@ -189,7 +188,8 @@ class TiffSink:
         if self._done:
             return
         self._done = True
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take is not missed
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
     @contextmanager

@@ -1,0 +1,79 @@
+"""Axes and units of files with their own ideas of names."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import known_axes
+from napari_diffuscope.imaging.units import to_micrometres, unit_name
+
+
+@pytest.mark.parametrize(
+    ("names", "shape", "kept", "letters"),
+    [
+        ("QYX", (5, 6, 7), (0, 1, 2), "ZYX"),
+        ("IYX", (5, 6, 7), (0, 1, 2), "ZYX"),
+        ("QQYX", (4, 5, 6, 7), (0, 1, 2, 3), "TZYX"),
+        ("QQQYX", (3, 4, 5, 6, 7), (0, 1, 2, 3, 4), "TCZYX"),
+        ("QZYX", (4, 5, 6, 7), (0, 1, 2, 3), "TZYX"),
+        ("TQYX", (4, 5, 6, 7), (0, 1, 2, 3), "TZYX"),
+        ("TCZYX", (1, 3, 1, 6, 7), (1, 3, 4), "CYX"),
+        ("TCZYXS", (1, 1, 1, 1, 1, 1), (3, 4), "YX"),
+        ("YXS", (6, 7, 3), (0, 1, 2), "YXS"),
+        (["t", "angle", "y", "x"], (2, 1, 6, 7), (0, 2, 3), "TYX"),
+        (["angle", "y", "x"], (2, 6, 7), (0, 1, 2), "ZYX"),
+    ],
+)
+def test_axes_of_files(names, shape, kept, letters):
+    assert known_axes(list(names), shape) == (kept, letters)
+
+
+def test_more_axes_than_letters():
+    with pytest.raises(DiffuscopeError, match="say what they are"):
+        known_axes(list("AHTCZYX"), (2,) * 7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "µm",
+        "μm",
+        "um",
+        "UM",
+        "micron",
+        "microns",
+        "micrometer",
+        "micrometers",
+        "micrometre",
+        "\\u00B5m",
+        " µm ",
+    ],
+)
+def test_spellings_of_a_micrometre(text):
+    assert unit_name(text) == "micrometer"
+    assert to_micrometres(2.5, text) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "length"),
+    [
+        ("nm", "nanometer", 0.001),
+        ("Nanometers", "nanometer", 0.001),
+        ("mm", "millimeter", 1000.0),
+        ("cm", "centimeter", 10000.0),
+        ("inch", "inch", 25400.0),
+        ("Å", "angstrom", 1e-4),
+        ("m", "meter", 1e6),
+        ("sec", "second", None),
+        ("seconds", "second", None),
+        ("ms", "millisecond", None),
+        ("pixels", "pixel", None),
+        ("", "pixel", None),
+        ("furlong", "furlong", None),
+    ],
+)
+def test_other_units(text, name, length):
+    assert unit_name(text) == name
+    found = to_micrometres(1.0, text)
+    assert found == (None if length is None else pytest.approx(length))
