@@ -131,7 +131,9 @@ def test_everything_is_discovered() -> None:
 
 
 def test_all_but_the_viewer_imports_without_napari_and_qt() -> None:
-    modules = [module for module in all_modules() if part_of(module) != "viewer" and not module.endswith("__main__")]
+    modules = [
+        module for module in all_modules() if part_of(module) != "viewer" and not module.endswith("__main__")
+    ]
     assert len(modules) > 20
     assert in_fresh_python(IMPORT_BLOCKED, modules, [*GUI, *LAZY]) == {}
 
@@ -141,7 +143,10 @@ def test_the_blocker_blocks() -> None:
 
 
 def test_mathematics_and_networks_need_torch_and_numpy_alone() -> None:
-    of_torch = [requirement.split(";")[0].split(">")[0].split("=")[0].strip() for requirement in requires("torch") or []]
+    of_torch = [
+        requirement.split(";")[0].split(">")[0].split("=")[0].strip()
+        for requirement in requires("torch") or []
+    ]
     allowed = ["torch", "numpy", PACKAGE, *of_torch]
     assert in_fresh_python(IMPORT_ALLOWED, ["scipy"], allowed) == {"scipy": "scipy is not allowed"}
     assert in_fresh_python(IMPORT_ALLOWED, modules_of("diffusion", "networks"), allowed) == {}
@@ -160,7 +165,15 @@ def test_mathematics_and_networks_name_torch_and_numpy_alone(part: str) -> None:
 
 
 def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
-    light = ["weights.card", "weights.catalogue", "imaging.image", "imaging.axes", "methods.settings", "jobs", "cli"]
+    light = [
+        "weights.card",
+        "weights.catalogue",
+        "imaging.image",
+        "imaging.axes",
+        "methods.settings",
+        "jobs",
+        "cli",
+    ]
     light += [name for name in ("methods.outputs", "methods.command") if f"{PACKAGE}.{name}" in all_modules()]
     modules = [PACKAGE, *(f"{PACKAGE}.{name}" for name in light), *modules_of("viewer")]
     loaded, _ = in_fresh_python(LOADED_AFTER, modules, ["torch"])  # type: ignore[misc]

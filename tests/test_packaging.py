@@ -45,7 +45,13 @@ print(json.dumps({
 def run_python(python: str | Path, *arguments: str, folder: Path) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV_"))}
     done = subprocess.run(
-        [str(python), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [str(python), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -55,7 +61,9 @@ def run_python(python: str | Path, *arguments: str, folder: Path) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the source archive and the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    run_python(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT), folder=folder)
+    run_python(
+        sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT), folder=folder
+    )
     return folder
 
 
@@ -83,7 +91,10 @@ def test_the_wheel_has_code_manifest_samples_and_weights(wheel: Path) -> None:
 
 def test_the_wheel_has_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        names, links = archive.namelist(), [i for i in archive.infolist() if stat.S_ISLNK(i.external_attr >> 16)]
+        names, links = (
+            archive.namelist(),
+            [i for i in archive.infolist() if stat.S_ISLNK(i.external_attr >> 16)],
+        )
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"napari_diffuscope"}
     assert links == []
@@ -113,21 +124,33 @@ def test_an_installed_wheel_is_found_by_napari(wheel: Path, tmp_path: Path) -> N
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=False)
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    run_python(
-        sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel),
-        folder=tmp_path,
-    )  # fmt: skip
-    # The dependencies are those of this environment. A folder named in a .pth file is only added to the path: the
-    # .pth file that leads to the sources of an editable install lies inside it and is not read.
+    install = [
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    ]
+    run_python(sys.executable, *install, folder=tmp_path)
+    # The dependencies are those of this environment. A folder named in a .pth file is only added to the path:
+    # the .pth file that leads to the sources of an editable install lies inside it and is not read.
     libraries = [path for path in sys.path if path.endswith("site-packages")]
-    site = Path(run_python(python, "-c", "import site; print(site.getsitepackages()[-1])", folder=tmp_path).strip())
+    site = Path(
+        run_python(python, "-c", "import site; print(site.getsitepackages()[-1])", folder=tmp_path).strip()
+    )
     (site / "dependencies.pth").write_text("\n".join(libraries), encoding="utf-8")
 
     found = json.loads(run_python(python, "-c", FIND_PLUGIN, folder=tmp_path))
     assert Path(found["package"]).is_relative_to(environment)
     assert "Restore" in found["widgets"]
     assert all(Path(path).is_relative_to(environment) for path in found["samples"])
-    assert found["starters"] == sorted(path.parent.name for path in SOURCE.glob("weights/starters/*/model.json"))
+    assert found["starters"] == sorted(
+        path.parent.name for path in SOURCE.glob("weights/starters/*/model.json")
+    )
 
 
 def test_an_editable_install_is_found_by_napari(tmp_path: Path) -> None:
@@ -136,7 +159,10 @@ def test_an_editable_install_is_found_by_napari(tmp_path: Path) -> None:
         pytest.skip("the package is not installed editable here")
     assert "Restore" in found["widgets"]
     assert all(Path(path).is_relative_to(SOURCE) for path in found["samples"])
-    assert found["version"] == re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert (
+        found["version"]
+        == re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    )
 
 
 def test_the_manifest_is_valid() -> None:
@@ -161,9 +187,14 @@ def test_every_dependency_is_pinned() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(r for e in ("napari", "test", "dev", "docs") for r in project["optional-dependencies"][e])]
+    wanted = [
+        *project["dependencies"],
+        *(r for e in ("napari", "test", "dev", "docs") for r in project["optional-dependencies"][e]),
+    ]
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
-    missing = [r for r in wanted if f"\n{re.split(r'[^A-Za-z0-9_.-]', r)[0].lower().replace('_', '-')}==" not in pins]
+    missing = [
+        r for r in wanted if f"\n{re.split(r'[^A-Za-z0-9_.-]', r)[0].lower().replace('_', '-')}==" not in pins
+    ]
     assert missing == []
 
 
@@ -171,4 +202,6 @@ def test_no_upper_bounds_and_no_qt_in_the_base() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert [r for r in project["dependencies"] if "<" in r or "==" in r or re.match("(?i)pyqt|pyside|napari", r)] == []
+    assert [
+        r for r in project["dependencies"] if "<" in r or "==" in r or re.match("(?i)pyqt|pyside|napari", r)
+    ] == []

@@ -1,0 +1,75 @@
+"""The command line: one command per method, with the defaults of the window.
+
+Exit codes: 0 done, 1 something that the user can mend (one sentence on stderr), 2 wrong usage, 130 stopped
+with Ctrl-C. Commands import torch only when they run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from napari_diffuscope.cli import devices, models, repeat, restore, samples, train
+from napari_diffuscope.errors import DiffuscopeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="diffuscope",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from napari_diffuscope import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Run diffusion models on microscopy images."""
+
+
+app.command("restore")(restore.restore)
+app.command("repeat")(repeat.repeat)
+app.add_typer(models.app, name="models")
+app.command("samples")(samples.samples)
+app.command("devices")(devices.devices)
+app.command("train")(train.train)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; those of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With the exit code, unless the command succeeded and printed nothing amiss.
+    """
+    try:
+        app(list(arguments) if arguments is not None else None, prog_name="diffuscope")
+    except DiffuscopeError as error:
+        typer.echo(f"diffuscope: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("diffuscope: stopped.", err=True)
+        sys.exit(130)

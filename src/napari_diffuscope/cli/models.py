@@ -1,0 +1,88 @@
+"""``diffuscope models``: which models are at hand, and what is known about one."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from napari_diffuscope.weights.card import CARD_FILE, ModelCard, Task, read_card
+from napari_diffuscope.weights.catalogue import find_model, list_models, user_folder
+
+app = typer.Typer(help="The models at hand.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_command(
+    task: Annotated[Task | None, typer.Option(help="Only models for this task.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models at hand: those that came with the package and your own."""
+    cards = list_models(task)
+    if as_json:
+        typer.echo(json.dumps([card.to_dict() for card in cards], indent=2, ensure_ascii=False))
+        return
+    for line in _table([("NAME", "TASK", "PIXEL SIZE", "TITLE"), *(_row(card) for card in cards)]):
+        typer.echo(line)
+    typer.echo(f"Your own models go into {user_folder()}", err=True)
+
+
+@app.command("info")
+def info_command(
+    model: Annotated[
+        str, typer.Argument(metavar="NAME_OR_PATH", help="A name from the list, or a model folder.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say what is known about a model: purpose, limits, training, licence, what to cite."""
+    path = find_model(model)
+    card = read_card(path if path.is_dir() or path.name != CARD_FILE else path.parent)
+    if as_json:
+        typer.echo(json.dumps(card.to_dict(), indent=2, ensure_ascii=False))
+        return
+    for title, text in _facts(card):
+        if text:
+            typer.echo(f"{title + ':':<18}{text}")
+
+
+def _row(card: ModelCard) -> tuple[str, str, str, str]:
+    return card.name, card.task, pixel_size_in_words(card.pixel_size), card.title
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def pixel_size_in_words(size: tuple[float, float] | None) -> str:
+    """``0.05–0.3 µm``, or ``any`` where the training data do not tell."""
+    return "any" if size is None else f"{size[0]:g}–{size[1]:g} µm"
+
+
+def _facts(card: ModelCard) -> list[tuple[str, str]]:
+    return [
+        ("Name", card.name),
+        ("Title", card.title),
+        ("Purpose", card.purpose),
+        ("Limits", card.limits),
+        ("Task", card.task),
+        ("Axes", card.axes),
+        ("Pixel size", pixel_size_in_words(card.pixel_size)),
+        ("Network", f"{card.network.kind}, predicts {card.diffusion.prediction}"),
+        ("Training", _plainly(card.training)),
+        ("Measured", _plainly(card.metrics)),
+        ("Licence", card.licence),
+        ("Cite", "\n".ljust(19).join(card.citation)),
+        ("SHA-256", card.sha256),
+    ]
+
+
+def _plainly(values: dict[str, Any]) -> str:
+    """Nested values, one line per entry."""
+    lines = (f"{key}: {value}" for key, value in values.items())
+    return "\n".ljust(19).join(lines)

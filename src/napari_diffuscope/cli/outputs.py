@@ -1,0 +1,138 @@
+"""Files that a restoration writes: all complete, or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.tiff import TiffSink
+from napari_diffuscope.jobs import run
+from napari_diffuscope.methods.outputs import OutputSpec, describe_outputs
+from napari_diffuscope.methods.settings import Mode, RestoreSettings
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where results go.
+
+    Parameters
+    ----------
+    output
+        TIFF file of the result.
+    deviation
+        TIFF file of the deviation that comes with a mean; beside ``output`` by default.
+    record
+        JSON file of the record, ``-`` for stdout.
+    overwrite
+        Whether files that exist may be replaced.
+    """
+
+    output: Path
+    deviation: Path | None = None
+    record: Path | None = None
+    overwrite: bool = False
+
+    def files(self, mode: Mode) -> dict[str, Path]:
+        """File of each output of a mode, by the output's name."""
+        if mode == "mean":
+            return {"restored": self.output, "deviation": self.deviation or self._beside("_deviation")}
+        return {"deviation" if mode == "deviation" else "restored": self.output}
+
+    def check(self, source: Path, mode: Mode) -> None:
+        """Refuse what could destroy a file, before anything is computed.
+
+        Raises
+        ------
+        DiffuscopeError
+            If an output is the input, or exists and may not be replaced, or two outputs are the same file.
+        """
+        files = [*self.files(mode).values(), *([self.record] if self.record not in (None, STDOUT) else [])]
+        if len({file.resolve() for file in files}) < len(files):
+            raise DiffuscopeError(f"Two results would be written to {files[0]}; give each a name of its own.")
+        for file in files:
+            if file.resolve() == source.resolve():
+                raise DiffuscopeError(f"{file} is the input, which is never replaced; give OUT another name.")
+            if file.exists() and not self.overwrite:
+                raise DiffuscopeError(f"{file} exists; add --overwrite to replace it, or give another name.")
+
+    def _beside(self, suffix: str) -> Path:
+        name = self.output.name
+        ending = next((e for e in (".ome.tif", ".ome.tiff") if name.lower().endswith(e)), self.output.suffix)
+        return self.output.with_name(
+            f"{name[: len(name) - len(ending)]}{suffix}{name[len(name) - len(ending) :]}"
+        )
+
+
+def restore_to_files(
+    image: Image, settings: RestoreSettings, destination: Destination, *, quiet: bool
+) -> None:
+    """Restore an image under a progress bar and write what comes out.
+
+    Raises
+    ------
+    DiffuscopeError
+        As the job; no file is left behind then.
+    typer.Exit
+        With 130 after Ctrl-C; no file is left behind.
+    """
+    specs, files = describe_outputs(image, settings), destination.files(settings.mode)
+    with _stopping_cleanly():
+        record = _write(image, settings, {spec: files[spec.name] for spec in specs}, quiet=quiet)
+    if destination.record == STDOUT:
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+    elif destination.record is not None:
+        _write_text(destination.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    if not quiet:
+        typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
+
+
+def _write(
+    image: Image, settings: RestoreSettings, files: Mapping[OutputSpec, Path], *, quiet: bool
+) -> dict[str, Any]:
+    with ExitStack() as stack:
+        sinks = {spec.name: stack.enter_context(_sink(image, spec, path)) for spec, path in files.items()}
+        on_update = stack.enter_context(show_progress(f"Restoring {image.name}", quiet=quiet))
+        from napari_diffuscope.methods.restoration import restoration_job
+
+        record = run(restoration_job(image, settings, sinks=sinks), on_update).record
+        for name, sink in sinks.items():
+            sink.record = {**record, "output": name}
+    return record
+
+
+def _sink(image: Image, spec: OutputSpec, path: Path) -> TiffSink:
+    extra = len(spec.axes) - len(image.axes)
+    return TiffSink(
+        path,
+        shape=spec.shape,
+        axes=spec.axes,
+        scale=(1.0,) * extra + image.scale,
+        units=("pixel",) * extra + image.units,
+    )
+
+
+@contextmanager
+def _stopping_cleanly() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("diffuscope: stopped; no file was written.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DiffuscopeError(f"The record cannot be written to {path}: {error.strerror}.") from error

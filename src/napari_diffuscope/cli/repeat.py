@@ -1,0 +1,79 @@
+"""``diffuscope repeat``: make a result again from the record that it carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_diffuscope.errors import DiffuscopeError
+
+if TYPE_CHECKING:
+    from napari_diffuscope.imaging.image import Image
+
+
+def repeat(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="TIFF file that a restoration wrote.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="TIFF file to write.")],
+    *,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="The input, if it is no longer where the record says.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
+) -> None:
+    """Make a result again, with its input, model and settings."""
+    from napari_diffuscope.cli.outputs import Destination, restore_to_files
+    from napari_diffuscope.imaging.tiff import read_record
+    from napari_diffuscope.methods.settings import RestoreSettings
+
+    record = read_record(result)
+    if record is None or record.get("method") != "restoration":
+        raise DiffuscopeError(
+            f"{result} holds no record of a restoration; only files of results can be repeated."
+        )
+    settings = RestoreSettings.from_dict(record["settings"])
+    source = source or _source(record, result)
+    destination = Destination(output, overwrite=overwrite)
+    destination.check(source, settings.mode)
+    _check_model(record, settings.model)
+    restore_to_files(_image(source, record, settings), settings, destination, quiet=quiet)
+
+
+def _source(record: dict[str, Any], result: Path) -> Path:
+    found = record["input"].get("source")
+    if not found or not Path(found).exists():
+        raise DiffuscopeError(
+            f"The input of {result} ({found or record['input']['name']}) is not there; "
+            "name its file with --input."
+        )
+    return Path(found)
+
+
+def _check_model(record: dict[str, Any], model: str) -> None:
+    from napari_diffuscope.weights.card import read_card
+    from napari_diffuscope.weights.catalogue import find_model
+
+    path = find_model(model)
+    if path.is_dir() and (found := read_card(path).sha256) != record["model"]["sha256"]:
+        raise DiffuscopeError(
+            f"The model {model} has other weights than those of the record (sha256 {found[:12]}… instead of "
+            f"{record['model']['sha256'][:12]}…); get the model of that time."
+        )
+
+
+def _image(source: Path, record: dict[str, Any], settings: Any) -> Image:
+    """The input with the axes that it had, whether the file or the user named them."""
+    from napari_diffuscope.imaging.files import open_image
+
+    shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
+    image = open_image(source, rgb=settings.rgb)
+    if image.axes != axes and len(image.axes) == len(axes):
+        image = open_image(source, axes=axes, rgb=settings.rgb)
+    if (image.axes, image.shape) != (axes, shape):
+        raise DiffuscopeError(
+            f"{source} is not the input of the record: "
+            f"it is {image.axes} {image.shape}, the input was {axes} {shape}."
+        )
+    return image
