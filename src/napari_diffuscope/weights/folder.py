@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -16,14 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
 
 EXAMPLE_FILES = ("example_input.tif", "example_output.tif")
 
 
-def build_network(spec: NetworkSpec) -> nn.Module:
-    """Network of a card, with random weights.
+def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
+    """Network of a card, with random weights; on the device ``meta`` with none, which takes no memory.
 
     Raises
     ------
@@ -31,17 +34,39 @@ def build_network(spec: NetworkSpec) -> nn.Module:
         If the arguments do not describe such a network.
     """
     try:
-        match spec.kind:
-            case "local-unet":
-                return LocalUNet(LocalUNetConfig(**spec.arguments))
-            case _:
-                raise DiffuscopeError(f"Networks of kind {spec.kind!r} cannot be built yet.")
+        with torch.device(device):
+            match spec.kind:
+                case "local-unet":
+                    return LocalUNet(LocalUNetConfig(**spec.arguments))
+                case "openai-unet":
+                    return OpenAIUNet(OpenAIUNetConfig.from_dict(spec.arguments))
+                case "edm2-unet":
+                    return EDM2UNet(EDM2UNetConfig.from_dict(spec.arguments))
     except (TypeError, ValueError) as error:
         raise DiffuscopeError(f"The network in the model card cannot be built: {error}.") from error
 
 
+def filled_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
+    """Network of a card whose parameters are the given tensors, not copies of them.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the network cannot be built, or as :func:`fill` says.
+    """
+    network = build_network(spec, device="meta")
+    fill(network, tensors, source)
+    if any(tensor.is_meta for tensor in network.buffers()):  # it computes buffers that are in no file
+        given = network.state_dict()
+        network = build_network(spec)
+        network.load_state_dict(given, assign=True)
+    return network
+
+
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Give a network its weights, all of them and no others.
+
+    A network on the device ``meta`` takes the tensors themselves, any other copies them.
 
     Raises
     ------
@@ -49,19 +74,43 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None
         Naming the first tensors that are missing, extra, of the wrong shape, or not finite.
     """
     wanted = network.state_dict()
+    check_names(wanted, tensors, source)
+    if bad := [name for name, tensor in tensors.items() if not all_finite(tensor)]:
+        raise DiffuscopeError(
+            f"The weights of {source} are damaged: {len(bad)} tensors hold values that are not finite "
+            f"({_some(bad)})."
+        )
+    given = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
+    network.load_state_dict(given, strict=True, assign=any(tensor.is_meta for tensor in wanted.values()))
+
+
+def check_names(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:
+    """Refuse tensors that are not exactly those of a network, by name and shape."""
     problems = []
     if missing := [name for name in wanted if name not in tensors]:
         problems.append(f"{len(missing)} missing ({_some(missing)})")
     if extra := [name for name in tensors if name not in wanted]:
         problems.append(f"{len(extra)} extra ({_some(extra)})")
-    shared = [name for name in wanted if name in tensors]
-    if wrong := [f"{n} {tuple(tensors[n].shape)} for {tuple(wanted[n].shape)}" for n in shared if tensors[n].shape != wanted[n].shape]:
+    shapes = {
+        name: (tuple(tensors[name].shape), tuple(wanted[name].shape)) for name in wanted if name in tensors
+    }
+    if wrong := [f"{name} {given} for {right}" for name, (given, right) in shapes.items() if given != right]:
         problems.append(f"{len(wrong)} of the wrong shape ({_some(wrong)})")
-    if bad := [n for n in shared if not bool(torch.isfinite(tensors[n]).all())]:
-        problems.append(f"{len(bad)} with values that are not finite ({_some(bad)})")
     if problems:
-        raise DiffuscopeError(f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}.")
-    network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}, strict=True)
+        raise DiffuscopeError(
+            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}."
+        )
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether a tensor has neither NaN nor infinity, looked through piece by piece."""
+    if not tensor.is_floating_point():
+        return True
+    for piece in torch.split(tensor.detach().reshape(-1), 1 << 22):
+        # A finite sum has finite terms, and summing is thirty times faster than looking at each.
+        if not math.isfinite(piece.sum(dtype=torch.float32).item()) and not bool(torch.isfinite(piece).all()):
+            return False
+    return True
 
 
 def _some(names: list[str], most: int = 3) -> str:
@@ -84,14 +133,14 @@ def read_folder(folder: Path) -> tuple[ModelCard, nn.Module]:
     if not path.is_file():
         raise DiffuscopeError(f"{folder} has no {WEIGHTS_FILE}.")
     if card.sha256 and sha256_of(path) != card.sha256:
-        raise DiffuscopeError(f"{path} is not the file that its {CARD_FILE} describes (sha256 differs); get the folder again.")
+        raise DiffuscopeError(
+            f"{path} is not the file that its {CARD_FILE} describes (sha256 differs); get the folder again."
+        )
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise DiffuscopeError(f"{path} cannot be read as safetensors: {error}.") from error
-    network = build_network(card.network)
-    fill(network, tensors, str(folder))
-    return card, network
+    return card, filled_network(card.network, tensors, str(folder))
 
 
 def write_folder(
@@ -124,9 +173,13 @@ def write_folder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary / WEIGHTS_FILE)
+        save_file(
+            {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary / WEIGHTS_FILE
+        )
         card = replace(card, name=folder.name, sha256=sha256_of(temporary / WEIGHTS_FILE))
-        (temporary / CARD_FILE).write_text(json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (temporary / CARD_FILE).write_text(
+            json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         if example is not None:
             _write_example(temporary, example)
         temporary.chmod(0o755)

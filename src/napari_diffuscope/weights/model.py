@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from napari_diffuscope.diffusion.ancestral import Estimate, split_variance
 from napari_diffuscope.diffusion.denoiser import clean_estimate
-from napari_diffuscope.diffusion.schedule import (
-    CosineSchedule,
-    DiscreteSchedule,
-    NoiseLevel,
-    cosine_alpha_bar,
-    linear_alpha_bar,
-    scaled_linear_alpha_bar,
-)
+from napari_diffuscope.diffusion.schedule import CosineSchedule, DiscreteSchedule, NoiseLevel
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.weights.card import CARD_FILE, ModelCard, ScheduleSpec
+from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 from napari_diffuscope.weights.catalogue import find_model
-from napari_diffuscope.weights.folder import read_folder
-
-# Below this ᾱ an ε network's error is amplified more than fifty-fold; see docs/design.md.
-LOWEST_ALPHA_BAR = 4e-4
-
-
-def build_schedule(spec: ScheduleSpec, *, lowest_alpha_bar: float = 0.0) -> CosineSchedule | DiscreteSchedule:
-    """Schedule that a card describes."""
-    match spec.kind:
-        case "continuous-cosine":
-            return CosineSchedule(spec.shift)
-        case "linear" if spec.betas is None:
-            return DiscreteSchedule(linear_alpha_bar(spec.count), lowest_alpha_bar)
-        case "linear" | "scaled-linear":
-            first, last = spec.betas or (1e-4, 0.02)
-            scale = spec.count / 1000  # undoes the scaling that linear_alpha_bar does
-            if spec.kind == "linear":
-                return DiscreteSchedule(linear_alpha_bar(spec.count, first * scale, last * scale), lowest_alpha_bar)
-            return DiscreteSchedule(scaled_linear_alpha_bar(spec.count, first, last), lowest_alpha_bar)
-        case "cosine":
-            return DiscreteSchedule(cosine_alpha_bar(spec.count), lowest_alpha_bar)
+from napari_diffuscope.weights.diffusers_folder import is_diffusers_folder, open_diffusers
+from napari_diffuscope.weights.folder import read_folder, sha256_of
+from napari_diffuscope.weights.published import Opened, open_checkpoint
+from napari_diffuscope.weights.schedules import LOWEST_ALPHA_BAR, build_schedule
 
 
 @dataclass(frozen=True)
@@ -54,16 +32,20 @@ class Model:
         What is known about it.
     network
         The bare module, in inference mode; called as ``network(input, t)``.
+    source
+        The folder or file that it was opened from.
     """
 
     card: ModelCard
     network: nn.Module
+    source: Path | None = None
 
     @property
     def schedule(self) -> CosineSchedule | DiscreteSchedule:
         """Noise levels to sample with: for ε networks without those where their error explodes."""
         clipped = self.card.diffusion.prediction == "epsilon"
-        return build_schedule(self.card.diffusion.schedule, lowest_alpha_bar=LOWEST_ALPHA_BAR if clipped else 0.0)
+        lowest = LOWEST_ALPHA_BAR if clipped else 0.0
+        return build_schedule(self.card.diffusion.schedule, lowest_alpha_bar=lowest)
 
     @property
     def device(self) -> torch.device:
@@ -81,14 +63,22 @@ class Model:
             case "continuous" | "index":
                 return level.time
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights file; of a checkpoint it is computed when first asked for."""
+        if self.card.sha256 or self.source is None or self.source.is_dir():
+            return self.card.sha256
+        status = self.source.stat()
+        return _sha256_of(self.source, status.st_size, status.st_mtime_ns)
+
     def estimate(self, x: Tensor, level: NoiseLevel, condition: Tensor | None = None) -> Tensor:
         """Estimate of the clean image, E[x₀ | x_t, condition].
 
         Parameters
         ----------
         x
-            State ``(B, C, *space)`` at ``level``. At pure noise it holds no information and is replaced by zeros,
-            so that the posterior mean given the condition depends on no random number.
+            State ``(B, C, *space)`` at ``level``. At pure noise it holds no information and is replaced by
+            zeros, so that the posterior mean given the condition depends on no random number.
         level
             Noise level.
         condition
@@ -99,13 +89,17 @@ class Model:
         Tensor
             ``(B, C, *space)`` in the network's range.
         """
+        return self.full_estimate(x, level, condition).clean
+
+    def full_estimate(self, x: Tensor, level: NoiseLevel, condition: Tensor | None = None) -> Estimate:
+        """Like :meth:`estimate`, with the variance of the ancestral step where the network learned one."""
         spec = self.card.diffusion
         if level.alpha == 0:
             x = torch.zeros_like(x)
         time = torch.tensor([self.time_of(level)], dtype=torch.float32, device=x.device)
-        output = self.network(self._inputs(x, condition), time)[:, : x.shape[1]]
+        output, variance = split_variance(self.network(self._inputs(x, condition), time), x.shape[1])
         clean = clean_estimate(spec.prediction, x, output, level)
-        return clean if spec.clip is None else clean.clamp_(*spec.clip)
+        return Estimate(clean if spec.clip is None else clean.clamp_(*spec.clip), variance)
 
     def _inputs(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None:
@@ -119,17 +113,53 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str | torch.devi
     Parameters
     ----------
     name_or_path
-        Name in the catalogue, or path of a model folder.
+        Name in the catalogue, or path: of a model folder, of a checkpoint of one of the published systems
+        (``.pt``, ``.pth``, ``.ckpt``, ``.safetensors``; see :mod:`napari_diffuscope.weights.sidecar` for
+        others), or of a folder that diffusers wrote. Nothing in a file is run.
     device
         Where to put the weights.
 
     Raises
     ------
     DiffuscopeError
-        If there is no such model, or it is damaged; the sentence says which tensors are wrong, missing or extra.
+        If there is no such model, it is damaged or of an unknown kind; the sentence says which tensors are
+        wrong, missing or extra, or what must be written beside the file.
     """
-    path = find_model(name_or_path)
-    if not (path.is_dir() and (path / CARD_FILE).is_file()):
-        raise DiffuscopeError(f"{path} is not a model folder: it has no {CARD_FILE}.")
-    card, network = read_folder(Path(path))
-    return Model(card, network.to(device).eval().requires_grad_(False))
+    path = model_place(name_or_path)
+    if (path / CARD_FILE).is_file():
+        card, network = read_folder(path)
+    else:
+        opened = open_published(path)
+        card, network = opened.card, opened.network()
+    return Model(card, network.to(device).eval().requires_grad_(False), path)
+
+
+def model_place(name_or_path: str | os.PathLike[str]) -> Path:
+    """The folder or checkpoint that is meant; a file in a model folder means the folder."""
+    path = Path(find_model(name_or_path))
+    if path.name == CARD_FILE or (path.name == WEIGHTS_FILE and (path.parent / CARD_FILE).is_file()):
+        return path.parent
+    return path
+
+
+def open_published(path: Path) -> Opened:
+    """Open what is no model folder: a diffusers folder or a checkpoint.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is neither.
+    """
+    if not path.is_dir():
+        return open_checkpoint(path)
+    if is_diffusers_folder(path):
+        return open_diffusers(path)
+    raise DiffuscopeError(
+        f"{path} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or "
+        "config.json."
+    )
+
+
+@lru_cache(maxsize=16)
+def _sha256_of(path: Path, _size: int, _modified: int) -> str:
+    return sha256_of(path)

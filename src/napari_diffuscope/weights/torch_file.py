@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 import zlib
@@ -107,7 +108,8 @@ class TorchFile:
         available = entry.size // dtype.itemsize
         steps = sum((n - 1) * s for n, s in zip(record.shape, record.stride, strict=True))
         last = record.offset + steps if 0 not in record.shape else -1
-        if record.storage.count > available or last >= record.storage.count:
+        repeated = math.prod(record.shape) > record.storage.count  # a stride of 0 would fill the memory
+        if record.storage.count > available or last >= record.storage.count or repeated:
             raise DiffuscopeError(f"{self.path} is damaged: tensor {name} reaches beyond its data.")
         data = self._mapped[entry.start : entry.start + available * dtype.itemsize]
         if entry.start % dtype.itemsize:

@@ -1,0 +1,184 @@
+"""A file of weights, whatever wrote it: the names and shapes of its tensors, and the tensors on demand."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.weights.pickle_records import Inert, TensorRecord
+from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
+from napari_diffuscope.weights.torch_file import TorchFile
+
+_LARGEST_HEADER = 100_000_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened file of weights.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder of a diffusers model.
+    layout
+        What wrote it, in words: ``state dict``, ``Lightning checkpoint``, ``safetensors``.
+    shapes
+        Shape of every tensor by its name in the file.
+    open
+        Gives a tensor by name: a view of the mapped file.
+    notes
+        Plain data that lies beside the weights (``epoch``, ``global_step``).
+    """
+
+    path: Path
+    layout: str
+    shapes: Mapping[str, tuple[int, ...]]
+    open: Callable[[str], Tensor]
+    notes: Mapping[str, Any]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Open a file of weights without running anything in it.
+
+    Parameters
+    ----------
+    path
+        A safetensors file, or what ``torch.save`` wrote (``.pt``, ``.pth``, ``.ckpt``, ``.bin``): a bare
+        state dict, or a Lightning checkpoint whose ``state_dict`` is taken.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is something else, is damaged, or needs code to be opened.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise DiffuscopeError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not size:
+        raise DiffuscopeError(f"{path} is empty; get the file again.")
+    if path.suffix.lower() == ".safetensors" or _looks_like_safetensors(head, size):
+        return _read_safetensors(path, head, size)
+    if head.startswith(b"PK"):
+        return _read_torch(path)
+    if head.startswith(b"\x80") and size <= MOST_BYTES:
+        read_pickle(path.read_bytes(), str(path))  # says so if it is there to run code
+    raise DiffuscopeError(f"{path} was refused: it is {_kind_of(head)}.")
+
+
+def _looks_like_safetensors(head: bytes, size: int) -> bool:
+    return len(head) > 8 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= size - 8
+
+
+def _read_safetensors(path: Path, head: bytes, size: int) -> Checkpoint:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if len(head) < 8 or struct.unpack("<Q", head[:8])[0] > min(size - 8, _LARGEST_HEADER):
+        raise DiffuscopeError(
+            f"{path} is no safetensors file, or is cut short: its header does not fit into it; get it again."
+        )
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise DiffuscopeError(
+            f"{path} is damaged or no safetensors file ({error}); get the file again."
+        ) from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    return Checkpoint(path, "safetensors", shapes, tensors.__getitem__, {})
+
+
+def _read_torch(path: Path) -> Checkpoint:
+    file = TorchFile(path)
+    contents = file.contents()
+    layout, table, notes = _weights_in(contents, path)
+    records = {str(name): value for name, value in table.items() if isinstance(value, TensorRecord)}
+    if others := [f"{name} is {_in_words(value)}" for name, value in table.items() if name not in records]:
+        raise DiffuscopeError(
+            f"{path} was refused: it holds more than weights: {others[0]}; save a state_dict() alone."
+        )
+    if not records:
+        raise DiffuscopeError(f"{path} holds no weights.")
+
+    def open_tensor(name: str) -> Tensor:
+        return file.tensor(records[name], name)
+
+    return Checkpoint(
+        path, layout, {name: record.shape for name, record in records.items()}, open_tensor, notes
+    )
+
+
+def _weights_in(contents: Any, path: Path) -> tuple[str, dict[Any, Any], dict[str, Any]]:
+    """The table of tensors in what was saved, its layout, and the plain data beside it."""
+    if not isinstance(contents, dict):
+        raise DiffuscopeError(
+            f"{path} was refused: it holds {_in_words(contents)}, not weights; save its state_dict() instead."
+        )
+    table = contents.get("state_dict")
+    if isinstance(table, dict):
+        plain = {key: value for key, value in contents.items() if isinstance(value, str | int | float)}
+        return "Lightning checkpoint", table, plain
+    if "param_groups" in contents:
+        raise DiffuscopeError(
+            f"{path} holds the state of an optimiser, not weights; open the model that was saved with it."
+        )
+    return "state dict", contents, {}
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case Inert():
+            return str(value)
+        case TensorRecord():
+            return "a single tensor"
+        case dict() | list() | tuple() | set():
+            return f"a {type(value).__name__} of {len(value)} entries"
+        case _:
+            return f"a value of type {type(value).__name__}"
+
+
+_KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG", "a PNG image, not a file of weights"),
+    (b"\x89HDF", "an HDF5 file (Keras?), not weights of torch"),
+    (b"\xff\xd8\xff", "a JPEG image, not a file of weights"),
+    (b"II*\0", "a TIFF image, not a file of weights"),
+    (b"MM\0*", "a TIFF image, not a file of weights"),
+    (b"II+\0", "a TIFF image, not a file of weights"),
+    (b"\x93NUMPY", "a NumPy array, not a file of weights"),
+    (b"\x1f\x8b", "a packed archive (gzip); unpack it and open the file in it"),
+    (b"BZh", "a packed archive (bzip2); unpack it and open the file in it"),
+    (b"\xfd7zXZ", "a packed archive (xz); unpack it and open the file in it"),
+    (b"7z\xbc\xaf", "a packed archive (7z); unpack it and open the file in it"),
+    (b"Rar!", "a packed archive (rar); unpack it and open the file in it"),
+    (b"version https://git-lfs", "a note of Git LFS in place of the file; get the file itself"),
+    (b"<", "a web page or XML, not a file of weights; perhaps the download was redirected"),
+    (b"%PDF", "a PDF document, not a file of weights"),
+)
+
+_OLD = (
+    "a pickle outside torch's zip format; load it in torch with weights_only=True and save the weights again"
+)
+
+
+def _kind_of(head: bytes) -> str:
+    """What a file is that cannot be opened, in words."""
+    for magic, words in _KINDS:
+        if head.startswith(magic):
+            return words
+    if head[257:262] == b"ustar":
+        return "a tar archive; if torch before 0.2 wrote it, load it there and save its state_dict() again"
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
+        return _OLD
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        return "none of the known files of weights, or damaged"
+    return "text, not a file of weights" if text.isprintable() or "\n" in text else _OLD

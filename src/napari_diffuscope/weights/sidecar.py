@@ -1,0 +1,127 @@
+"""What a user says about a checkpoint in a small JSON file beside it. Free of torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.validation import parse
+from napari_diffuscope.weights.card import CARD_FILE, ScheduleSpec, Task
+from napari_diffuscope.weights.fingerprints import System
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Entries of ``CHECKPOINT.json`` or ``model.json`` beside a checkpoint; all are optional.
+
+    Parameters
+    ----------
+    system
+        The published system whose code trained it: everything not said here is as published there.
+    task, title, purpose, licence, citation, size, pixel_size, data_range, state_channels, condition_first
+        As on a model card.
+    heads, head_channels
+        Number of attention heads, or channels of each: one of them.
+    qkv_order
+        ``heads-first`` (the codes' default) or ``qkv-first`` (``use_new_attention_order``).
+    z_preserving
+        Of 3D networks: whether only y and x are halved.
+    prediction, schedule, time, variance, clip
+        As on a model card.
+    """
+
+    system: System | None = None
+    task: Task | None = None
+    title: str | None = None
+    purpose: str | None = None
+    licence: str | None = None
+    citation: tuple[str, ...] | None = None
+    size: tuple[int, ...] | None = None
+    pixel_size: tuple[float, float] | None = None
+    data_range: tuple[float, float] | None = None
+    state_channels: int | None = None
+    condition_first: bool | None = None
+    heads: int | None = None
+    head_channels: int | None = None
+    qkv_order: Literal["heads-first", "qkv-first"] | None = None
+    z_preserving: bool | None = None
+    prediction: Literal["epsilon", "v", "x0"] | None = None
+    schedule: ScheduleSpec | None = None
+    time: Literal["continuous", "index", "rescaled", "alpha-bar"] | None = None
+    variance: Literal["fixed-small", "fixed-large", "learned-range"] | None = None
+    clip: tuple[float, float] | None = None
+
+    def updated(self, other: Sidecar) -> Sidecar:
+        """These entries, replaced by those that the other gives."""
+        return replace(self, **other.given(*(field.name for field in fields(other))))
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """The entries among ``names`` that were given."""
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+ALLOWED: dict[str, str] = {
+    "heads": "heads (a whole number) or head_channels (a whole number)",
+    "task": "task (restoration, superresolution, shape or generation)",
+    "prediction": "prediction (epsilon, v or x0)",
+    "schedule": 'schedule ({"kind": "linear", "cosine" or "scaled-linear", "count": T})',
+    "time": "time (index, rescaled, alpha-bar or continuous)",
+    "data_range": "data_range ([lowest, highest] of the values it works on)",
+    "condition_first": "condition_first (true or false: whether the measurement comes before the state)",
+}
+"""What can be needed, with the values that are allowed."""
+
+
+def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
+    """Read what lies beside a checkpoint.
+
+    Parameters
+    ----------
+    path
+        The checkpoint: a file, or the folder of a diffusers model.
+
+    Returns
+    -------
+    Sidecar, Path or None
+        Empty and ``None`` if nothing lies there.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is no JSON, or has an unknown entry or a wrong value.
+    """
+    for candidate in _places(path):
+        if not candidate.is_file():
+            continue
+        values = _json(candidate)
+        if candidate.name == CARD_FILE and isinstance(values, dict) and "network" in values:
+            continue  # the card of a model folder in which the checkpoint happens to lie
+        return parse(Sidecar, values, str(candidate)), candidate
+    return Sidecar(), None
+
+
+def request(path: Path, what: str, needed: list[str]) -> DiffuscopeError:
+    """The error that lists what to write beside a checkpoint."""
+    optional = ", ".join(field.name for field in fields(Sidecar) if field.name not in needed)
+    entries = "; ".join(ALLOWED[name] for name in needed)
+    return DiffuscopeError(
+        f"{path} is {what}, which is none of the published models: write {_places(path)[0].name} beside it, "
+        f"a JSON object with the entries {entries}; these may be given as well: {optional}."
+    )
+
+
+def _places(path: Path) -> list[Path]:
+    beside = [path.with_name(path.name + ".json")]
+    if path.is_file():
+        beside += [path.with_suffix(".json"), path.with_name(CARD_FILE)]
+    return [place for place in beside if place != path]
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        raise DiffuscopeError(f"{path} is not valid JSON: {error}.") from error
