@@ -103,7 +103,7 @@ class OpenAIUNetConfig:
             raise DiffuscopeError(
                 f"The q/k/v order must be one of {', '.join(QKV_ORDERS)}, not {self.qkv_order!r}."
             )
-        for channels in {self.model_channels, *self.level_channels}:
+        for channels in self.level_channels:
             if channels <= 0 or channels % self.norm_groups:
                 raise DiffuscopeError(
                     f"A level of the UNet has {channels} channels, which do not split into the"
