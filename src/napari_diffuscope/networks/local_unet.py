@@ -148,6 +148,16 @@ class LocalUNet(nn.Module):
             radius = -(-radius // cells[level + 1]) * cells[level + 1]
         return radius + sum(2 * count * cell for count, cell in zip(config.encoder_blocks, cells, strict=True))
 
+    @property
+    def floats_per_pixel(self) -> float:
+        """Peak number of float32 values that inference holds per input pixel, for planning memory.
+
+        At the finest level a block holds its input, the concatenation and two intermediate results; coarser levels
+        hold less. Convolutions need workspace of about the same size again.
+        """
+        finest = self.config.widths[0] / math.prod(self.config.stem)
+        return 2.0 * (6 * finest + self.config.channels + self.config.condition_channels + 1)
+
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Network output for a batch.
 

@@ -1,0 +1,116 @@
+"""From what a user asks for to a chain of network evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, DiscreteSchedule, NoiseLevel
+from napari_diffuscope.diffusion.solvers import Query, Solver, ancestral_means, ddim, dpm_solver_pp_2m
+from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.weights.model import Model
+
+ESTIMATE_STEPS = 10
+"""Evaluations of the best estimate of an ε network, which cannot give it in one; see docs/design.md."""
+
+SHARPEN_STEPS = 4
+
+Noise = Callable[[int], Tensor]
+"""Position-keyed unit noise of the state's shape for a step; step 0 starts the chain."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A way to a result.
+
+    Parameters
+    ----------
+    evaluations
+        How often the network is asked.
+    start
+        Makes the solver, given noise.
+    """
+
+    evaluations: int
+    start: Callable[[Noise], Solver]
+
+
+def estimate_chain(model: Model) -> Chain:
+    """The posterior mean: one evaluation at pure noise, or for ε networks a short chain that stays at the mean."""
+    highest = model.schedule.highest()
+    if highest.alpha == 0:
+        return Chain(1, lambda noise: _single(torch.zeros_like(noise(0)), highest))
+    levels = model.schedule.levels(ESTIMATE_STEPS)
+    return Chain(ESTIMATE_STEPS, lambda noise: ancestral_means(noise(0), levels))
+
+
+def sample_chain(model: Model, steps: int | None) -> Chain:
+    """One sample of the posterior, by the model's own solver."""
+    count = steps or model.card.diffusion.steps
+    levels = model.schedule.levels(count)
+    return Chain(count, lambda noise: _solver(model)(noise(0), levels))
+
+
+def sharpened_chain(model: Model, steps: int | None, strength: float) -> Chain:
+    """The estimate, taken back to a noise level and denoised again in a few steps.
+
+    Parameters
+    ----------
+    strength
+        Time to go back to, as a share of the whole chain.
+    """
+    mean = estimate_chain(model)
+    if strength <= 0:
+        return mean
+    levels = _levels_below(model.schedule, strength, steps or SHARPEN_STEPS)
+
+    def start(noise: Noise) -> Solver:
+        clean = yield from mean.start(noise)
+        state = levels[0].alpha * clean + levels[0].sigma * noise(1)
+        final: Tensor = yield from _renumbered(_solver(model)(state, levels), mean.evaluations)
+        return final
+
+    return Chain(mean.evaluations + len(levels) - 1, start)
+
+
+def chain_for(model: Model, settings: RestoreSettings) -> Chain:
+    """Chain of one result of a mode."""
+    match settings.mode:
+        case "estimate":
+            return estimate_chain(model)
+        case "sharpened":
+            return sharpened_chain(model, settings.steps, settings.strength)
+        case _:
+            return sample_chain(model, settings.steps)
+
+
+def _single(x: Tensor, level: NoiseLevel) -> Solver:
+    clean = yield Query(x, level, 0)
+    return clean
+
+
+def _solver(model: Model) -> Callable[[Tensor, list[NoiseLevel]], Solver]:
+    return ddim if model.card.diffusion.solver == "ddim" else dpm_solver_pp_2m
+
+
+def _levels_below(schedule: CosineSchedule | DiscreteSchedule, strength: float, steps: int) -> list[NoiseLevel]:
+    if isinstance(schedule, CosineSchedule):
+        return [schedule.at(strength * (1 - i / steps)) for i in range(steps)] + [CLEAN]
+    top = schedule.highest_index() * strength
+    indices = sorted({round(top * (1 - i / steps)) for i in range(steps)}, reverse=True)
+    return [schedule.at(index) for index in indices] + [CLEAN]
+
+
+def _renumbered(solver: Solver, first: int) -> Generator[Query, Any, Tensor]:
+    query = next(solver)
+    while True:
+        clean = yield Query(query.x, query.level, query.step + first)
+        try:
+            query = solver.send(clean)
+        except StopIteration as stop:
+            final: Tensor = stop.value
+            return final

@@ -1,0 +1,120 @@
+"""What a restoration will give: names, axes, shapes and places, known before it starts. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.settings import RestoreSettings
+
+SAMPLE_AXIS = "N"
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One output, float32 in the units of the input's intensities.
+
+    Parameters
+    ----------
+    name
+        ``restored`` or ``deviation``.
+    axes
+        The input's axes, with ``N`` (samples) in front for the mode ``samples``.
+    shape
+        Length along each axis.
+    origin
+        Index in the input of the output's first element, along each axis; 0 along ``N``.
+    """
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    origin: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of an image is worked on.
+
+    Parameters
+    ----------
+    planes
+        Flat plane indices, ascending.
+    crop
+        ``(y0, y1, x0, x1)``.
+    first, shape
+        Bounding box of the planes along the leading axes: first index and length.
+    """
+
+    planes: tuple[int, ...]
+    crop: tuple[int, int, int, int]
+    first: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def region(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """``((y0, y1), (x0, x1))``."""
+        y0, y1, x0, x1 = self.crop
+        return (y0, y1), (x0, x1)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width of the crop."""
+        (y0, y1), (x0, x1) = self.region
+        return y1 - y0, x1 - x0
+
+
+def select(image: Image, settings: RestoreSettings) -> Selection:
+    """The part of an image that the settings ask for.
+
+    Raises
+    ------
+    DiffuscopeError
+        For planes or a crop that the image does not have.
+    """
+    planes = tuple(range(image.plane_count)) if settings.planes is None else tuple(sorted(set(settings.planes)))
+    if not planes:
+        raise DiffuscopeError("No plane is chosen; name at least one.")
+    indices = [image.plane_index(flat) for flat in (planes[0], planes[-1])] if settings.planes is None else [
+        image.plane_index(flat) for flat in planes
+    ]
+    first = tuple(min(axis) for axis in zip(*indices, strict=True))
+    last = tuple(max(axis) for axis in zip(*indices, strict=True))
+    if settings.planes is None:
+        first, last = (0,) * len(first), tuple(n - 1 for n in image.leading_shape)
+    shape = tuple(b - a + 1 for a, b in zip(first, last, strict=True))
+    return Selection(planes, _checked_crop(image, settings.crop), first, shape)
+
+
+def _checked_crop(image: Image, crop: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:
+    height, width = image.plane_shape
+    if crop is None:
+        return 0, height, 0, width
+    y0, y1, x0, x1 = crop
+    if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+        raise DiffuscopeError(f"The crop {y0}:{y1},{x0}:{x1} does not lie inside the plane of {height} x {width} pixels.")
+    return y0, y1, x0, x1
+
+
+def describe_outputs(image: Image, settings: RestoreSettings) -> tuple[OutputSpec, ...]:
+    """Outputs of a restoration, in the order in which they should be shown.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`select`.
+    """
+    part = select(image, settings)
+    y0, _, x0, _ = part.crop
+    shape, origin = (*part.shape, *part.plane_shape), (*part.first, y0, x0)
+    match settings.mode:
+        case "samples":
+            lead = (SAMPLE_AXIS + image.axes, (settings.samples, *shape), (0, *origin))
+            return (OutputSpec("restored", *lead),)
+        case "mean":
+            return tuple(OutputSpec(name, image.axes, shape, origin) for name in ("restored", "deviation"))
+        case "deviation":
+            return (OutputSpec("deviation", image.axes, shape, origin),)
+        case _:
+            return (OutputSpec("restored", image.axes, shape, origin),)
