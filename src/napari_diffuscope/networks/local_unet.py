@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_diffuscope.networks.magnitude import MPConv, MPFourier, mp_cat, mp_silu, mp_sum
+from napari_diffuscope.networks.magnitude import SILU_GAIN, MPConv, MPFourier, mp_cat, mp_sum, silu
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class _Block(nn.Module):
         super().__init__()
         kernel = (3,) * dims
         self.skip = MPConv(inputs, outputs, (1,) * dims) if inputs != outputs else None
-        self.first = MPConv(outputs, outputs, kernel)
+        self.first = MPConv(outputs, outputs, kernel, gain=SILU_GAIN)
         self.level = MPConv(embedding, outputs)
         self.level_gain = nn.Parameter(torch.zeros([]))
-        self.second = MPConv(outputs, outputs, kernel)
+        self.second = MPConv(outputs, outputs, kernel, gain=SILU_GAIN)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         if self.skip is not None:
             x = self.skip(x)
         scale = self.level(embedding, self.level_gain) + 1
-        y = self.first(mp_silu(x)) * scale.view(*scale.shape, *[1] * (x.dim() - 2))
-        return mp_sum(x, self.second(mp_silu(y)), 0.3)
+        y = self.first(silu(x)) * scale.view(*scale.shape, *[1] * (x.dim() - 2))
+        return mp_sum(x, self.second(silu(y)), 0.3)
 
 
 def _blocks(count: int, first: int, width: int, config: LocalUNetConfig) -> nn.ModuleList:
@@ -200,7 +200,7 @@ class LocalUNet(nn.Module):
                 raise ValueError(f"this network needs class labels from 0 to {self.config.classes - 1}")
             one_hot = functional.one_hot(labels, self.config.classes).to(features) * math.sqrt(self.config.classes)
             features = mp_sum(features, self.embed_class(one_hot))
-        return mp_silu(features)
+        return silu(features) * SILU_GAIN
 
 
 def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:

@@ -17,9 +17,16 @@ from torch.nn import functional
 SILU_GAIN = 1 / 0.596
 
 
-def mp_silu(x: Tensor) -> Tensor:
-    """SiLU scaled to unit output variance."""
-    return functional.silu(x).mul_(SILU_GAIN) if not x.requires_grad else functional.silu(x) * SILU_GAIN
+def silu(x: Tensor) -> Tensor:
+    """SiLU, x / (1 + exp(-x)), not yet scaled to unit variance.
+
+    In inference it is written as x/2 · (1 + tanh(x/2)): the vectorised and the scalar form of torch's own SiLU differ
+    in the last bit, and which one a pixel gets depends on the size of the tile; its tanh has one form.
+    """
+    if torch.is_grad_enabled():
+        return functional.silu(x)
+    half = x * 0.5
+    return half.addcmul_(half, torch.tanh(half))
 
 
 def mp_sum(a: Tensor, b: Tensor, weight: float = 0.5) -> Tensor:
@@ -51,6 +58,8 @@ class MPConv(nn.Module):
         One edge per spatial axis; ``()`` makes a linear layer.
     stride
         One per spatial axis; the default is 1.
+    gain
+        Fixed factor on the weights: ``SILU_GAIN`` where the input is a plain :func:`silu`.
 
     Notes
     -----
@@ -58,8 +67,9 @@ class MPConv(nn.Module):
     (section 2.3 of the paper). For inference the scaled weights are computed once.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: tuple[int, ...] = ()) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: tuple[int, ...] = (), *, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.weight = nn.Parameter(torch.randn(outputs, inputs, *kernel))
         self.stride = stride or (1,) * len(kernel)
         self.padding = tuple(k // 2 if s == 1 else 0 for k, s in zip(kernel, self.stride, strict=True))
@@ -80,7 +90,7 @@ class MPConv(nn.Module):
         return self
 
     def _scaled(self) -> Tensor:
-        scale = 1 / math.sqrt(self.weight[0].numel())
+        scale = self.gain / math.sqrt(self.weight[0].numel())
         if self.training:
             with torch.no_grad():
                 self.weight.copy_(unit_filters(self.weight))
