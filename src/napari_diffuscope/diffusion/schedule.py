@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
@@ -167,5 +168,5 @@ def _cumulative(beta: np.ndarray) -> tuple[float, ...]:
 def check_descending(levels: Sequence[NoiseLevel]) -> None:
     """Refuse a list of levels that does not go from more noise to less."""
     ladder = [level.log_snr_half for level in levels]
-    if any(b <= a for a, b in zip(ladder, ladder[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(ladder)):
         raise ValueError("noise levels must go from more noise to less")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -38,7 +39,9 @@ FreshNoise = Callable[[int], Tensor]
 """Unit normal noise of the state's shape for a step; step 0 is the start."""
 
 
-def ddim(x: Tensor, levels: Sequence[NoiseLevel], *, eta: float = 0.0, fresh: FreshNoise | None = None) -> Solver:
+def ddim(
+    x: Tensor, levels: Sequence[NoiseLevel], *, eta: float = 0.0, fresh: FreshNoise | None = None
+) -> Solver:
     """DDIM; Song, Meng & Ermon 2021, eq. 12 and 16.
 
     Parameters
@@ -58,7 +61,7 @@ def ddim(x: Tensor, levels: Sequence[NoiseLevel], *, eta: float = 0.0, fresh: Fr
         State at ``levels[-1]``.
     """
     check_descending(levels)
-    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+    for step, (level, following) in enumerate(pairwise(levels)):
         clean = yield Query(x, level, step)
         noise = noise_estimate(x, clean, level)
         added = eta * _ancestral_sigma(level, following)
@@ -75,7 +78,9 @@ def _ancestral_sigma(level: NoiseLevel, following: NoiseLevel) -> float:
     if level.sigma == 0 or following.sigma == 0:
         return 0.0
     ratio = level.alpha / following.alpha
-    return following.sigma / level.sigma * math.sqrt(max(level.sigma**2 - (ratio * following.sigma) ** 2, 0.0))
+    return (
+        following.sigma / level.sigma * math.sqrt(max(level.sigma**2 - (ratio * following.sigma) ** 2, 0.0))
+    )
 
 
 def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end: bool = True) -> Solver:
@@ -98,13 +103,15 @@ def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end
     check_descending(levels)
     previous: Tensor | None = None
     last_h = math.inf
-    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+    for step, (level, following) in enumerate(pairwise(levels)):
         clean = yield Query(x, level, step)
         h = following.log_snr_half - level.log_snr_half
         ends = following.sigma == 0 and first_order_end
         # Extrapolation from the last two estimates; none over the infinite first step from pure noise.
         curvature = 0.0 if previous is None or ends or math.isinf(h) else 0.5 * h / last_h
-        best = clean if curvature == 0.0 or previous is None else (1 + curvature) * clean - curvature * previous
+        best = (
+            clean if curvature == 0.0 or previous is None else (1 + curvature) * clean - curvature * previous
+        )
         x = (following.sigma / level.sigma) * x - following.alpha * math.expm1(-h) * best
         previous, last_h = clean, h
     return x
@@ -128,7 +135,7 @@ def ancestral_means(x: Tensor, levels: Sequence[NoiseLevel]) -> Solver:
         State at ``levels[-1]``.
     """
     check_descending(levels)
-    for step, (level, following) in enumerate(zip(levels, levels[1:], strict=False)):
+    for step, (level, following) in enumerate(pairwise(levels)):
         clean = yield Query(x, level, step)
         ratio = level.alpha / following.alpha
         kept = ratio * (following.sigma / level.sigma) ** 2

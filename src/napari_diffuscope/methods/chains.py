@@ -97,7 +97,9 @@ def _solver(model: Model) -> Callable[[Tensor, list[NoiseLevel]], Solver]:
     return ddim if model.card.diffusion.solver == "ddim" else dpm_solver_pp_2m
 
 
-def _levels_below(schedule: CosineSchedule | DiscreteSchedule, strength: float, steps: int) -> list[NoiseLevel]:
+def _levels_below(
+    schedule: CosineSchedule | DiscreteSchedule, strength: float, steps: int
+) -> list[NoiseLevel]:
     if isinstance(schedule, CosineSchedule):
         return [schedule.at(strength * (1 - i / steps)) for i in range(steps)] + [CLEAN]
     top = schedule.highest_index() * strength

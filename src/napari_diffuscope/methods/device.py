@@ -9,7 +9,11 @@ def available_devices() -> list[str]:
     """Devices of this machine, the preferred one first; ``cpu`` is always there."""
     import torch
 
-    found = [f"cuda:{i}" if i else "cuda" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    found = (
+        [f"cuda:{i}" if i else "cuda" for i in range(torch.cuda.device_count())]
+        if torch.cuda.is_available()
+        else []
+    )
     if torch.backends.mps.is_available():
         found.append("mps")
     return [*found, "cpu"]
@@ -29,5 +33,7 @@ def choose_device(wish: str) -> str:
     if wish == "cuda:0" and "cuda" in devices:
         return "cuda"
     if wish not in devices:
-        raise DiffuscopeError(f"Device {wish!r} is not available here; choose one of auto, {', '.join(devices)}.")
+        raise DiffuscopeError(
+            f"Device {wish!r} is not available here; choose one of auto, {', '.join(devices)}."
+        )
     return wish

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.errors import OutOfMemory
-from napari_diffuscope.imaging.memory import TileChoice, backed_off, choose_tiles, free_memory, is_out_of_memory
+from napari_diffuscope.imaging.memory import (
+    TileChoice,
+    backed_off,
+    choose_tiles,
+    free_memory,
+    is_out_of_memory,
+)
 from napari_diffuscope.imaging.tiles import Tile, core_of, cut, tile_boxes
 from napari_diffuscope.weights.model import Model
 
@@ -85,7 +91,12 @@ class LocalEvaluator:
     def tiles(self) -> list[Tile]:
         """Tiles of the region, the middle first."""
         return tile_boxes(
-            self.shape, tile=self.choice.tile, halo=self._halo, stride=self._stride, region=self.region, centre_first=True
+            self.shape,
+            tile=self.choice.tile,
+            halo=self._halo,
+            stride=self._stride,
+            region=self.region,
+            centre_first=True,
         )
 
     def members(self) -> int:
@@ -121,8 +132,9 @@ class LocalEvaluator:
                 continue
             for (tile, member), result in zip(group, results, strict=True):
                 box = tile.core_from([start for start, _ in self.region])
-                estimate[(member, slice(None), *box)] = core_of(result, tile)
-                yield TileDone(estimate[(member, slice(None), *box)], box, member)
+                core = estimate[member][:, *box]
+                core.copy_(core_of(result, tile))
+                yield TileDone(core, box, member)
             done += len(group)
         return estimate
 
@@ -142,7 +154,8 @@ class LocalEvaluator:
 
     def _state(self, x: Tensor, tile: Tile) -> Tensor:
         """Window of the state, which is known inside the region alone and mirrored at its border."""
-        return cut(x, _moved(tile, [start for start, _ in self.region]))
+        window: Tensor = cut(x, _moved(tile, [start for start, _ in self.region]))
+        return window
 
     def _back_off(self) -> str:
         gc.collect()

@@ -73,12 +73,16 @@ def select(image: Image, settings: RestoreSettings) -> Selection:
     DiffuscopeError
         For planes or a crop that the image does not have.
     """
-    planes = tuple(range(image.plane_count)) if settings.planes is None else tuple(sorted(set(settings.planes)))
+    planes = (
+        tuple(range(image.plane_count)) if settings.planes is None else tuple(sorted(set(settings.planes)))
+    )
     if not planes:
         raise DiffuscopeError("No plane is chosen; name at least one.")
-    indices = [image.plane_index(flat) for flat in (planes[0], planes[-1])] if settings.planes is None else [
-        image.plane_index(flat) for flat in planes
-    ]
+    indices = (
+        [image.plane_index(flat) for flat in (planes[0], planes[-1])]
+        if settings.planes is None
+        else [image.plane_index(flat) for flat in planes]
+    )
     first = tuple(min(axis) for axis in zip(*indices, strict=True))
     last = tuple(max(axis) for axis in zip(*indices, strict=True))
     if settings.planes is None:
@@ -93,7 +97,9 @@ def _checked_crop(image: Image, crop: tuple[int, int, int, int] | None) -> tuple
         return 0, height, 0, width
     y0, y1, x0, x1 = crop
     if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
-        raise DiffuscopeError(f"The crop {y0}:{y1},{x0}:{x1} does not lie inside the plane of {height} x {width} pixels.")
+        raise DiffuscopeError(
+            f"The crop {y0}:{y1},{x0}:{x1} does not lie inside the plane of {height} x {width} pixels."
+        )
     return y0, y1, x0, x1
 
 

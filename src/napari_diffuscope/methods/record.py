@@ -14,7 +14,12 @@ RECORD_KEY = "napari-diffuscope"
 
 
 def restoration_record(
-    image: Image, settings: RestoreSettings, card: ModelCard, intensities: tuple[ChannelIntensity, ...], *, device: str
+    image: Image,
+    settings: RestoreSettings,
+    card: ModelCard,
+    intensities: tuple[ChannelIntensity, ...],
+    *,
+    device: str,
 ) -> dict[str, Any]:
     """JSON-able record of a restoration; ``seconds`` and ``planes_done`` are added as it goes."""
     import torch

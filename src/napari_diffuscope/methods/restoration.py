@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,7 +100,9 @@ class _Work:
 
     def output_index(self, flat: int, sample: int | None = None) -> tuple[int, ...]:
         """Leading index in the output of a plane (and sample)."""
-        place = tuple(i - first for i, first in zip(self.image.plane_index(flat), self.part.first, strict=True))
+        place = tuple(
+            i - first for i, first in zip(self.image.plane_index(flat), self.part.first, strict=True)
+        )
         return (sample, *place) if self.settings.mode == "samples" and sample is not None else place
 
     def whole(self) -> tuple[slice, slice]:
@@ -154,7 +157,12 @@ def restoration_job(
 
 
 def restore(
-    image: Any, *, axes: str | None = None, settings: RestoreSettings | None = None, on_update: Any = None, **choices: Any
+    image: Any,
+    *,
+    axes: str | None = None,
+    settings: RestoreSettings | None = None,
+    on_update: Any = None,
+    **choices: Any,
 ) -> Restoration:
     """Restore an image in one call, with the same defaults and results as the window and the command line.
 
@@ -181,7 +189,9 @@ def restore(
     """
     settings = replace(settings or RestoreSettings(), **choices)
     opened = _opened(image, axes, settings)
-    sinks = {spec.name: np.full(spec.shape, np.nan, np.float32) for spec in describe_outputs(opened, settings)}
+    sinks = {
+        spec.name: np.full(spec.shape, np.nan, np.float32) for spec in describe_outputs(opened, settings)
+    }
     return run(restoration_job(opened, settings, sinks=sinks), on_update)
 
 
@@ -189,14 +199,16 @@ def _opened(image: Any, axes: str | None, settings: RestoreSettings) -> Image:
     if isinstance(image, str | os.PathLike):
         from napari_diffuscope.imaging.files import open_image
 
-        return open_image(image, axes=axes, rgb=settings.rgb)
+        return open_image(Path(image), axes=axes, rgb=settings.rgb)
     return Image.wrap(image, axes, rgb=settings.rgb)
 
 
 def _check_fits(model: Model, settings: RestoreSettings) -> None:
     card = model.card
     if card.task != "restoration":
-        raise DiffuscopeError(f"{card.name} is a model for {card.task}, not for restoration; choose another model.")
+        raise DiffuscopeError(
+            f"{card.name} is a model for {card.task}, not for restoration; choose another model."
+        )
     if settings.mode == "as-published" and card.diffusion.published_steps is None:
         raise DiffuscopeError(f"{card.name} has no published sampler; choose another mode.")
 
@@ -303,7 +315,9 @@ def _show_moments(work: _Work, flat: int, moments: Moments, line: IntensityMap) 
             yield work.update(output=name, region=index, preview=values)
 
 
-def _chain(work: _Work, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap) -> Job[Tensor]:
+def _chain(
+    work: _Work, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap
+) -> Job[Tensor]:
     """Drive the solver of some samples of one plane; shows tiles and steps as they come."""
     solver = work.chain.start(_noise(work, flat, numbers))
     shown = work.settings.mode != "deviation" and (numbers[0] == 0 or work.settings.mode == "samples")

@@ -88,6 +88,8 @@ class RestoreSettings:
         """Settings from a record; unknown keys are refused by name."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+            raise DiffuscopeError(
+                f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+            )
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})

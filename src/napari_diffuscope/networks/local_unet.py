@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -92,7 +93,9 @@ class _Block(nn.Module):
 
 
 def _blocks(count: int, first: int, width: int, config: LocalUNetConfig) -> nn.ModuleList:
-    return nn.ModuleList(_Block(first if i == 0 else width, width, config.dims, config.embedding) for i in range(count))
+    return nn.ModuleList(
+        _Block(first if i == 0 else width, width, config.dims, config.embedding) for i in range(count)
+    )
 
 
 class LocalUNet(nn.Module):
@@ -114,12 +117,16 @@ class LocalUNet(nn.Module):
         self.embed_class = MPConv(config.classes, config.embedding) if config.classes else None
         self.stem = MPConv(inputs, widths[0], config.stem, config.stem)
         self.encoder = nn.ModuleList(
-            _blocks(count, width, width, config) for count, width in zip(config.encoder_blocks, widths, strict=True)
+            _blocks(count, width, width, config)
+            for count, width in zip(config.encoder_blocks, widths, strict=True)
         )
-        self.down = nn.ModuleList(MPConv(a, b, config.pool, config.pool) for a, b in zip(widths, widths[1:], strict=False))
-        self.up = nn.ModuleList(MPConv(b, a, (1,) * dims) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(
+            MPConv(a, b, config.pool, config.pool) for a, b in pairwise(widths)
+        )
+        self.up = nn.ModuleList(MPConv(b, a, (1,) * dims) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
-            _blocks(count, 2 * width, width, config) for count, width in zip(config.decoder_blocks, widths, strict=False)
+            _blocks(count, 2 * width, width, config)
+            for count, width in zip(config.decoder_blocks, widths, strict=False)
         )
         self.head = MPConv(widths[0], config.channels * math.prod(config.stem), (3,) * dims)
         self.out_gain = nn.Parameter(torch.tensor(0.5))
@@ -142,11 +149,13 @@ class LocalUNet(nn.Module):
     def _radius_along(self, axis: int) -> int:
         config = self.config
         cells = [config.stem[axis] * config.pool[axis] ** level for level in range(len(config.widths))]
-        radius = cells[0]  # the head
+        radius: int = cells[0]  # the head
         for level, count in enumerate(config.decoder_blocks):
             radius += 2 * count * cells[level]
             radius = -(-radius // cells[level + 1]) * cells[level + 1]
-        return radius + sum(2 * count * cell for count, cell in zip(config.encoder_blocks, cells, strict=True))
+        for count, cell in zip(config.encoder_blocks, cells, strict=True):
+            radius += 2 * count * cell
+        return radius
 
     @property
     def floats_per_pixel(self) -> float:
@@ -188,7 +197,9 @@ class LocalUNet(nn.Module):
                 x = self.down[level - 1](x)
             x = _through(blocks, x, embedding)
         for level in reversed(range(len(self.decoder))):
-            x = functional.interpolate(self.up[level](x), scale_factor=tuple(map(float, self.config.pool)), mode="nearest")
+            x = functional.interpolate(
+                self.up[level](x), scale_factor=tuple(map(float, self.config.pool)), mode="nearest"
+            )
             x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
         return depth_to_space(self.head(x, self.out_gain), self.config.stem)
 
@@ -198,7 +209,9 @@ class LocalUNet(nn.Module):
         if self.embed_class is not None:
             if labels is None:
                 raise ValueError(f"this network needs class labels from 0 to {self.config.classes - 1}")
-            one_hot = functional.one_hot(labels, self.config.classes).to(features) * math.sqrt(self.config.classes)
+            one_hot = functional.one_hot(labels, self.config.classes).to(features) * math.sqrt(
+                self.config.classes
+            )
             features = mp_sum(features, self.embed_class(one_hot))
         return silu(features) * SILU_GAIN
 

@@ -8,6 +8,7 @@ Nothing here looks further than a convolution kernel, so a network built from it
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,12 +39,16 @@ def mp_cat(a: Tensor, b: Tensor, weight: float = 0.5) -> Tensor:
     """Concatenate channels so that ``a`` and ``b`` contribute as ``1 - weight`` to ``weight``; eq. 103."""
     a_channels, b_channels = a.shape[1], b.shape[1]
     common = math.sqrt((a_channels + b_channels) / ((1 - weight) ** 2 + weight**2))
-    return torch.cat((a * (common * (1 - weight) / math.sqrt(a_channels)), b * (common * weight / math.sqrt(b_channels))), 1)
+    return torch.cat(
+        (a * (common * (1 - weight) / math.sqrt(a_channels)), b * (common * weight / math.sqrt(b_channels))),
+        1,
+    )
 
 
 def unit_filters(weight: Tensor) -> Tensor:
     """Scale each output filter to a root-mean-square of one; eq. 66."""
-    rms = weight.flatten(1).norm(dim=1).div(math.sqrt(weight[0].numel())) + 1e-4
+    norm: Tensor = weight.flatten(1).norm(dim=1)
+    rms = norm / math.sqrt(weight[0].numel()) + 1e-4
     return weight / rms.view(-1, *[1] * (weight.dim() - 1))
 
 
@@ -67,7 +72,15 @@ class MPConv(nn.Module):
     (section 2.3 of the paper). For inference the scaled weights are computed once.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: tuple[int, ...] = (), *, gain: float = 1.0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, ...] = (),
+        stride: tuple[int, ...] = (),
+        *,
+        gain: float = 1.0,
+    ) -> None:
         super().__init__()
         self.gain = gain
         self.weight = nn.Parameter(torch.randn(outputs, inputs, *kernel))
@@ -75,13 +88,14 @@ class MPConv(nn.Module):
         self.padding = tuple(k // 2 if s == 1 else 0 for k, s in zip(kernel, self.stride, strict=True))
         self._ready: Tensor | None = None
 
-    def _load_from_state_dict(self, *args: object) -> None:
+    def _load_from_state_dict(self, *args: Any) -> None:
         self._ready = None
-        super()._load_from_state_dict(*args)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*args)
 
-    def _apply(self, *args: object, **kwargs: object) -> nn.Module:
+    def _apply(self, *args: Any, **kwargs: Any) -> MPConv:
         self._ready = None
-        return super()._apply(*args, **kwargs)  # type: ignore[arg-type]
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return self
 
     def train(self, mode: bool = True) -> MPConv:
         """Switch between training and inference; forgets the prepared weights."""

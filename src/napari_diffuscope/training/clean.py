@@ -16,7 +16,9 @@ from napari_diffuscope.training.recipe import Data, ImageSource
 TRAINING, VALIDATION = 0, 1
 
 
-def simulated_images(data: Data, *, seed: int, purpose: int, count: int, cache: Path | None = None) -> np.ndarray:
+def simulated_images(
+    data: Data, *, seed: int, purpose: int, count: int, cache: Path | None = None
+) -> np.ndarray:
     """Simulated specimens, values 0 to about 1.
 
     Parameters
@@ -78,7 +80,9 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
     image = read_image(Path(source.path), rgb="channels")
     planes = [_prepared(image.read_plane(flat), source) for flat in range(image.plane_count)]
     if min(planes[0].shape) < smallest:
-        raise DiffuscopeError(f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}.")
+        raise DiffuscopeError(
+            f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}."
+        )
     return planes
 
 

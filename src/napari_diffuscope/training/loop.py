@@ -39,8 +39,12 @@ class Batches:
 def prepare(recipe: Recipe, run: Path, device: torch.device) -> Batches:
     """Simulate and read the clean images of a recipe."""
     data, plan = recipe.data, recipe.optimisation
-    simulated = simulated_images(data, seed=plan.seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy")
-    real = [(plane, source.weight) for source in data.images for plane in real_images(source, smallest=data.patch)]
+    simulated = simulated_images(
+        data, seed=plan.seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
+    )
+    real = [
+        (plane, source.weight) for source in data.images for plane in real_images(source, smallest=data.patch)
+    ]
     share = data.simulated_share if real else 1.0
     pool = CleanPool(simulated, [r[0] for r in real], [r[1] for r in real], share)
     kept = simulated_images(data, seed=plan.seed, purpose=VALIDATION, count=data.validation)
@@ -112,7 +116,9 @@ def train_step(state: State, batch: Batch, recipe: Recipe) -> float:
     loss = denoising_loss(state.network, batch, times, shift=recipe.diffusion.shift, generator=generator)
     value = float(loss.detach())
     if not np.isfinite(value):
-        raise DiffuscopeError(f"The loss is {value} at step {state.step}; the last checkpoint is kept: lower the learning rate.")
+        raise DiffuscopeError(
+            f"The loss is {value} at step {state.step}; the last checkpoint is kept: lower the learning rate."
+        )
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
     state.optimiser.step()
@@ -121,9 +127,15 @@ def train_step(state: State, batch: Batch, recipe: Recipe) -> float:
     return value
 
 
-def _batches(dataset: DenoisingBatches, first: int, last: int, workers: int, device: torch.device) -> Iterator[Batch]:
+def _batches(
+    dataset: DenoisingBatches, first: int, last: int, workers: int, device: torch.device
+) -> Iterator[Batch]:
     loader: DataLoader[tuple[np.ndarray, np.ndarray, np.ndarray]] = DataLoader(
-        dataset, batch_size=None, sampler=range(first, last), num_workers=workers, prefetch_factor=4 if workers else None
+        dataset,
+        batch_size=None,
+        sampler=range(first, last),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
     )
     for arrays in loader:
         yield to_batch(arrays, device)
@@ -133,7 +145,9 @@ def estimate(state: State, noisy: Tensor) -> Tensor:
     """Best estimate of the averaged network, x₀ = -v at pure noise."""
     average = state.average.module.eval()
     with torch.inference_mode():
-        output: Tensor = average(torch.cat((torch.zeros_like(noisy), noisy), 1), torch.ones(1, device=noisy.device))
+        output: Tensor = average(
+            torch.cat((torch.zeros_like(noisy), noisy), 1), torch.ones(1, device=noisy.device)
+        )
     return -output
 
 
@@ -184,7 +198,9 @@ def _write_model(
         task=recipe.task,
         network=NetworkSpec("local-unet", network.config.to_dict()),
         diffusion=DiffusionSpec(
-            "v", ScheduleSpec("continuous-cosine", recipe.diffusion.shift), steps=recipe.diffusion.sampling_steps
+            "v",
+            ScheduleSpec("continuous-cosine", recipe.diffusion.shift),
+            steps=recipe.diffusion.sampling_steps,
         ),
         pixel_size=recipe.card.pixel_size,
         limits=recipe.card.limits,

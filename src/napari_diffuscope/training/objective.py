@@ -30,7 +30,9 @@ def expected_variance(spread: Tensor) -> Tensor:
     return 0.1 * spread**2 / (1 + spread**2) + 3e-4
 
 
-def denoising_loss(network: nn.Module, batch: Batch, times: Tensor, *, shift: float, generator: torch.Generator) -> Tensor:
+def denoising_loss(
+    network: nn.Module, batch: Batch, times: Tensor, *, shift: float, generator: torch.Generator
+) -> Tensor:
     """Mean squared error of v, each patch weighed by what error is to be expected of it.
 
     Given the measurement (variance m) and the state (variance σ²/α²), x₀ is known to 1 / (1/m + α²/σ²) and v to
@@ -57,4 +59,5 @@ def denoising_loss(network: nn.Module, batch: Batch, times: Tensor, *, shift: fl
     output = network(torch.cat((state, batch.noisy), 1), times.to(batch.clean.device))
     error = (output - v_target(batch.clean, noise, alpha, sigma)).square().mean((1, 2, 3))
     weight = sigma.flatten() ** 2 / expected_variance(batch.spread) + alpha.flatten() ** 2
-    return (weight * error).mean()
+    loss: Tensor = (weight * error).mean()
+    return loss

@@ -59,7 +59,9 @@ class CleanPool:
         else:
             weights = np.asarray(self.weights) / np.sum(self.weights)
             image = self.real[rng.choice(len(self.real), p=weights)]
-        return _turned(rng, _crop(rng, np.asarray(image), size)).astype(np.float32) ** rng.uniform(0.8, 1.4)
+        turned = _turned(rng, _crop(rng, np.asarray(image), size))
+        curved: np.ndarray = np.power(turned.astype(np.float32), np.float32(rng.uniform(0.8, 1.4)))
+        return curved
 
 
 class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
@@ -113,5 +115,5 @@ def _crop(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _turned(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    image = np.rot90(image, rng.integers(4), axes=(-2, -1))
+    image = np.rot90(image, int(rng.integers(4)), axes=(-2, -1))
     return np.flip(image, -1) if rng.uniform() < 0.5 else image

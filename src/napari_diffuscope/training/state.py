@@ -30,7 +30,7 @@ class State:
     @classmethod
     def fresh(cls, network: nn.Module, plan: Optimisation) -> State:
         """State before the first step."""
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))  # type: ignore[no-untyped-call]
         optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate, betas=(0.9, 0.99))
         return cls(network, average, optimiser)
 
@@ -48,7 +48,9 @@ class State:
             torch.save(content, temporary)
             temporary.replace(folder / CHECKPOINT)
         except (OSError, RuntimeError) as error:
-            raise DiffuscopeError(f"The checkpoint in {folder} cannot be written ({error}); the last one is kept.") from error
+            raise DiffuscopeError(
+                f"The checkpoint in {folder} cannot be written ({error}); the last one is kept."
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -59,7 +61,9 @@ class State:
             raise DiffuscopeError(f"There is nothing to resume in {folder}: it has no {CHECKPOINT}.")
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if _identity(content["recipe"]) != _identity(recipe.to_dict()):
-            raise DiffuscopeError(f"The checkpoint in {folder} belongs to another recipe; choose another folder.")
+            raise DiffuscopeError(
+                f"The checkpoint in {folder} belongs to another recipe; choose another folder."
+            )
         self.network.load_state_dict(content["network"])
         self.average.load_state_dict(content["average"])
         self.optimiser.load_state_dict(content["optimiser"])

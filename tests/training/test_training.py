@@ -1,0 +1,212 @@
+"""Training: recipes, batches by number, resuming, and that something is learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_diffuscope import DiffuscopeError, load_model
+from napari_diffuscope.jobs import run
+from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.training.clean import real_images, simulated_images
+from napari_diffuscope.training.loop import LOG, prepare, train_step, training_job, validate
+from napari_diffuscope.training.objective import denoising_loss, draw_times, levels_of
+from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, to_batch
+from napari_diffuscope.training.recipe import Card, Data, ImageSource, Optimisation, Recipe, read_recipe
+from napari_diffuscope.training.state import CHECKPOINT, State, rate_at
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+def recipe(**plan: Any) -> Recipe:
+    return Recipe(
+        name="small",
+        task="restoration",
+        card=Card("Small", "Tests."),
+        network={"widths": [16, 24], "encoder_blocks": [1, 1], "decoder_blocks": [1], "embedding": 16},
+        data=Data(simulated=2, validation=2, size=64, patch=32),
+        optimisation=Optimisation(
+            **{"steps": 6, "batch": 2, "warmup": 2, "validate_every": 2, "checkpoint_every": 3, **plan}
+        ),
+    )
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_recipes_are_valid(path: Path) -> None:
+    plan = read_recipe(path)
+    LocalUNet(LocalUNetConfig(**plan.network))
+    assert 0.2 <= plan.diffusion.highest_share <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name = ", "not valid TOML"),
+        ('name = "a"\ntask = "restoration"', "lacks the entry 'card'"),
+        ('name = "a"\ntask = "cooking"\n[card]\ntitle="t"\npurpose="p"', "must be one of"),
+        (
+            'name = "a"\ntask = "restoration"\nspeed = 1\n[card]\ntitle="t"\npurpose="p"',
+            "unknown entry 'speed'",
+        ),
+        (
+            'name = "a"\ntask = "restoration"\n[card]\ntitle="t"\npurpose="p"\n[optimisation]\nsteps="many"',
+            "steps must be a whole number",
+        ),
+    ],
+)
+def test_wrong_recipes_are_refused_by_name(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(DiffuscopeError, match=sentence):
+        read_recipe(path)
+
+
+def test_an_absent_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DiffuscopeError, match="cannot be read"):
+        read_recipe(tmp_path / "absent.toml")
+
+
+def test_an_interrupted_training_gives_the_same_weights(tmp_path: Path) -> None:
+    whole = run(training_job(recipe(), tmp_path / "a", tmp_path / "whole", workers=0))
+    job = training_job(recipe(), tmp_path / "b", tmp_path / "resumed", workers=0)
+    next(u for u in job if u.done == 4)  # the checkpoint is that of step 3
+    job.close()
+    assert not (tmp_path / "resumed").exists()
+    resumed = run(training_job(recipe(), tmp_path / "b", tmp_path / "resumed", resume=True, workers=0))
+    assert whole.sha256 == resumed.sha256
+    first, second = ((tmp_path / folder / LOG).read_text().splitlines() for folder in "ab")
+    assert first[-1] == second[-1]
+    assert load_model(tmp_path / "whole").card.training["steps"] == 6
+
+
+def test_a_worker_process_gives_the_same_batches(tmp_path: Path) -> None:
+    one = run(training_job(recipe(), tmp_path / "a", tmp_path / "one", workers=0))
+    other = run(training_job(recipe(), tmp_path / "b", tmp_path / "other", workers=1))
+    assert one.sha256 == other.sha256
+
+
+def test_resuming_needs_a_checkpoint_of_the_same_recipe(tmp_path: Path) -> None:
+    with pytest.raises(DiffuscopeError, match="nothing to resume"):
+        run(training_job(recipe(), tmp_path, tmp_path / "m", resume=True, workers=0))
+    run(training_job(recipe(steps=3), tmp_path, tmp_path / "m", workers=0))
+    with pytest.raises(DiffuscopeError, match="another recipe"):
+        run(training_job(recipe(seed=1), tmp_path, tmp_path / "m", resume=True, workers=0))
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_diffuscope.training import loop
+
+    def diverging(network: Any, batch: Batch, *rest: Any, **options: Any) -> torch.Tensor:
+        loss = denoising_loss(network, batch, *rest, **options)
+        calls.append(0)
+        return loss * float("nan") if len(calls) > 4 else loss
+
+    calls: list[int] = []
+    monkeypatch.setattr(loop, "denoising_loss", diverging)
+    with pytest.raises(DiffuscopeError, match="loss is nan at step 4"):
+        run(training_job(recipe(), tmp_path, tmp_path / "m", workers=0))
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 3
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = recipe()
+    state = State.fresh(LocalUNet(LocalUNetConfig(**plan.network)), plan.optimisation)
+    state.save(tmp_path, plan)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(DiffuscopeError, match="No space left"):
+        state.save(tmp_path, plan)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_an_overfitted_network_denoises_what_it_knows(tmp_path: Path) -> None:
+    plan = recipe(steps=300, batch=4, learning_rate=2e-2, ema=0.9)
+    torch.manual_seed(0)
+    state = State.fresh(LocalUNet(LocalUNetConfig(**plan.network)).train(), plan.optimisation)
+    batch = prepare(plan, tmp_path, torch.device("cpu")).validation[0]
+    before = validate(state, (batch,))
+    for _ in range(plan.optimisation.steps):
+        train_step(state, batch, plan)
+    assert validate(state, (batch,)) > before + 8
+
+
+def test_batches_depend_on_their_number_alone() -> None:
+    data = Data(size=64)
+    pool = CleanPool(simulated_images(data, seed=0, purpose=0, count=2))
+    batches = DenoisingBatches(pool, batch=3, patch=32, size=64, seed=4)
+    first, again, other = (to_batch(batches[number], torch.device("cpu")) for number in (7, 7, 8))
+    assert torch.equal(first.noisy, again.noisy)
+    assert not torch.equal(first.noisy, other.noisy)
+    assert first.noisy.shape == first.clean.shape == (3, 1, 32, 32)
+    spread = (first.noisy - first.clean).square().mean((1, 2, 3)).sqrt()
+    torch.testing.assert_close(first.spread, spread)
+
+
+def test_validation_specimens_are_others() -> None:
+    data = Data(size=64)
+    training, validation = (simulated_images(data, seed=0, purpose=purpose, count=2) for purpose in (0, 1))
+    assert not np.allclose(training, validation)
+
+
+def test_a_quarter_of_the_batch_is_at_pure_noise() -> None:
+    times = draw_times(8, highest_share=0.25, generator=torch.Generator().manual_seed(0))
+    assert (times == 1).sum() == 2
+    alpha, sigma = levels_of(times, 0.2)
+    assert (alpha[:2] == 0).all()
+    torch.testing.assert_close(alpha**2 + sigma**2, torch.ones(8))
+
+
+def test_a_perfect_network_has_the_smallest_loss() -> None:
+    clean = torch.randn(4, 1, 8, 8)
+    batch = Batch(clean + 0.1 * torch.randn(4, 1, 8, 8), clean, torch.full((4,), 0.1))
+
+    class Knowing(torch.nn.Module):
+        def __init__(self, error: float) -> None:
+            super().__init__()
+            self.error = error
+
+        def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            alpha, sigma = (a.view(-1, 1, 1, 1) for a in levels_of(t, 0.2))
+            noise = (x[:, :1] - alpha * clean) / sigma
+            return torch.where(alpha > 0, alpha * noise, 0.0) - sigma * clean + self.error
+
+    times = torch.tensor([1.0, 0.9, 0.5, 0.2])
+    losses = []
+    for error in (0.0, 0.1):
+        generator = torch.Generator().manual_seed(0)
+        losses.append(float(denoising_loss(Knowing(error), batch, times, shift=0.2, generator=generator)))
+    assert losses[0] < 1e-6 < losses[1]
+
+
+def test_real_images_are_averaged_down(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(
+        path, np.random.default_rng(0).poisson(50, (2, 80, 70)).astype(np.uint16), metadata={"axes": "ZYX"}
+    )
+    planes = real_images(ImageSource(str(path), shrink=2), smallest=32)
+    assert [plane.shape for plane in planes] == [(40, 35), (40, 35)]
+    with pytest.raises(DiffuscopeError, match="less than a patch"):
+        real_images(ImageSource(str(path), shrink=2), smallest=64)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    plan = replace(Optimisation(), steps=100, warmup=10, learning_rate=1.0, decay_from=0.5)
+    rates = [rate_at(step, plan) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[20] == rates[50] == 1.0
+    assert rates[100] == pytest.approx(0.0)
