@@ -1,0 +1,146 @@
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [--screenshot FILE]``.
+
+Opens the sample stack, restores it live in the real dock, and shows input, result and uncertainty side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy.QtCore import QTimer
+
+from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.viewer.restore_dock import RestoreDock
+from napari_diffuscope.viewer.runner import Outcome
+from napari_diffuscope.viewer.widgets import choose
+
+#: What is run, one after the other: settings, and the region as the dock calls it.
+STEPS = (
+    (RestoreSettings(mode="estimate"), "stack"),
+    (RestoreSettings(mode="deviation", samples=4), "slice"),
+)
+#: Milliseconds for the window to draw itself before the next action.
+SETTLE = 1500
+
+
+class Demo:
+    """Drives a viewer from the sample to the photograph.
+
+    Parameters
+    ----------
+    viewer
+        An empty viewer.
+    screenshot
+        Where to save a picture of the window; the viewer stays open without.
+    """
+
+    def __init__(self, viewer: Any, screenshot: Path | None) -> None:
+        self.viewer = viewer
+        self.problem: str | None = None
+        self._screenshot = screenshot
+        self._steps = list(STEPS)
+        viewer.window.resize(1500, 900)
+        viewer.open_sample("napari-diffuscope", "stack")
+        for layer in [layer for layer in viewer.layers if "clean" in layer.name]:
+            viewer.layers.remove(layer)  # the demo shows what a user has: the noisy image alone
+        noisy = viewer.layers[0]
+        viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+        self.dock: RestoreDock = dock
+        self.dock.form.layer_choice.choose(noisy)
+        self.dock.runner.ended.connect(self._on_ended)
+        QTimer.singleShot(SETTLE, self._run_next)
+
+    def _run_next(self) -> None:
+        settings, region = self._steps.pop(0)
+        self.dock.apply(settings)
+        choose(self.dock.form.region, region)
+        self.dock.bar.run_button.click()
+        if not self.dock.runner.running:
+            self._stop(self.dock.bar.status.text())
+
+    def _on_ended(self, outcome: Outcome) -> None:
+        if outcome.state != "done":
+            self._stop(str(outcome.error or outcome.state))
+        elif self._steps:
+            QTimer.singleShot(0, self._run_next)
+        else:
+            side_by_side(self.viewer)
+            if self._screenshot is not None:
+                QTimer.singleShot(SETTLE, self._photograph)
+
+    def _photograph(self) -> None:
+        try:
+            save_screenshot(self.viewer, Path(str(self._screenshot)))
+        except OSError as error:
+            self.problem = str(error)
+        self.viewer.close()
+
+    def _stop(self, problem: str) -> None:
+        self.problem = problem
+        if self._screenshot is not None:
+            QTimer.singleShot(0, self.viewer.close)
+
+
+def side_by_side(viewer: Any) -> None:
+    """Show all layers beside each other with their names and one scale bar each."""
+    grid = viewer.canvas.grid
+    grid.shape = (1, len(viewer.layers))
+    grid.spacing = 6
+    grid.enabled = True
+    for layer in viewer.layers:
+        layer.name_overlay.visible = True
+    bar = viewer.canvas.overlays.scale_bar
+    bar.visible = True
+    bar.gridded = True
+    viewer.reset_view()
+
+
+def save_screenshot(viewer: Any, path: Path) -> None:
+    """Photograph the whole window; the file is complete or not there."""
+    part = path.with_name(f".{path.stem}.part.png")
+    try:
+        viewer.screenshot(str(part), canvas_only=False, flash=False)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main(headless_screenshot: Path | None = None) -> int:
+    """Show the demo.
+
+    Parameters
+    ----------
+    headless_screenshot
+        Save a picture of the finished window there and leave.
+
+    Returns
+    -------
+    int
+        0, or 1 when something went wrong; the sentence goes to the standard error.
+    """
+    viewer = napari.Viewer(title="napari-diffuscope")
+    demo = Demo(viewer, headless_screenshot)
+    napari.run()
+    if demo.problem:
+        sys.stderr.write(f"{demo.problem}\n")
+        return 1
+    if headless_screenshot is not None and not headless_screenshot.is_file():
+        sys.stderr.write("The window was closed before the demo was over.\n")
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Restore the sample stack in a napari window.")
+    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main(_arguments().screenshot))

@@ -1,0 +1,218 @@
+"""Layers in and out: an image of a layer, and the keywords that put a result where its input is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
+from napari_diffuscope.imaging.image import RGB, Image
+
+#: What people and readers call the axes.
+_LETTER_OF = {
+    **{letter.lower(): letter for letter in LETTERS},
+    **dict.fromkeys(("time", "frame", "frames", "timepoint"), "T"),
+    **dict.fromkeys(("channel", "channels", "ch"), "C"),
+    **dict.fromkeys(("depth", "slice", "plane", "slices"), "Z"),
+    **dict.fromkeys(("height", "row", "rows"), "Y"),
+    **dict.fromkeys(("width", "column", "columns", "col"), "X"),
+}
+#: Axes that a result can have and its input layer has not.
+_NEW_LABELS = {"N": "sample", "C": "channel"}
+#: Where we note the file of a layer that napari did not open from a file itself (sample data).
+SOURCE_KEY = "napari-diffuscope-source"
+
+
+class Placed(Protocol):
+    """What `output_keywords` needs to know of an output."""
+
+    @property
+    def axes(self) -> str:
+        """One letter per dimension."""
+        ...
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """Index in the input of the output's first element, along each of ``axes``."""
+        ...
+
+
+def guess_axes(layer: Any) -> str:
+    """Axes of a layer: what its axis labels or its file say, else the usual ones for its number of dimensions.
+
+    Returns
+    -------
+    str
+        One letter per dimension of the layer; the colours of an RGB layer are not counted. Empty when the layer
+        has too few or too many dimensions for an image.
+    """
+    named = _named_axes(layer.axis_labels, layer.ndim) or _axes_in_file(layer)
+    if named:
+        return named
+    try:
+        return default_axes(layer.ndim)
+    except DiffuscopeError:
+        return ""
+
+
+def letters_of_labels(labels: Sequence[str], dimensions: int) -> str:
+    """Axes that labels name, else the usual ones for a number of dimensions.
+
+    Raises
+    ------
+    DiffuscopeError
+        For fewer than 2 and more than 5 dimensions.
+    """
+    return _named_axes(labels, dimensions) or default_axes(dimensions)
+
+
+def _named_axes(labels: Sequence[str], dimensions: int) -> str:
+    """Axes that labels name; empty where they say nothing, as "axis -1" does."""
+    letters = "".join(_LETTER_OF.get(str(label).strip().lower(), "?") for label in labels)
+    try:
+        return checked_axes(letters, dimensions)
+    except DiffuscopeError:
+        return ""
+
+
+def _axes_in_file(layer: Any) -> str:
+    """Axes that the TIFF file of a layer names, where its shape is that of the layer; else empty."""
+    from napari_diffuscope.imaging.files import TIFF_SUFFIXES, open_image
+
+    source = source_of(layer)
+    if layer.rgb or source is None or not source.lower().endswith(TIFF_SUFFIXES):
+        return ""
+    try:
+        stored = open_image(source)
+    except DiffuscopeError:  # another reader could open it, with its own idea of the axes
+        return ""
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    return stored.axes if stored.shape == tuple(shape) else ""
+
+
+def source_of(layer: Any) -> str | None:
+    """Path of the file that a layer shows, if it came from one."""
+    path = layer.source.path or layer.metadata.get(SOURCE_KEY)
+    return str(path) if path and Path(path).exists() else None
+
+
+def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
+    """The image that a layer shows, reading no pixel.
+
+    Parameters
+    ----------
+    layer
+        A napari Image layer: numpy, dask or zarr, multiscale (the full resolution is taken) or RGB.
+    axes
+        One letter of ``TCZYX`` per dimension of the layer; the colours of an RGB layer are not counted.
+    rgb
+        What to do with colours.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the axes do not fit, or the pixels are no real numbers.
+    """
+    letters = checked_axes(axes, layer.ndim)
+    return Image.wrap(
+        list(layer.data) if layer.multiscale else layer.data,
+        letters + "S" if layer.rgb else letters,
+        scale=tuple(layer.scale),
+        units=tuple(str(unit) for unit in layer.units),
+        rgb=rgb,
+        name=layer.name,
+        source=source_of(layer),
+    )
+
+
+def output_keywords(layer: Any, output: Placed, *, axes: str) -> dict[str, Any]:
+    """Keywords of ``add_image`` that put a result where its input is.
+
+    The result may be cropped, may lack planes, and may have axes that the layer has not (samples, or the channels
+    of an RGB layer), which come first. It keeps scale, rotation, shear, affine, units and axis labels, and its
+    translation is that of its own first voxel.
+
+    Parameters
+    ----------
+    layer
+        The input layer.
+    output
+        Axes and origin of the result.
+    axes
+        Axes of the input layer.
+    """
+    letters = checked_axes(axes, layer.ndim)
+    new = new_axes(output.axes, letters)
+    corner = np.array([output.origin[output.axes.index(letter)] for letter in letters], dtype=float)
+    # Physical coordinates (before `affine`) of the first voxel: rotation and shear turn the offset, too.
+    translate = layer.affine.inverse(np.asarray(layer.data_to_world(corner)))
+    return {
+        "scale": (*np.ones(len(new)), *layer.scale),
+        "translate": (*np.zeros(len(new)), *np.ravel(translate)),
+        "rotate": _embed(np.asarray(layer.rotate), len(new)),
+        "shear": _embed(_shear_matrix(layer), len(new)),
+        "affine": _embed(np.asarray(layer.affine), len(new)),
+        "units": (*("pixel" for _ in new), *layer.units),
+        "axis_labels": (*(_NEW_LABELS[letter] for letter in new), *layer.axis_labels),
+        "multiscale": False,
+        "rgb": False,
+    }
+
+
+def new_axes(output_axes: str, layer_axes: str) -> str:
+    """Axes of a result that its input layer has not, in their order."""
+    return "".join(letter for letter in output_axes if letter not in layer_axes)
+
+
+def view_for_layer(array: np.ndarray, output_axes: str, layer_axes: str) -> np.ndarray:
+    """The same memory with the axes in the layer's own order, new ones first."""
+    target = new_axes(output_axes, layer_axes) + layer_axes
+    return array.transpose([output_axes.index(letter) for letter in target])
+
+
+def _shear_matrix(layer: Any) -> np.ndarray:
+    """Shear as a matrix; napari gives the upper triangle alone where that says everything."""
+    shear = np.asarray(layer.shear)
+    if shear.ndim == 2:
+        return shear
+    matrix = np.eye(layer.ndim)
+    matrix[np.triu_indices(layer.ndim, k=1)] = shear
+    return matrix
+
+
+def _embed(matrix: np.ndarray, new: int) -> np.ndarray:
+    """A linear or homogeneous matrix that leaves ``new`` first axes as they are."""
+    whole = np.eye(len(matrix) + new)
+    whole[new:, new:] = matrix
+    return whole
+
+
+def appearance(layer: Any) -> dict[str, Any]:
+    """Colormap, gamma and interpolation of a layer, for a result in the same intensity units."""
+    return {
+        "colormap": "gray" if layer.rgb else layer.colormap,
+        "gamma": layer.gamma,
+        "interpolation2d": layer.interpolation2d,
+        "interpolation3d": layer.interpolation3d,
+        "rendering": layer.rendering,
+        "blending": "translucent",
+    }
+
+
+def steady_limits(plane: np.ndarray, *, from_zero: bool = False) -> tuple[float, float] | None:
+    """Contrast limits that suit a plane: all but its most extreme pixels; ``None`` where it has none."""
+    values = plane[np.isfinite(plane)]
+    if values.size == 0:
+        return None
+    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
+    low = 0.0 if from_zero else low
+    return (low, high) if high > low else (low, low + max(1e-6, abs(low)))
+
+
+def joined(ranges: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Smallest range that holds all of them."""
+    return min(float(r[0]) for r in ranges), max(float(r[1]) for r in ranges)

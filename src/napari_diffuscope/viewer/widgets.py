@@ -1,0 +1,172 @@
+"""Small pieces that the docks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+#: Readable on napari's dark and light theme.
+ERROR_COLOUR = "#e0524d"
+
+
+class IgnoreWheel(QObject):
+    """Lets the wheel scroll the dock instead of changing the control under the pointer."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Pass wheel events of unfocused controls on to the scroll area."""
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def choice(entries: Sequence[tuple[str, Any]], tooltip: str) -> QComboBox:
+    """A combo box of (text, value) that fits a narrow dock."""
+    box = QComboBox()
+    box.setToolTip(tooltip)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    fill(box, entries)
+    return box
+
+
+def fill(box: QComboBox, entries: Sequence[tuple[str, Any]]) -> None:
+    """Replace the entries of a combo box, keeping the chosen value where it is still there."""
+    chosen = box.currentData()
+    with QSignalBlocker(box):
+        box.clear()
+        for text, value in entries:
+            box.addItem(text, value)
+        choose(box, chosen)
+
+
+def choose(box: QComboBox, value: Any) -> bool:
+    """Choose the entry with a value; whether there is one."""
+    for index in range(box.count()):
+        if box.itemData(index) == value:
+            box.setCurrentIndex(index)
+            return True
+    return False
+
+
+def note(text: str = "") -> QLabel:
+    """A small explanation that wraps."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setStyleSheet("font-size: 11px;")
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
+
+
+def with_note(control: QWidget, remark: QLabel) -> QWidget:
+    """A control with a note close below it."""
+    both = QWidget()
+    both.setToolTip(control.toolTip())
+    layout = QVBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(3)
+    layout.addWidget(control)
+    layout.addWidget(remark)
+    return both
+
+
+def say(label: QLabel, text: str, *, error: bool = False) -> None:
+    """Show a sentence in a note, errors in their colour; an empty one takes no room."""
+    label.setStyleSheet(f"font-size: 11px; color: {ERROR_COLOUR};" if error else "font-size: 11px;")
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def button(text: str, tooltip: str, on_click: Callable[[], None]) -> QPushButton:
+    """A push button."""
+    made = QPushButton(text)
+    made.setToolTip(tooltip)
+    made.clicked.connect(lambda: on_click())
+    return made
+
+
+def form() -> QFormLayout:
+    """A form whose fields use the whole width."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(6)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    return layout
+
+
+def add_row(layout: QFormLayout, text: str, field: QWidget) -> None:
+    """A labelled control; the label explains as much as the control."""
+    label = QLabel(text)
+    label.setToolTip(field.toolTip())
+    label.setBuddy(field)
+    layout.addRow(label, field)
+
+
+def show_row(layout: QFormLayout, field: QWidget, visible: bool) -> None:
+    """Show or hide a control with its label."""
+    label = layout.labelForField(field)
+    for widget in (label, field):
+        if widget is not None:
+            widget.setVisible(visible)
+
+
+def fold(title: str, layout: QFormLayout) -> QCollapsible:
+    """A part of the dock that is closed at first."""
+    content = QWidget()
+    content.setLayout(layout)
+    collapsible = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    collapsible.setDuration(0)
+    collapsible.layout().setContentsMargins(0, 0, 0, 0)
+    collapsible.addWidget(content)
+    collapsible.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    return collapsible
+
+
+class FractionSlider(QWidget):
+    """A slider from 0 to 1 with its value beside it; keeps a value that was set to its last digit."""
+
+    def __init__(self, value: float, tooltip: str) -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self._value = value
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 100)
+        self.slider.setToolTip(tooltip)
+        self.label = QLabel()
+        self.label.setMinimumWidth(32)
+        self.slider.valueChanged.connect(lambda position: self._show(position / 100))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.slider)
+        layout.addWidget(self.label)
+        self.setValue(value)
+
+    def value(self) -> float:
+        """The fraction."""
+        return self._value
+
+    def setValue(self, value: float) -> None:  # noqa: N802
+        """Set the fraction."""
+        self.slider.setValue(round(value * 100))
+        self._show(value)
+
+    def _show(self, value: float) -> None:
+        self._value = value
+        self.label.setText(f"{value:.2f}")
