@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tests.published import PUBLISHED
 
 from napari_diffuscope.diffusion.ancestral import (
     AncestralStep,
@@ -24,6 +23,7 @@ from napari_diffuscope.diffusion.schedule import (
     linear_alpha_bar,
 )
 from napari_diffuscope.diffusion.solvers import Query, ddim, finish
+from tests.published import PUBLISHED
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.pickle_records import Inert, TensorRecord
 from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
 from napari_diffuscope.weights.torch_file import TorchFile
+from napari_diffuscope.weights.unpack import is_archive
 
 _LARGEST_HEADER = 100_000_000
 
@@ -67,6 +68,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise DiffuscopeError(f"{path} is empty; get the file again.")
     if path.suffix.lower() == ".safetensors" or _looks_like_safetensors(head, size):
         return _read_safetensors(path, head, size)
+    if is_archive(path):
+        raise DiffuscopeError(
+            f"{path} is an archive: make a model of it with `diffuscope models import {path.name} --out FOLDER`."
+        )
     if head.startswith(b"PK"):
         return _read_torch(path)
     if head.startswith(b"\x80") and size <= MOST_BYTES:
@@ -153,9 +158,6 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"MM\0*", "a TIFF image, not a file of weights"),
     (b"II+\0", "a TIFF image, not a file of weights"),
     (b"\x93NUMPY", "a NumPy array, not a file of weights"),
-    (b"\x1f\x8b", "a packed archive (gzip); unpack it and open the file in it"),
-    (b"BZh", "a packed archive (bzip2); unpack it and open the file in it"),
-    (b"\xfd7zXZ", "a packed archive (xz); unpack it and open the file in it"),
     (b"7z\xbc\xaf", "a packed archive (7z); unpack it and open the file in it"),
     (b"Rar!", "a packed archive (rar); unpack it and open the file in it"),
     (b"version https://git-lfs", "a note of Git LFS in place of the file; get the file itself"),
@@ -173,8 +175,6 @@ def _kind_of(head: bytes) -> str:
     for magic, words in _KINDS:
         if head.startswith(magic):
             return words
-    if head[257:262] == b"ustar":
-        return "a tar archive; if torch before 0.2 wrote it, load it there and save its state_dict() again"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return _OLD
     try:

@@ -58,6 +58,8 @@ class Fingerprint:
         As on a model card.
     normalisation
         As on a model card.
+    needs
+        What it must be given, in words.
     """
 
     system: System
@@ -75,6 +77,7 @@ class Fingerprint:
     condition_first: bool
     data_range: tuple[float, float]
     normalisation: Literal["stack-percentiles", "none"] = "none"
+    needs: str = ""
 
 
 DISPR = Fingerprint(
@@ -101,6 +104,7 @@ DISPR = Fingerprint(
     condition_channels=2,
     condition_first=True,
     data_range=(0.0, 1.0),
+    needs="a 2D image of one cell of 64 × 64 pixels in [0, 1], and its mask",
 )
 
 SMLM = Fingerprint(
@@ -127,6 +131,7 @@ SMLM = Fingerprint(
     condition_channels=0,
     condition_first=False,
     data_range=(-1.0, 1.0),
+    needs="nothing: it makes images from noise",
 )
 
 RESTORATION = Fingerprint(
@@ -156,6 +161,7 @@ RESTORATION = Fingerprint(
     condition_first=True,
     data_range=(-1.0, 1.0),
     normalisation="stack-percentiles",
+    needs="the image to restore, in [-1, 1]",
 )
 
 MSDSR = Fingerprint(
@@ -184,6 +190,7 @@ MSDSR = Fingerprint(
     condition_first=False,
     data_range=(0.0, 1.0),
     normalisation="stack-percentiles",
+    needs="the known rows of an image of 48 × 48 pixels in [0, 1], grey copied to three channels",
 )
 
 SYSTEMS: dict[System, Fingerprint] = {
@@ -246,7 +253,10 @@ def _smlm(facts: Facts) -> Fingerprint | None:
     if size is None or conditional is None or (layout[0] == (1, 2, 3, 4) and not conditional):
         return None
     variant = f"{size} × {size}" + (", conditional" if conditional else "")
-    return replace(SMLM, variant=variant, size=(size, size), condition_channels=3 if conditional else 0)
+    if not conditional:
+        return replace(SMLM, variant=variant, size=(size, size))
+    needs = "a low-resolution image, enlarged linearly, in [-1, 1], grey copied to three channels"
+    return replace(SMLM, variant=variant, size=(size, size), condition_channels=3, needs=needs)
 
 
 def _restoration(facts: Facts) -> Fingerprint | None:

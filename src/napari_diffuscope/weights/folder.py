@@ -125,6 +125,18 @@ def read_folder(folder: Path) -> tuple[ModelCard, nn.Module]:
     DiffuscopeError
         If a file is absent or damaged, or the weights are not those that the card names.
     """
+    card, tensors = read_tensors(folder)
+    return card, filled_network(card.network, tensors, str(folder))
+
+
+def read_tensors(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Card and weights of a model folder, as they are stored.
+
+    Raises
+    ------
+    DiffuscopeError
+        If a file is absent or damaged, or the weights are not those that the card names.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -137,10 +149,9 @@ def read_folder(folder: Path) -> tuple[ModelCard, nn.Module]:
             f"{path} is not the file that its {CARD_FILE} describes (sha256 differs); get the folder again."
         )
     try:
-        tensors = load_file(path)
+        return card, load_file(path)
     except (SafetensorError, OSError) as error:
         raise DiffuscopeError(f"{path} cannot be read as safetensors: {error}.") from error
-    return card, filled_network(card.network, tensors, str(folder))
 
 
 def write_folder(

@@ -68,7 +68,14 @@ _CODE_MODULES = """
     popen2 platform signal timeit pdb bdb trace pydoc types urllib http requests tempfile zipimport
 """
 _CODE_BUILTINS = "eval exec execfile compile __import__ open file input breakpoint setattr delattr apply"
-_CODE_FUNCTIONS = ("torch.load", "torch.serialization.load", "numpy.load", "operator.methodcaller")
+_CODE_FUNCTIONS = (
+    "io.open",
+    "_io.open",
+    "torch.load",
+    "torch.serialization.load",
+    "numpy.load",
+    "operator.methodcaller",
+)
 _CODE_PREFIXES = ("torch.hub", "torch.jit", "torch.package", "torch.utils.cpp_extension", "torch._dynamo")
 
 CODE_MODULES = frozenset(_CODE_MODULES.split())

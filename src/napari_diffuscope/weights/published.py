@@ -113,11 +113,14 @@ def _schedule_in(selection: Selection, checkpoint: Checkpoint) -> ScheduleSpec |
 
 def _provenance(checkpoint: Checkpoint, selection: Selection) -> dict[str, Any]:
     """What is said about the training of a checkpoint."""
+    raw = "as trained"
+    if selection.kind == "openai-unet" and checkpoint.layout == "state dict":
+        raw += "; their running average, which gives better images, is in a file whose name begins with ema"
     averaged = selection.averaged or checkpoint.path.name.startswith("ema")
     counts = {name: checkpoint.notes[name] for name in ("epoch", "global_step") if name in checkpoint.notes}
     return {
         "file": checkpoint.path.name,
         "layout": checkpoint.layout,
-        "weights": "running average (EMA)" if averaged else "as trained (no running average in the file)",
+        "weights": "running average (EMA)" if averaged else raw,
         **counts,
     }

@@ -44,12 +44,11 @@ def schedule_of_table(alpha_bar: Tensor) -> ScheduleSpec | None:
         return None
     count = len(table)
     betas = (float(1 - table[0]), float(1 - table[-1] / table[-2]))
-    for spec in (
-        ScheduleSpec("cosine", count=count),
-        ScheduleSpec("linear", count=count),
-        ScheduleSpec("linear", count=count, betas=betas),
-        ScheduleSpec("scaled-linear", count=count, betas=betas),
-    ):
+    candidates = [ScheduleSpec("cosine", count=count), ScheduleSpec("linear", count=count)]
+    if 0 < betas[0] <= betas[1] < 1:
+        candidates.append(ScheduleSpec("linear", count=count, betas=betas))
+        candidates.append(ScheduleSpec("scaled-linear", count=count, betas=betas))
+    for spec in candidates:
         if np.allclose(_table(spec), table, rtol=1e-3, atol=0):
             return spec
     return None

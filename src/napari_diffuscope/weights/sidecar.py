@@ -105,7 +105,8 @@ def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
 
 def request(path: Path, what: str, needed: list[str]) -> DiffuscopeError:
     """The error that lists what to write beside a checkpoint."""
-    optional = ", ".join(field.name for field in fields(Sidecar) if field.name not in needed)
+    said = {*needed, *(["head_channels"] if "heads" in needed else [])}
+    optional = ", ".join(field.name for field in fields(Sidecar) if field.name not in said)
     entries = "; ".join(ALLOWED[name] for name in needed)
     return DiffuscopeError(
         f"{path} is {what}, which is none of the published models: write {_places(path)[0].name} beside it, "

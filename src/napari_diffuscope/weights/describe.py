@@ -1,0 +1,248 @@
+"""What a model or checkpoint is, in words; and making a model folder of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
+from napari_diffuscope.weights.fingerprints import Fingerprint
+from napari_diffuscope.weights.folder import (
+    build_network,
+    filled_network,
+    read_tensors,
+    sha256_of,
+    write_folder,
+)
+from napari_diffuscope.weights.model import model_place, open_published
+from napari_diffuscope.weights.unpack import is_archive, unpack
+
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
+_PREDICTIONS = {"epsilon": "the noise (ε)", "v": "the velocity (v)", "x0": "the clean image (x₀)"}
+_VARIANCES = {
+    "fixed-small": "",
+    "fixed-large": "",
+    "learned-range": ", and the variance of a step",
+}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A model whose every tensor was looked at.
+
+    Parameters
+    ----------
+    place
+        The folder or file.
+    card
+        What is known about it, with the SHA-256 of its weights.
+    tensors
+        Its weights, as they are stored.
+    fingerprint
+        The published model that it is, if any.
+    sidecar
+        The sidecar file that describes it, if any.
+    """
+
+    place: Path
+    card: ModelCard
+    tensors: dict[str, Tensor]
+    fingerprint: Fingerprint | None = None
+    sidecar: Path | None = None
+
+
+def inspect(name_or_path: str | os.PathLike[str]) -> Inspected:
+    """Open a model or checkpoint and check that all its weights are there, fit, and are finite.
+
+    Parameters
+    ----------
+    name_or_path
+        As for :func:`~napari_diffuscope.weights.model.load_model`.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`~napari_diffuscope.weights.model.load_model` does.
+    """
+    place = model_place(name_or_path)
+    if (place / CARD_FILE).is_file():
+        card, tensors = read_tensors(place)
+        found = Inspected(place, card, tensors)
+    else:
+        opened = open_published(place)
+        card = replace(opened.card, sha256=sha256_of(place) if place.is_file() else "")
+        found = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
+    filled_network(found.card.network, found.tensors, str(place))
+    return found
+
+
+def describe(name_or_path: str | os.PathLike[str]) -> str:
+    """Say what a model or checkpoint is, one fact a line.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it cannot be opened or is damaged.
+    """
+    return "\n".join(f"{title + ':':<18}{text}" for title, text in _facts(inspect(name_or_path)) if text)
+
+
+def import_model(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> ModelCard:
+    """Make a model folder of a checkpoint, a diffusers folder, or an archive with one of these in it.
+
+    The weights are stored bit by bit as they are.
+
+    Parameters
+    ----------
+    path
+        The checkpoint, folder, or zip or tar archive.
+    folder
+        The model folder to make; it appears whole or not at all.
+
+    Returns
+    -------
+    ModelCard
+        The card as written.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there is something at ``folder`` already, or what is to be imported cannot be opened.
+    """
+    folder = Path(folder).expanduser()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DiffuscopeError(f"{folder} exists already; choose another folder for the model.")
+    source = Path(path).expanduser()
+    if not source.exists():
+        raise DiffuscopeError(f"There is no file or folder {source}.")
+    with _unpacked(source) as place:
+        found = inspect(place)
+        training = dict(found.card.training)
+        if found.card.sha256 and not (place / CARD_FILE).is_file():
+            training["file_sha256"] = found.card.sha256
+        card = replace(found.card, training=training)
+        return write_folder(folder.absolute(), card, found.tensors)
+
+
+@contextmanager
+def _unpacked(source: Path) -> Iterator[Path]:
+    """The model itself, for as long as it is needed."""
+    if not is_archive(source):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True) as temporary:
+        unpack(source, Path(temporary))
+        yield _model_among(Path(temporary), source)
+
+
+def _model_among(folder: Path, source: Path) -> Path:
+    """The one model in an unpacked archive."""
+    found = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
+    for name in ("model_index.json", "config.json"):
+        found = found or sorted(path.parent for path in folder.rglob(name))
+    found = found or sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise DiffuscopeError(f"{source} holds no model: neither a model folder nor a file of weights.")
+    names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
+    raise DiffuscopeError(f"{source} holds {len(found)} models ({names}); unpack it and import one of them.")
+
+
+def _facts(found: Inspected) -> list[tuple[str, str]]:
+    card, diffusion = found.card, found.card.diffusion
+    return [
+        ("Name", card.name),
+        ("System", _system(found)),
+        ("Purpose", card.purpose),
+        ("Limits", card.limits),
+        ("Task", card.task),
+        ("Network", _network(found)),
+        ("Input", _input(card)),
+        ("Needs", found.fingerprint.needs if found.fingerprint else ""),
+        ("Values", f"{card.data_range[0]:g} to {card.data_range[1]:g}"),
+        ("Trained on", f"{_times(card.size)} pixels ({card.axes})" if card.size else ""),
+        ("Schedule", _schedule(diffusion)),
+        ("Predicts", _PREDICTIONS[diffusion.prediction] + _VARIANCES[diffusion.variance]),
+        ("Published", _sampler(diffusion)),
+        ("Weights", _weights(card)),
+        ("Licence", card.licence),
+        ("Cite", "\n".ljust(19).join(card.citation)),
+        ("SHA-256", card.sha256),
+    ]
+
+
+def _system(found: Inspected) -> str:
+    if found.fingerprint is not None:
+        return found.card.title
+    if found.sidecar is not None:
+        return f"none of the published ones; described by {found.sidecar.name}"
+    return found.card.title
+
+
+def _network(found: Inspected) -> str:
+    spec = found.card.network
+    kinds = {"openai-unet": "UNet of OpenAI's family", "edm2-unet": "EDM2 UNet", "local-unet": "local UNet"}
+    count = sum(p.numel() for p in build_network(spec, device="meta").parameters())
+    dims = len(found.card.axes)
+    return f"{dims}D {kinds[spec.kind]}, {count / 1e6:.2f} M parameters{_layers(spec.kind, spec.arguments)}"
+
+
+def _layers(kind: str, arguments: dict[str, Any]) -> str:
+    if kind == "local-unet":
+        return ""
+    multipliers = ", ".join(f"{m:g}" for m in arguments["channel_multipliers"])
+    blocks = _count(arguments["res_blocks"], "block")
+    text = f", {arguments['model_channels']}·({multipliers}) channels, {blocks} a level"
+    if arguments.get("head_channels"):
+        return text + f", attention heads of {arguments['head_channels']} channels"
+    return text + f", {_count(arguments.get('heads', 1), 'attention head')}"
+
+
+def _input(card: ModelCard) -> str:
+    state = f"{card.state_channels} of the noisy state"
+    if not card.condition_channels:
+        return f"{card.state_channels} channels, all {state.removeprefix(str(card.state_channels) + ' ')}"
+    parts = [state, f"{card.condition_channels} of the measurement"]
+    if card.condition_first:
+        parts.reverse()
+    return f"{card.state_channels + card.condition_channels} channels: {', then '.join(parts)}"
+
+
+def _schedule(diffusion: DiffusionSpec) -> str:
+    schedule = diffusion.schedule
+    if schedule.kind == "continuous-cosine":
+        return f"cosine, continuous, shifted by {schedule.shift:g}"
+    betas = f", β from {schedule.betas[0]:g} to {schedule.betas[1]:g}" if schedule.betas else ""
+    return f"{schedule.kind}, {schedule.count} levels{betas}"
+
+
+def _sampler(diffusion: DiffusionSpec) -> str:
+    if diffusion.published_steps is None:
+        return ""
+    eta = diffusion.published_eta
+    name = f"{diffusion.variance} ancestral sampling" if eta is None else f"DDIM with η = {eta:g}"
+    many = f", {diffusion.published_samples} samples" if diffusion.published_samples > 1 else ""
+    return f"{name}, {diffusion.published_steps} steps{many}"
+
+
+def _weights(card: ModelCard) -> str:
+    parts = [str(card.training[name]) for name in ("weights", "layout") if name in card.training]
+    counts = [f"{name} {card.training[name]}" for name in ("epoch", "global_step") if name in card.training]
+    return ", ".join(parts + counts)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _times(size: tuple[int, ...]) -> str:
+    return " × ".join(map(str, size))
