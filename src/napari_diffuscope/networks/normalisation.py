@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from napari_diffuscope.networks.convolution import channels_last
 
-_CHUNK = 2**19
-"""Values treated at a time, so that two passes over them read the cache and not the memory."""
+_SMALL = 2**15
+"""Up to this many values per image, bringing them into torch's preferred layout and back is faster."""
+_CHUNK = 2**18
+"""Values treated at a time, so that all but the first pass over them read the cache and not the memory."""
 
 
 class GroupNorm(nn.GroupNorm):
@@ -36,6 +38,9 @@ class GroupNorm(nn.GroupNorm):
             bias = bias + shift
         if torch.is_grad_enabled() or not _by_rows(x):
             return self._by_channels(x, weight.float(), bias.float(), silu)
+        if x[0].numel() <= _SMALL:
+            out = self._by_channels(x.contiguous(), weight, bias, silu)
+            return out.contiguous(memory_format=channels_last(x.ndim - 2))
         out = x if overwrite else torch.empty_like(x)
         for image, result, row in zip(_rows(x), _rows(out), range(len(x)), strict=True):
             row = min(row, len(weight) - 1)
@@ -55,7 +60,11 @@ class GroupNorm(nn.GroupNorm):
 
 
 def _by_rows(x: Tensor) -> bool:
-    """Whether ``x`` is float32 on the CPU with adjacent channels, where torch's own kernel can be slow."""
+    """Whether ``x`` is float32 on the CPU with adjacent channels.
+
+    There torch's own kernel adds up squares one by one and takes the difference to the squared mean, with
+    relative errors of 1e-5 to 1e-3 for maps of 64 x 64 x 64.
+    """
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
@@ -84,16 +93,22 @@ def _normalise_rows(
 
 
 def _moments(x: Tensor, groups: int, step: int) -> tuple[Tensor, Tensor]:
-    """Return mean and variance of each channel's group, ``(C,)`` each; the mean goes off before squaring."""
-    mean = _over_group(x.mean(0), groups)
+    """Return mean and variance of each channel's group, ``(C,)`` each.
+
+    In one pass over differences to an approximate mean, that of the first chunk, so that nothing cancels.
+    """
+    about = _over_group(x[:step].mean(0), groups)
     scratch = torch.empty(min(step, len(x)), x.shape[1])
-    squares = torch.zeros(x.shape[1], dtype=torch.float64)
+    sums = torch.zeros(2, x.shape[1], dtype=torch.float64)
     for chunk in torch.split(x, step):
-        centred = torch.sub(chunk, mean, out=scratch[: len(chunk)])
-        squares += centred.square_().sum(0)
-    return mean, _over_group((squares / len(x)).float(), groups)
+        difference = torch.sub(chunk, about, out=scratch[: len(chunk)])
+        sums[0] += difference.sum(0)
+        sums[1] += difference.square_().sum(0)
+    mean, square = _over_group(sums / len(x), groups)
+    return about + mean.float(), (square - mean.square()).clamp_(min=0).float()
 
 
 def _over_group(per_channel: Tensor, groups: int) -> Tensor:
-    grouped = per_channel.view(groups, -1)
-    return grouped.mean(1, keepdim=True).expand_as(grouped).reshape(-1)
+    """Average ``(..., C)`` over the channels of each group."""
+    grouped = per_channel.unflatten(-1, (groups, -1))  # type: ignore[no-untyped-call]
+    return grouped.mean(-1, keepdim=True).expand_as(grouped).flatten(-2)  # type: ignore[no-any-return]
