@@ -58,6 +58,12 @@ def test_timesteps_are_spaced_as_in_diffusers(spacing: str) -> None:
     assert [level.time for level in ours[:-1]] == theirs.timesteps.tolist()
 
 
+@pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
+def test_a_table_gives_no_more_levels_than_it_has(spacing: str) -> None:
+    levels = DiscreteSchedule(cosine_alpha_bar(6)).levels(50, spacing=spacing)  # type: ignore[arg-type]
+    assert [level.time for level in levels[:-1]] == [5, 4, 3, 2, 1, 0]
+
+
 def test_levels_must_descend() -> None:
     with pytest.raises(ValueError, match="more noise to less"):
         check_descending([NoiseLevel(1, 0, 0), NoiseLevel(0, 1, 1)])

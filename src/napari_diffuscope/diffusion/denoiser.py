@@ -33,7 +33,9 @@ def clean_estimate(kind: Prediction, x: Tensor, output: Tensor, level: NoiseLeve
     match kind:
         case "epsilon":
             if level.alpha <= 0:
-                raise ValueError("an ε network says nothing about the image at pure noise; start at a lower level")
+                raise ValueError(
+                    "an ε network says nothing about the image at pure noise; start at a lower level"
+                )
             # In this order float32 rounds as in the published codes, which matters where 1 / α is large.
             return (1 / level.alpha) * x - (level.sigma / level.alpha) * output
         case "v":

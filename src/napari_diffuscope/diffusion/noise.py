@@ -15,7 +15,13 @@ BLOCK = 64
 
 
 def positioned_noise(
-    region: Sequence[tuple[int, int]], *, seed: int, sample: int = 0, step: int = 0, plane: int = 0, block: int = BLOCK
+    region: Sequence[tuple[int, int]],
+    *,
+    seed: int,
+    sample: int = 0,
+    step: int = 0,
+    plane: int = 0,
+    block: int = BLOCK,
 ) -> np.ndarray:
     """Unit normal noise for a region of an image.
 

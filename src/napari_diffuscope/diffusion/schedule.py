@@ -126,10 +126,12 @@ class DiscreteSchedule:
     def levels(self, steps: int, *, spacing: Spacing = "linspace") -> list[NoiseLevel]:
         """``steps + 1`` levels down to none; ``spacing`` as in Lin et al. 2024 (arXiv 2305.08891), table 2.
 
+        The table has no more levels than it has: asked for more steps, it gives all of them.
         ``latent-diffusion`` is what that code (Rombach et al. 2022) does: ``leading`` one index higher, ending
         at index 0, where a little noise is left.
         """
         last = self.highest_index()
+        steps = min(steps, last + 1)
         if spacing == "latent-diffusion":
             stride = len(self) // steps
             return [self.at(int(i)) for i in np.arange(1, len(self), stride)[::-1]] + [self.at(0)]

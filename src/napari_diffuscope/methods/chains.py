@@ -13,6 +13,7 @@ from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, Discrete
 from napari_diffuscope.diffusion.solvers import Query, Solver, ancestral_means, ddim, dpm_solver_pp_2m
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.weights.model import Model
+from napari_diffuscope.weights.published_sampler import published_levels, published_solver
 
 ESTIMATE_STEPS = 10
 """Evaluations of the best estimate of an ε network, which cannot give it in one; see docs/design.md."""
@@ -45,14 +46,13 @@ def estimate_chain(model: Model) -> Chain:
     if highest.alpha == 0:
         return Chain(1, lambda noise: _single(torch.zeros_like(noise(0)), highest))
     levels = model.schedule.levels(ESTIMATE_STEPS)
-    return Chain(ESTIMATE_STEPS, lambda noise: ancestral_means(noise(0), levels))
+    return Chain(len(levels) - 1, lambda noise: ancestral_means(noise(0), levels))
 
 
 def sample_chain(model: Model, steps: int | None) -> Chain:
     """One sample of the posterior, by the model's own solver."""
-    count = steps or model.card.diffusion.steps
-    levels = model.schedule.levels(count)
-    return Chain(count, lambda noise: _solver(model)(noise(0), levels))
+    levels = model.schedule.levels(steps or model.card.diffusion.steps)
+    return Chain(len(levels) - 1, lambda noise: _solver(model)(noise(0), levels))
 
 
 def sharpened_chain(model: Model, steps: int | None, strength: float) -> Chain:
@@ -77,11 +77,25 @@ def sharpened_chain(model: Model, steps: int | None, strength: float) -> Chain:
     return Chain(mean.evaluations + len(levels) - 1, start)
 
 
+def published_chain(model: Model) -> Chain:
+    """The sampler of the model's paper.
+
+    Raises
+    ------
+    DiffuscopeError
+        If none is known.
+    """
+    count = len(published_levels(model)) - 1
+    return Chain(count, lambda noise: published_solver(model, noise(0), noise))
+
+
 def chain_for(model: Model, settings: RestoreSettings) -> Chain:
     """Chain of one result of a mode."""
     match settings.mode:
         case "estimate":
             return estimate_chain(model)
+        case "as-published":
+            return published_chain(model)
         case "sharpened":
             return sharpened_chain(model, settings.steps, settings.strength)
         case _:

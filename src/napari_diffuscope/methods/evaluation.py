@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +27,7 @@ from napari_diffuscope.weights.model import Model
 
 Region = tuple[tuple[int, int], tuple[int, int]]
 GPU_BATCH = 16
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class TileDone:
     Parameters
     ----------
     estimate
-        ``(C, h, w)`` of the core.
+        ``(C, h, w)`` of the core; ``None`` where nothing was computed.
     box
         Where it lies in the region.
     member
@@ -52,13 +56,13 @@ Evaluation = Generator[TileDone, None, Tensor]
 
 
 @dataclass
-class LocalEvaluator:
+class Evaluator:
     """Evaluates a network that is local by construction: the tiles fit together bit for bit.
 
     Parameters
     ----------
     model
-        Model whose network reports ``receptive_radius`` and ``total_stride``.
+        Model whose network reports ``receptive_radius``, ``total_stride`` and ``floats_per_pixel``.
     shape, region
         Of the plane, and of the part of it that is wanted.
     tile, batch
@@ -73,28 +77,44 @@ class LocalEvaluator:
     choice: TileChoice = field(init=False)
 
     def __post_init__(self) -> None:
-        device = self.model.device
-        network = self.model.network
-        self._halo, self._stride = max(network.receptive_radius), max(network.total_stride)  # type: ignore[arg-type]
-        automatic = choose_tiles(
+        automatic = self._automatic()
+        self.choice = TileChoice(self.tile or automatic.tile, self.batch or automatic.batch)
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a core that decide its values."""
+        return int(max(self.model.network.receptive_radius))  # type: ignore[arg-type]
+
+    @property
+    def stride(self) -> int:
+        """What window sizes are multiples of."""
+        return int(max(self.model.network.total_stride))  # type: ignore[arg-type]
+
+    @property
+    def origin(self) -> tuple[int, ...]:
+        """First pixel of the region."""
+        return tuple(start for start, _ in self.region)
+
+    def _automatic(self, default_tile: int | None = None) -> TileChoice:
+        on_cpu = self.model.device.type == "cpu"
+        return choose_tiles(
             self.shape,
-            halo=self._halo,
-            stride=self._stride,
-            bytes_per_pixel=4.0 * float(network.floats_per_pixel),  # type: ignore[arg-type]
-            free=free_memory(str(device)),
-            default_tile=512 if device.type == "cpu" else 1024,
-            most_batch=1 if device.type == "cpu" else GPU_BATCH,
+            halo=self.halo,
+            stride=self.stride,
+            bytes_per_pixel=4.0 * float(self.model.network.floats_per_pixel),  # type: ignore[arg-type]
+            free=free_memory(str(self.model.device)),
+            default_tile=default_tile or (512 if on_cpu else 1024),
+            most_batch=1 if on_cpu else GPU_BATCH,
             region=self.region,
         )
-        self.choice = TileChoice(self.tile or automatic.tile, self.batch or automatic.batch)
 
     def tiles(self) -> list[Tile]:
         """Tiles of the region, the middle first."""
         return tile_boxes(
             self.shape,
             tile=self.choice.tile,
-            halo=self._halo,
-            stride=self._stride,
+            halo=self.halo,
+            stride=self.stride,
             region=self.region,
             centre_first=True,
         )
@@ -120,41 +140,58 @@ class LocalEvaluator:
         Tensor
             ``(B, C, h, w)``; yields every tile as it is finished.
         """
-        estimate = torch.empty_like(x)
-        pieces = list(product(self.tiles(), range(len(x))))
-        done = 0
-        while done < len(pieces):
-            group = pieces[done : done + self.choice.batch]
-            results = self._try(group, x, level, condition)
-            if results is None:
-                yield TileDone(None, (), 0, self._back_off())
-                pieces, done = list(product(self.tiles(), range(len(x)))), 0
-                continue
-            for (tile, member), result in zip(group, results, strict=True):
-                box = tile.core_from([start for start, _ in self.region])
-                core = estimate[member][:, *box]
-                core.copy_(core_of(result, tile))
-                yield TileDone(core, box, member)
-            done += len(group)
-        return estimate
+        while True:
+            canvas = self._canvas(x)
+            fitted = yield from self._fill(canvas, x, level, condition)
+            if fitted:
+                return self._whole(canvas)
+            yield TileDone(None, (), 0, self._back_off())
 
-    def _try(
+    def _fill(
+        self, canvas: Tensor, x: Tensor, level: NoiseLevel, condition: Tensor
+    ) -> Generator[TileDone, None, bool]:
+        """Evaluate all tiles; ``False`` if memory ran out."""
+        context = _unless_memory_ends(lambda: self._context(x, level, condition))
+        if context is None:
+            return False
+        pieces = list(product(self.tiles(), range(len(x))))
+        for first in range(0, len(pieces), self.choice.batch):
+            group = pieces[first : first + self.choice.batch]
+            with torch.inference_mode(), context:
+                results = _unless_memory_ends(partial(self._estimates, group, x, level, condition))
+            if results is None:
+                return False
+            for (tile, member), result in zip(group, results, strict=True):
+                core = core_of(result, tile)
+                self._place(canvas, core, tile, member)
+                yield TileDone(core, tile.core_from(self.origin), member)
+        return True
+
+    def _canvas(self, x: Tensor) -> Tensor:
+        return torch.empty_like(x)
+
+    def _context(self, x: Tensor, level: NoiseLevel, condition: Tensor) -> AbstractContextManager[object]:
+        """Under what all tiles of one evaluation are computed."""
+        return nullcontext()
+
+    def _place(self, canvas: Tensor, core: Tensor, tile: Tile, member: int) -> None:
+        canvas[member][:, *tile.core_from(self.origin)] = core
+
+    def _whole(self, canvas: Tensor) -> Tensor:
+        return canvas
+
+    def _estimates(
         self, group: Sequence[tuple[Tile, int]], x: Tensor, level: NoiseLevel, condition: Tensor
-    ) -> Tensor | None:
-        """Estimates of some windows, or ``None`` if memory ran out."""
-        try:
-            with torch.inference_mode():
-                windows = torch.cat([cut(condition, tile) for tile, _ in group])
-                states = torch.stack([self._state(x[member], tile) for tile, member in group])
-                return self.model.estimate(states, level, windows)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        return None
+    ) -> Tensor:
+        """Estimates of some windows."""
+        windows = torch.cat([cut(condition, tile) for tile, _ in group])
+        states = torch.stack([self._state(x[member], tile) for tile, member in group])
+        return self.model.estimate(states, level, windows)
 
     def _state(self, x: Tensor, tile: Tile) -> Tensor:
         """Window of the state, which is known inside the region alone and mirrored at its border."""
-        window: Tensor = cut(x, _moved(tile, [start for start, _ in self.region]))
+        moved = tuple((a - first, b - first) for (a, b), first in zip(tile.window, self.origin, strict=True))
+        window: Tensor = cut(x, Tile(tile.core_from(self.origin), moved, tile.inner))
         return window
 
     def _back_off(self) -> str:
@@ -171,6 +208,11 @@ class LocalEvaluator:
         return f"Memory ran out; going on with tiles of {smaller.tile} pixels, {smaller.batch} at a time."
 
 
-def _moved(tile: Tile, origin: Sequence[int]) -> Tile:
-    window = tuple((a - first, b - first) for (a, b), first in zip(tile.window, origin, strict=True))
-    return Tile(tile.core_from(origin), window, tile.inner)
+def _unless_memory_ends(call: Callable[[], T]) -> T | None:
+    """What a call returns, or ``None`` if memory ran out; the exception, and what it holds, is gone by then."""
+    try:
+        return call()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    return None

@@ -24,9 +24,10 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap, measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update, run
+from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.chains import Chain, Noise, chain_for
 from napari_diffuscope.methods.device import choose_device
-from napari_diffuscope.methods.evaluation import LocalEvaluator
+from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.outputs import OutputSpec, Selection, describe_outputs, select
 from napari_diffuscope.methods.record import restoration_record
 from napari_diffuscope.methods.settings import RestoreSettings
@@ -78,7 +79,7 @@ class _Work:
     part: Selection
     chain: Chain
     intensities: dict[int, IntensityMap]
-    evaluator: LocalEvaluator
+    evaluator: Evaluator
     sinks: Mapping[str, Sink]
     messages: list[str] = field(default_factory=list)
     planes_done: int = 0
@@ -87,7 +88,13 @@ class _Work:
     @property
     def samples(self) -> int:
         """Chains per plane."""
-        return self.settings.samples if self.settings.mode in ("mean", "deviation", "samples") else 1
+        match self.settings.mode:
+            case "mean" | "deviation" | "samples":
+                return self.settings.samples
+            case "as-published":
+                return self.model.card.diffusion.published_samples
+            case _:
+                return 1
 
     @property
     def tiles_per_plane(self) -> int:
@@ -221,7 +228,7 @@ def _prepare(
     intensities: tuple[ChannelIntensity, ...],
     sinks: Mapping[str, Sink],
 ) -> _Work:
-    evaluator = LocalEvaluator(model, image.plane_shape, part.region, settings.tile, settings.batch)
+    evaluator = evaluator_for(model, image.plane_shape, part.region, tile=settings.tile, batch=settings.batch)
     maps = {c.channel: c.map for c in intensities}
     return _Work(image, settings, model, part, chain_for(model, settings), maps, evaluator, sinks)
 
@@ -291,7 +298,7 @@ def _chains(work: _Work, flat: int, condition: Tensor, line: IntensityMap) -> Jo
         numbers = list(range(first, min(first + together, work.samples)))
         finals = yield from _chain(work, flat, numbers, condition, line)
         for number, final in zip(numbers, finals, strict=True):
-            if work.settings.mode in ("mean", "deviation"):
+            if work.settings.mode in ("mean", "deviation", "as-published"):
                 moments.add(final[0])
             else:
                 results.append(("restored", number, line.inverse(_array(final[0]))))
@@ -301,11 +308,14 @@ def _chains(work: _Work, flat: int, condition: Tensor, line: IntensityMap) -> Jo
 
 
 def _moment_results(work: _Work, moments: Moments, line: IntensityMap) -> list[_Result]:
+    restored: _Result = ("restored", None, line.inverse(_array(moments.mean)))
+    if work.settings.mode == "as-published":
+        return [restored]
     spread = line.inverse_spread(_array(moments.deviation)) * work.model.card.deviation_scale
     deviation: _Result = ("deviation", None, spread)
     if work.settings.mode == "deviation":
         return [deviation]
-    return [("restored", None, line.inverse(_array(moments.mean))), deviation]
+    return [restored, deviation]
 
 
 def _show_moments(work: _Work, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
