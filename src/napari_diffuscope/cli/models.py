@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from napari_diffuscope.weights.card import CARD_FILE, ModelCard, Task, read_card
+from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
 from napari_diffuscope.weights.catalogue import find_model, list_models, user_folder
 
 app = typer.Typer(help="The models at hand.", no_args_is_help=True)
@@ -33,19 +34,53 @@ def list_command(
 @app.command("info")
 def info_command(
     model: Annotated[
-        str, typer.Argument(metavar="NAME_OR_PATH", help="A name from the list, or a model folder.")
+        str,
+        typer.Argument(metavar="NAME_OR_PATH", help="A name from the list, a model folder, or a checkpoint."),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Say what is known about a model: purpose, limits, training, licence, what to cite."""
+    """Say what is known about a model: purpose, limits, training, licence, what to cite.
+
+    A checkpoint is read through and checked as well; nothing in it is run.
+    """
     path = find_model(model)
-    card = read_card(path if path.is_dir() or path.name != CARD_FILE else path.parent)
+    folder = path.parent if path.name in (CARD_FILE, WEIGHTS_FILE) else path
+    if not (folder / CARD_FILE).is_file():
+        _checkpoint_info(path, as_json=as_json)
+        return
+    card = read_card(folder)
     if as_json:
         typer.echo(json.dumps(card.to_dict(), indent=2, ensure_ascii=False))
         return
     for title, text in _facts(card):
         if text:
             typer.echo(f"{title + ':':<18}{text}")
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A checkpoint, a diffusers folder, or a zip or tar archive with one."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The model folder to make.")],
+) -> None:
+    """Make a model folder of a published checkpoint, its weights unchanged; nothing in the file is run."""
+    from napari_diffuscope.weights.describe import import_model
+
+    card = import_model(source, out)
+    typer.echo(f"{out}: {card.title}")
+
+
+def _checkpoint_info(path: Path, *, as_json: bool) -> None:
+    from napari_diffuscope.weights.describe import describe, inspect
+
+    if as_json:
+        typer.echo(json.dumps(inspect(path).card.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(describe(path))
 
 
 def _row(card: ModelCard) -> tuple[str, str, str, str]:

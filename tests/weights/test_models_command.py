@@ -1,0 +1,87 @@
+"""``diffuscope models info`` and ``import`` with checkpoints."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_diffuscope.cli import main
+from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.weights.model import load_model
+from napari_diffuscope.weights.sidecar import Sidecar
+
+SIDECAR = {
+    "task": "restoration",
+    "heads": 4,
+    "prediction": "epsilon",
+    "schedule": {"kind": "linear", "count": 1000},
+    "time": "index",
+    "data_range": [-1, 1],
+    "condition_first": False,
+}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    config = OpenAIUNetConfig(
+        in_channels=2, out_channels=1, model_channels=32, channel_multipliers=(1, 2), res_blocks=1
+    )
+    torch.save(OpenAIUNet(config).state_dict(), tmp_path / "mine.pt")
+    (tmp_path / "mine.pt.json").write_text(json.dumps(SIDECAR))
+    return tmp_path / "mine.pt"
+
+
+def run(*words: object) -> int:
+    try:
+        main([str(word) for word in words])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_info_of_a_checkpoint(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "info", checkpoint) == 0
+    said = capsys.readouterr().out
+    assert "described by mine.pt.json" in said
+    assert "2 channels: 1 of the noisy state, then 1 of the measurement" in said
+    assert run("models", "info", checkpoint, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["task"] == "restoration"
+
+
+def test_import_of_a_checkpoint(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "import", checkpoint, "--out", tmp_path / "filaments") == 0
+    assert load_model(tmp_path / "filaments").card.network.arguments["heads"] == 4
+    capsys.readouterr()
+    assert run("models", "info", tmp_path / "filaments") == 0
+    assert "filaments" in capsys.readouterr().out
+    assert run("models", "import", checkpoint, "--out", tmp_path / "filaments") == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_refused_checkpoint_is_one_line(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    for words in (["info", checkpoint], ["import", checkpoint, "--out", checkpoint.parent / "out"]):
+        assert run("models", *words) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.count("\n") == 1
+    assert not (checkpoint.parent / "out").exists()
+
+
+def test_every_entry_of_a_sidecar_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \|", page, re.MULTILINE)
+    explained = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {field.name for field in fields(Sidecar)} <= explained
+
+
+def test_the_example_in_the_documentation_opens_a_file(checkpoint: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (checkpoint.parent / "mine.pt.json").write_text(example)
+    assert load_model(checkpoint).card.condition_channels == 1
