@@ -70,7 +70,7 @@ class LayerChoice(QComboBox):
         if self._chosen not in self._layers:
             self._chosen = self._layers[-1] if self._layers else None
         self._write_names()
-        if self._chosen is not before:
+        if self._chosen != before:  # proxies are equal, not identical
             self.layer_changed.emit()
 
     def _write_names(self) -> None:
@@ -86,6 +86,6 @@ class LayerChoice(QComboBox):
 
     def _take_index(self, index: int) -> None:
         chosen = self._layers[index] if 0 <= index < len(self._layers) else None
-        if chosen is not self._chosen:
+        if chosen != self._chosen:
             self._chosen = chosen
             self.layer_changed.emit()

@@ -62,6 +62,7 @@ class RestoreRun(QObject):
         self.layers: dict[str, Any] = {}
         self._limits_set: dict[str, tuple[float, float]] = {}
         self._next_volume = 0.0
+        self._deleted = False
         self._add_layers()
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -172,6 +173,8 @@ class RestoreRun(QObject):
         finished = max((len(planes) for planes in self.results.finished.values()), default=0)
         total = max((int(np.prod(spec.shape[:-2])) for spec in self._specs.values()), default=0)
         planes = f"{finished} {'plane' if finished == 1 else 'planes'}"
+        if self._deleted:
+            return "The result layers were deleted, so the run was cancelled."
         if outcome.state == "done":
             return f"Finished {planes} in {in_words(outcome.seconds)}."
         kept = f"{finished} of {total} planes are finished and kept" if finished else "nothing was finished yet"
@@ -199,9 +202,10 @@ class RestoreRun(QObject):
 
     def _on_removed(self, event: Any) -> None:
         for name, layer in list(self.layers.items()):
-            if layer is event.value:
+            if layer == event.value:  # the event may bring a proxy
                 del self.layers[name]
                 if not self.layers:
+                    self._deleted = True
                     self._disconnect()
                     self.abandoned.emit()
 

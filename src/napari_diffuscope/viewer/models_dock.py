@@ -1,0 +1,53 @@
+"""Plugins › Diffuscope › Models: what is known about every model at hand."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
+
+from napari_diffuscope.viewer.widgets import button
+from napari_diffuscope.weights.card import ModelCard
+from napari_diffuscope.weights.catalogue import list_models, model_folders, user_folder
+
+
+class ModelsDock(QWidget):
+    """The cards of all models, in full: purpose, limits, numbers, licence, what to cite, and where they lie."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards = QTextBrowser()
+        self.cards.setOpenExternalLinks(True)
+        self.cards.setToolTip("Everything that is known about the models on this computer")
+        self.refresh_button = button("Look again", "List the models again after you added one.", self.refresh)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.cards)
+        layout.addWidget(self.refresh_button)
+        self.refresh()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As wide as the other docks."""
+        return QSize(350, 500)
+
+    def refresh(self) -> None:
+        """List the models at hand."""
+        folders = model_folders()
+        cards = [_card_html(card, str(folders[card.name])) for card in list_models() if card.name in folders]
+        own = f"<p>Models that you put into <code>{escape(str(user_folder()))}</code> are listed as well.</p>"
+        self.cards.setHtml("<hr>".join(cards or ["<p>There are no models here yet.</p>"]) + own)
+
+
+def _card_html(card: ModelCard, folder: str) -> str:
+    rows = [
+        ("For", card.task),
+        ("Pixel size", f"{card.pixel_size[0]:g} – {card.pixel_size[1]:g} µm" if card.pixel_size else "not stated"),
+        ("When not to trust it", card.limits or "not stated"),
+        ("On kept-out data", ", ".join(f"{key} {value}" for key, value in card.metrics.items()) or "not stated"),
+        ("Licence", card.licence),
+        ("Cite", "; ".join(card.citation) or "not stated"),
+        ("Folder", folder),
+        ("SHA-256", card.sha256),
+    ]
+    lines = "".join(f"<p><b>{name}</b><br>{escape(text)}</p>" for name, text in rows)
+    return f"<h3>{escape(card.title)}</h3><p>{escape(card.purpose)}</p>{lines}"

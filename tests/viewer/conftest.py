@@ -1,0 +1,81 @@
+"""A real viewer with a real dock and the real model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt, QThreadPool
+
+PATIENCE = 120_000
+"""Milliseconds; a machine that trains at the same time is slow."""
+
+
+def noisy(*shape: int, seed: int = 0) -> np.ndarray:
+    """Blobs on a dark background with shot noise."""
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(seed)
+    smooth = gaussian_filter(rng.random(shape), (0.7,) * (len(shape) - 2) + (4, 4))
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    return rng.poisson(100 + 400 * smooth**3).astype(np.uint16)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Any) -> Any:
+    """A viewer that refuses to be changed from another thread."""
+    return make_napari_viewer_proxy(ensure_main_thread=True)
+
+
+@pytest.fixture
+def open_dock(viewer: Any, qtbot: Any) -> Iterator[Callable[[], Any]]:
+    """Opens the Restore dock as the menu does; no worker and no error is left at the end."""
+    docks, errors_before = [], len(errors())
+
+    def opened() -> Any:
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+        docks.append(dock)
+        return dock
+
+    yield opened
+    for dock in docks:
+        dock.runner.cancel()
+        qtbot.waitUntil(lambda dock=dock: not dock.runner.running, timeout=PATIENCE)
+    assert QThreadPool.globalInstance().waitForDone(PATIENCE)
+    assert len(errors()) == errors_before, "napari showed a traceback"
+
+
+@pytest.fixture
+def stack(viewer: Any) -> Any:
+    """A small z-stack with everything that a layer can say about itself."""
+    return viewer.add_image(
+        noisy(3, 64, 64),
+        name="cells",
+        scale=(0.5, 0.1, 0.1),
+        translate=(3, 2, 1),
+        rotate=0,
+        units=("µm",) * 3,
+        axis_labels=("z", "y", "x"),
+        colormap="green",
+        gamma=0.8,
+    )
+
+
+def errors() -> list[Any]:
+    """Exceptions that napari was told of."""
+    return [record for record in notification_manager.records if hasattr(record, "exception")]
+
+
+def click(qtbot: Any, button: Any) -> None:
+    """Press a button with the mouse."""
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def run_to_the_end(qtbot: Any, dock: Any) -> Any:
+    """Press Run and wait; returns how it ended."""
+    with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE) as ended:
+        click(qtbot, dock.bar.run_button)
+    return ended.args[0]
