@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from napari_diffuscope.viewer.layers import SOURCE_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -36,6 +38,13 @@ def _layer(name: str) -> LayerData:
         "units": image.units,
         "axis_labels": tuple(image.axes.lower()),
         "multiscale": False,
+        "contrast_limits": _limits(image.read_plane(image.plane_count // 2)),
         "metadata": {SOURCE_KEY: str(path)},
     }
     return image.data, keywords, "image"
+
+
+def _limits(plane: np.ndarray) -> tuple[float, float]:
+    """Contrast in which the structures of a plane are seen: without its darkest and few brightest pixels."""
+    low, high = np.percentile(plane, [0.5, 99.8])
+    return float(low), float(max(high, low + 1))
