@@ -38,6 +38,7 @@ def network() -> EDM2UNet:
     return network
 
 
+@pytest.mark.slow
 def test_answers_as_the_authors_network() -> None:
     record = recorded("wacv_edm2")
     network = EDM2UNet(EDM2UNetConfig.from_published(record.config)).eval()
@@ -89,6 +90,25 @@ def test_results_do_not_depend_on_the_batch(network: EDM2UNet) -> None:
         together = network(x, level)
         apart = torch.cat([network(image[None], level) for image in x])
     assert torch.equal(together, apart)
+
+
+def test_answers_the_same_where_weights_cannot_be_packed(
+    network: EDM2UNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, level = noise(1, 3, 32, 32), torch.tensor([0.3])
+    with torch.no_grad():
+        expected = network(x, level)
+        monkeypatch.setattr("napari_diffuscope.networks.convolution.packing_available", lambda: False)
+        assert relative_error(network(x, level), expected) < 1e-5
+
+
+def test_half_precision_stays_close(network: EDM2UNet) -> None:
+    x, level = noise(1, 3, 32, 32), torch.tensor([0.3])
+    with torch.no_grad():
+        expected = network(x, level)
+        half = network.to(torch.bfloat16)(x.bfloat16(), level)
+    assert half.dtype == torch.bfloat16
+    assert relative_error(half.float(), expected) < 0.05
 
 
 def test_follows_weights_that_change(network: EDM2UNet) -> None:

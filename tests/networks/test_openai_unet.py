@@ -12,7 +12,8 @@ import torch
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.attention import SelfAttention
-from napari_diffuscope.networks.convolution import packing_available
+from napari_diffuscope.networks.convolution import channels_last, packing_available
+from napari_diffuscope.networks.normalisation import GroupNorm
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from tests.published import describe, fill, recorded, relative_error
 
@@ -196,6 +197,39 @@ def test_results_do_not_depend_on_the_batch(dims: int) -> None:
         together = network(x, torch.tensor([500]))
         apart = torch.cat([network(image[None], torch.tensor([500])) for image in x])
     assert torch.equal(together, apart)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_answers_the_same_where_weights_cannot_be_packed(
+    network: OpenAIUNet, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, t = noise(2, 2, 16, 16), torch.tensor([5, 900])
+    with torch.no_grad():
+        expected = network(x, t)
+        for module in ("convolution", "openai_unet"):
+            name = f"napari_diffuscope.networks.{module}.packing_available"
+            monkeypatch.setattr(name, lambda: False)
+        monkeypatch.setattr(OpenAIUNet, "_layout", lambda *_: layout)
+        assert relative_error(network(x, t), expected) < 1e-5
+
+
+@pytest.mark.parametrize("mean", [0.0, 30.0])
+@pytest.mark.parametrize("shape", [(2, 64, 96, 96), (1, 32, 5, 4, 4), (1, 96, 24, 40, 40)])
+def test_norms_keep_full_precision(shape: tuple[int, ...], mean: float) -> None:
+    norm = GroupNorm(32, shape[1]).eval()
+    fill(norm)
+    x = (noise(*shape) + mean).contiguous(memory_format=channels_last(len(shape) - 2))
+    scale, shift = noise(shape[0], shape[1], seed=1), noise(shape[0], shape[1], seed=2)
+    exact = torch.nn.functional.group_norm(x.double(), 32, norm.weight.double(), norm.bias.double())
+    spatial = (..., *(None,) * (len(shape) - 2))
+    exact = torch.nn.functional.silu(exact * (1 + scale[spatial]) + shift[spatial]).detach()
+    with torch.no_grad():
+        kept = x.clone()
+        found = norm(x, scale, shift, silu=True)
+        assert torch.equal(x, kept)
+        overwritten = norm(x, scale, shift, silu=True, overwrite=True)
+    assert relative_error(found, exact) < 3e-6
+    assert torch.equal(overwritten, found)
 
 
 def test_follows_weights_that_change(network: OpenAIUNet) -> None:

@@ -248,24 +248,24 @@ class Convolution(nn.Module):
         self._inference.derived.clear()
         return super().train(mode)
 
-    def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
-        """Convolve ``(B, C, *spatial)``; ``shift`` ``(1 or B, O)`` is added per channel."""
-        bias: Tensor = self.bias
-        if shift is not None and shift.shape[0] == 1:
-            bias, shift = bias + shift[0], None
-        if self._end_padding:
-            x = self._pad_end(x)
-        out = self._convolve(x, bias)
-        return out if shift is None else out.add_(shift.view(*shift.shape, *(1,) * (out.ndim - 2)))
+    def forward(
+        self, x: Tensor, shift: Tensor | None = None, *, upsample: Sequence[int] | None = None
+    ) -> Tensor:
+        """Convolve ``(B, C, *spatial)``.
 
-    def upsampled(self, x: Tensor, factors: Sequence[int], shift: Tensor | None = None) -> Tensor:
-        """Convolve the nearest-upsampled ``x``."""
-        if torch.is_grad_enabled():
-            return self(upsample_nearest(x, factors), shift)  # type: ignore[no-any-return]
+        Parameters
+        ----------
+        x
+            Feature map.
+        shift
+            ``(1 or B, O)``, added per channel.
+        upsample
+            Factors of a nearest upsampling before the convolution.
+        """
         bias: Tensor = self.bias
         if shift is not None and shift.shape[0] == 1:
             bias, shift = bias + shift[0], None
-        out = self._inference.upsampled(x, (self.weight,), self._weight, bias, factors)
+        out = self._convolve(x, bias, upsample)
         return out if shift is None else out.add_(shift.view(*shift.shape, *(1,) * (out.ndim - 2)))
 
     def tokens(self, x: Tensor) -> Tensor:
@@ -274,11 +274,16 @@ class Convolution(nn.Module):
             return F.linear(x, self.weight.flatten(1), self.bias)
         return self._convolve(x.transpose(1, 2).unsqueeze(-1), self.bias).squeeze(-1).transpose(1, 2)
 
-    def _convolve(self, x: Tensor, bias: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, bias: Tensor, upsample: Sequence[int] | None = None) -> Tensor:
+        if self._end_padding:
+            x = self._pad_end(x)
         if torch.is_grad_enabled():
+            x = x if upsample is None else upsample_nearest(x, upsample)
             padding = (0,) * self._spatial if self._end_padding else self._padding
             return convolve(x, self._weight(), bias, stride=self._stride, padding=padding)
-        return self._inference(x, (self.weight,), self._weight, bias)
+        if upsample is None:
+            return self._inference(x, (self.weight,), self._weight, bias)
+        return self._inference.upsampled(x, (self.weight,), self._weight, bias, upsample)
 
     def _weight(self) -> Tensor:
         return self.weight if self.weight.ndim > 3 else self.weight.unsqueeze(-1)

@@ -51,8 +51,13 @@ def mp_cat(a: Tensor, b: Tensor, share: float = 0.5) -> Tensor:
     width_a, width_b = a.shape[1], b.shape[1]
     scale_a = weight_a * math.sqrt((width_a + width_b) / width_a)
     scale_b = weight_b * math.sqrt((width_a + width_b) / width_b)
-    parts = [x if math.isclose(s, 1.0) else x * s for x, s in ((a, scale_a), (b, scale_b))]
-    return torch.cat(parts, dim=1)
+    if torch.is_grad_enabled():
+        return torch.cat([a * scale_a, b * scale_b], dim=1)
+    size = (len(a), width_a + width_b, *a.shape[2:])
+    out = torch.empty(size, dtype=a.dtype, device=a.device, memory_format=torch.channels_last)
+    torch.mul(a, scale_a, out=out[:, :width_a])
+    torch.mul(b, scale_b, out=out[:, width_a:])
+    return out
 
 
 class MPFourier(nn.Module):

@@ -6,16 +6,13 @@ the network sees the noise level itself and predicts the noise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.convolution import add_upsampled_
+from napari_diffuscope.networks.edm2_config import EDM2UNetConfig
 from napari_diffuscope.networks.edm2_layers import (
     SILU_MAGNITUDE,
     MPConv,
@@ -29,131 +26,12 @@ from napari_diffuscope.networks.edm2_layers import (
 )
 from napari_diffuscope.networks.inputs import check_input
 
+__all__ = ["EDM2Block", "EDM2UNet", "EDM2UNetConfig"]
+
 BALANCE = 0.3
 """Share of the residual branch in every sum."""
 CLIP = 256.0
 """Activations are clipped to plus and minus this."""
-
-
-@dataclass(frozen=True)
-class EDM2UNetConfig:
-    """Everything that decides the layers of an EDM2 UNet.
-
-    Parameters
-    ----------
-    image_size
-        Edge of the training images: tensors are named by their resolution. Other sizes may be evaluated.
-    in_channels, out_channels
-        Channels of the input (the condition and the noisy image) and of the output.
-    model_channels
-        Base width.
-    channel_multipliers
-        Width of each level over ``model_channels``.
-    res_blocks
-        Blocks per level in the encoder; the decoder has one more.
-    head_channels
-        Channels per attention head.
-    attention_resolutions
-        Resolutions whose blocks have attention. The first block of the decoder always has.
-    noise_channels
-        Width of the Fourier embedding, ``None`` for the width of the first level.
-    embedding_channels
-        Width of the embedded noise level, ``None`` for that of the widest level.
-    dropout
-        Probability inside the blocks, in training.
-    """
-
-    image_size: int = 256
-    in_channels: int = 2
-    out_channels: int = 1
-    model_channels: int = 64
-    channel_multipliers: tuple[int, ...] = (1, 2, 4, 8)
-    res_blocks: int = 2
-    head_channels: int = 32
-    attention_resolutions: tuple[int, ...] = ()
-    noise_channels: int | None = None
-    embedding_channels: int | None = None
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "channel_multipliers", tuple(self.channel_multipliers))
-        object.__setattr__(self, "attention_resolutions", tuple(sorted(set(self.attention_resolutions))))
-        if self.image_size % 2 ** (len(self.channel_multipliers) - 1):
-            raise DiffuscopeError(
-                f"An image size of {self.image_size} cannot be halved"
-                f" {len(self.channel_multipliers) - 1} times."
-            )
-        attended = {self.level_channels[-1]} | {
-            c
-            for r, c in zip(self.resolutions, self.level_channels, strict=True)
-            if r in self.attention_resolutions
-        }
-        for channels in attended:
-            if channels % self.head_channels:
-                raise DiffuscopeError(
-                    f"Attention over {channels} channels cannot be split into heads of {self.head_channels}"
-                    " channels; choose another width."
-                )
-
-    @property
-    def level_channels(self) -> tuple[int, ...]:
-        """Channels of each level, from full resolution down."""
-        return tuple(m * self.model_channels for m in self.channel_multipliers)
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        """Edge of each level for images of ``image_size``."""
-        return tuple(self.image_size >> i for i in range(len(self.channel_multipliers)))
-
-    @property
-    def total_stride(self) -> tuple[int, ...]:
-        """What the size of an input must be a multiple of, per spatial axis."""
-        return (2 ** (len(self.channel_multipliers) - 1),) * 2
-
-    @property
-    def floats_per_pixel(self) -> float:
-        """Peak number of float32 values that inference on the CPU holds per input pixel, for planning memory.
-
-        The peak is in the first decoder block at full resolution: its input, the concatenation with the
-        encoder's map, shortcut and result, with the maps still waiting at full resolution.
-        """
-        first, second = (*self.level_channels, self.level_channels[-1])[:2]
-        waiting = self.res_blocks * first
-        return float(2 * second + 3 * first + waiting + self.in_channels + self.out_channels)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dictionary."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> EDM2UNetConfig:
-        """Read what :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        DiffuscopeError
-            If an entry is unknown.
-        """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise DiffuscopeError(
-                f"The description of the EDM2 UNet has unknown entries ({', '.join(sorted(unknown))});"
-                " it may come from a newer version."
-            )
-        return cls(**values)
-
-    @classmethod
-    def from_published(cls, values: Mapping[str, Any]) -> EDM2UNetConfig:
-        """Read the arguments of the authors' own network, by their names."""
-        names = {
-            "in_channel": "in_channels",
-            "out_channel": "out_channels",
-            "num_blocks": "res_blocks",
-            "channel_mult": "channel_multipliers",
-            "channels_per_head": "head_channels",
-            "attn_resolutions": "attention_resolutions",
-        }
-        return cls.from_dict({names.get(k, k): v for k, v in values.items()})
 
 
 class EDM2Block(nn.Module):
@@ -323,11 +201,7 @@ class EDM2UNet(nn.Module):
         h = torch.cat([x, torch.ones_like(x[:, :1])], dim=1).contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for layer in self.enc.values():
-            if isinstance(layer, MPConv):
-                h = layer(h) if grad else layer.prepared(h)
-            else:
-                h = layer(h, embedding)
-            skips.append(h)
+            skips.append(h := _encode(layer, h, embedding))
         for name, layer in self.dec.items():
             h = layer(mp_cat(h, skips.pop()) if "block" in name else h, embedding)
         out: Tensor = self.out_conv(h, self.out_gain) if grad else self.out_conv.prepared(h, self.out_gain)
@@ -337,6 +211,13 @@ class EDM2UNet(nn.Module):
         check_input(x, self.config.in_channels, self.config.total_stride)
         if labels is not None:
             raise DiffuscopeError("This network knows no class labels.")
+
+
+def _encode(layer: nn.Module, h: Tensor, embedding: Tensor) -> Tensor:
+    """Apply one layer of the encoder; the first is a bare convolution."""
+    if not isinstance(layer, MPConv):
+        return layer(h, embedding)  # type: ignore[no-any-return]
+    return layer(h) if torch.is_grad_enabled() else layer.prepared(h)
 
 
 def _encoder(config: EDM2UNetConfig, skips: list[int]) -> dict[str, nn.Module]:

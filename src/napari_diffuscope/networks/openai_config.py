@@ -138,11 +138,12 @@ class OpenAIUNetConfig:
         """Peak number of float32 values that inference on the CPU holds per input pixel, for planning memory.
 
         The peak is in the first decoder block at full resolution: its input, the concatenation with the
-        encoder's map, shortcut and result, with the maps still waiting at full resolution.
+        encoder's map, shortcut and result, with the maps still waiting at full resolution. Convolutions need
+        workspace of up to the same size again.
         """
         first, second = (*self.level_channels, self.level_channels[-1])[:2]
         waiting = self.res_blocks * first
-        return float(2 * second + 3 * first + waiting + self.in_channels + self.out_channels)
+        return 2.0 * (2 * second + 3 * first + waiting + self.in_channels + self.out_channels)
 
     def heads_at(self, channels: int, *, decoder: bool = False) -> int:
         """Return the number of attention heads at a width."""
