@@ -17,7 +17,7 @@ def _average(x: Tensor, factors: tuple[int, ...]) -> Tensor:
 
 
 def zeroed(layer: Convolution) -> Convolution:
-    """Set a convolution to zero, as OpenAI's codes begin the training of the last one of every branch."""
+    """Set a convolution to zero: in OpenAI's codes every branch, and the output, begins at zero."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
