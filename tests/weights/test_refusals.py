@@ -490,3 +490,67 @@ def test_numbers_in_safetensors_of_numpy_are_the_same(folder: Path) -> None:
     (length,) = struct.unpack("<Q", data[:8])
     start, stop = json.loads(data[8 : 8 + length])["a"]["data_offsets"]
     np.testing.assert_array_equal(np.frombuffer(data[8 + length :][start:stop], np.float32), np.arange(6))
+
+
+# Descriptions of networks that cannot be
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        ({"res_blocks": 10**9}, "res_blocks"),
+        ({"channel_multipliers": [1] * 1000}, "channel_multipliers"),
+        ({"model_channels": 10**12}, "model_channels"),
+        ({"head_channels": 0}, "cannot be built"),
+        ({"dims": 7}, "7"),
+        ({"depth": 3}, "depth"),
+    ],
+)
+def test_cards_of_networks_that_cannot_be_built(folder: Path, entries: dict[str, Any], word: str) -> None:
+    torch.save(weights(), folder / "model.pt")
+    import_model(folder / "model.pt", folder / "mine")
+    card = json.loads((folder / "mine" / "model.json").read_text())
+    card["network"]["arguments"].update(entries)
+    (folder / "mine" / "model.json").write_text(json.dumps(card))
+    with pytest.raises(DiffuscopeError, match=word):
+        load_model(folder / "mine")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"kind": "linear", "count": 0},
+        {"kind": "linear", "count": 10},
+        {"kind": "cosine", "count": 10**12},
+        {"kind": "scaled-linear", "count": 100, "betas": [0.5, 0.1]},
+        {"kind": "linear", "count": 100, "betas": [0.0, 2.0]},
+    ],
+)
+def test_schedules_that_cannot_be(folder: Path, schedule: dict[str, Any]) -> None:
+    torch.save(weights(), folder / "model.pt")
+    (folder / "model.json").write_text(json.dumps({**SIDECAR, "schedule": schedule}))
+    with pytest.raises(DiffuscopeError, match="is impossible"):
+        load_model(folder / "model.pt")
+
+
+def test_attention_without_heads(folder: Path) -> None:
+    torch.save(weights(), folder / "model.pt")
+    (folder / "model.json").write_text(json.dumps({**SIDECAR, "heads": 0}))
+    with pytest.raises(DiffuscopeError, match="heads must be at least 1"):
+        load_model(folder / "model.pt")
+    (folder / "model.json").write_text(json.dumps({**SIDECAR, "heads": 7}))
+    with pytest.raises(DiffuscopeError, match="7 heads"):
+        load_model(folder / "model.pt")
+
+
+def test_weights_that_are_whole_numbers(folder: Path) -> None:
+    state = weights()
+    state["out.2.bias"] = torch.zeros(1, dtype=torch.int64)
+    torch.save(state, folder / "model.pt")
+    refused(folder / "model.pt", "1 of whole numbers (out.2.bias)")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "model.pt")
+    refused(folder / "model.pt", "no file of weights")

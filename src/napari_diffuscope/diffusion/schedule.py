@@ -133,7 +133,7 @@ class DiscreteSchedule:
         last = self.highest_index()
         steps = min(steps, last + 1)
         if spacing == "latent-diffusion":
-            stride = len(self) // steps
+            stride = max(len(self) // steps, 1)
             return [self.at(int(i)) for i in np.arange(1, len(self), stride)[::-1]] + [self.at(0)]
         match spacing:
             case "linspace":

@@ -55,6 +55,15 @@ class ScheduleSpec:
     count: int = 1000
     betas: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        first, last = self.betas or (0.1 / self.count if self.count > 0 else 1, 20 / max(self.count, 1))
+        if self.kind == "cosine":
+            first, last = 0.5, 0.5
+        if self.kind != "continuous-cosine" and not (2 <= self.count <= 100_000 and 0 < first <= last < 1):
+            raise DiffuscopeError(
+                f"A {self.kind} noise schedule of {self.count} levels with β from {first:g} to {last:g} is impossible."
+            )
+
 
 @dataclass(frozen=True)
 class DiffusionSpec:

@@ -60,7 +60,9 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
     if path.exists():
         return path
     names = ", ".join(sorted(folders)) or "none"
-    raise DiffuscopeError(f"There is no model {str(name_or_path)!r}: give a path, or one of these names: {names}.")
+    raise DiffuscopeError(
+        f"There is no model {str(name_or_path)!r}: give a path, or one of these names: {names}."
+    )
 
 
 @lru_cache(maxsize=64)

@@ -58,6 +58,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     DiffuscopeError
         If it is something else, is damaged, or needs code to be opened.
     """
+    if path.exists() and not path.is_file():
+        raise DiffuscopeError(f"{path} is no file of weights: it is a folder or a device.")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

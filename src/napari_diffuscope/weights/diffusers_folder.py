@@ -12,11 +12,12 @@ from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.openai_unet import OpenAIUNetConfig
-from napari_diffuscope.weights.card import ScheduleSpec
+from napari_diffuscope.weights.card import NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.checkpoint import read_checkpoint
 from napari_diffuscope.weights.diffusers_names import diffusers_config, from_diffusers
 from napari_diffuscope.weights.evidence import Evidence, card_of, check_complete
 from napari_diffuscope.weights.fingerprints import Facts
+from napari_diffuscope.weights.folder import build_network
 from napari_diffuscope.weights.published import Opened
 from napari_diffuscope.weights.sidecar import Sidecar, read_sidecar
 
@@ -60,7 +61,7 @@ def open_diffusers(folder: Path) -> Opened:
     """
     network, scheduler = _components(folder)
     config = _json(network / CONFIG)
-    architecture = diffusers_config(config)
+    architecture = _architecture(network, config)
     said, sidecar = read_sidecar(folder)
     facts = Facts("openai-unet", architecture.to_dict(), attends=False)
     known = (
@@ -82,6 +83,16 @@ def open_diffusers(folder: Path) -> Opened:
         return from_diffusers(config, _weights(network))[1]
 
     return Opened(folder, card, tensors, sidecar=sidecar)
+
+
+def _architecture(network: Path, config: Mapping[str, Any]) -> OpenAIUNetConfig:
+    """Architecture by the configuration, checked to be one that can be built."""
+    try:
+        architecture = diffusers_config(config)
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise DiffuscopeError(f"{network / CONFIG} is damaged: it describes no network ({error}).") from error
+    build_network(NetworkSpec("openai-unet", architecture.to_dict()), device="meta")
+    return architecture
 
 
 def _state_channels(architecture: OpenAIUNetConfig, known: Sidecar, said: Sidecar) -> int:
@@ -174,11 +185,10 @@ def _schedule(config: Mapping[str, Any], path: Path) -> ScheduleSpec:
         betas = (float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02)))
     except (TypeError, ValueError) as error:
         raise DiffuscopeError(f"{path} is damaged: its noise schedule is not given in numbers.") from error
-    if not (2 <= count <= 100_000 and 0 < betas[0] <= betas[1] < 1):
-        raise DiffuscopeError(
-            f"{path} is damaged: {count} levels with β from {betas[0]} to {betas[1]} are impossible."
-        )
-    return ScheduleSpec(kind, count=count, betas=None if kind == "cosine" else betas)
+    try:
+        return ScheduleSpec(kind, count=count, betas=None if kind == "cosine" else betas)
+    except DiffuscopeError as error:
+        raise DiffuscopeError(f"{path} is damaged: {error}") from error
 
 
 def _weights(network: Path) -> dict[str, Tensor]:

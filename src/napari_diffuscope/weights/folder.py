@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
     DiffuscopeError
         If the arguments do not describe such a network.
     """
+    _check_size(spec.arguments)
     try:
         with torch.device(device):
             match spec.kind:
@@ -42,8 +44,18 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
                     return OpenAIUNet(OpenAIUNetConfig.from_dict(spec.arguments))
                 case "edm2-unet":
                     return EDM2UNet(EDM2UNetConfig.from_dict(spec.arguments))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise DiffuscopeError(f"The network in the model card cannot be built: {error}.") from error
+
+
+def _check_size(arguments: Mapping[str, Any]) -> None:
+    """Refuse numbers of blocks, levels or channels that no network has: building it would take for ever."""
+    for name, value in arguments.items():
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        most = 256 if "blocks" in name else 1 << 20
+        for number in values:
+            if len(values) > 64 or (isinstance(number, int | float) and not -most <= number <= most):
+                raise DiffuscopeError(f"The network in the model card cannot be built: {name} is {value}.")
 
 
 def filled_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -96,6 +108,10 @@ def check_names(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], sou
     }
     if wrong := [f"{name} {given} for {right}" for name, (given, right) in shapes.items() if given != right]:
         problems.append(f"{len(wrong)} of the wrong shape ({_some(wrong)})")
+    if whole := [
+        name for name in shapes if wanted[name].is_floating_point() > tensors[name].is_floating_point()
+    ]:
+        problems.append(f"{len(whole)} of whole numbers ({_some(whole)})")
     if problems:
         raise DiffuscopeError(
             f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}."

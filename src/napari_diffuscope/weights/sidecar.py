@@ -54,6 +54,11 @@ class Sidecar:
     variance: Literal["fixed-small", "fixed-large", "learned-range"] | None = None
     clip: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in self.given("heads", "head_channels", "state_channels").items():
+            if value < 1:
+                raise DiffuscopeError(f"The sidecar entry {name} must be at least 1, not {value}.")
+
     def updated(self, other: Sidecar) -> Sidecar:
         """These entries, replaced by those that the other gives."""
         return replace(self, **other.given(*(field.name for field in fields(other))))
