@@ -71,7 +71,10 @@ def _tuple(choices: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         return tuple(_convert(choices[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if len(value) != len(choices):
         raise DiffuscopeError(f"{where} must have {len(choices)} entries, not {len(value)}.")
-    return tuple(_convert(choice, item, f"{where}[{i}]") for i, (choice, item) in enumerate(zip(choices, value, strict=True)))
+    return tuple(
+        _convert(choice, item, f"{where}[{i}]")
+        for i, (choice, item) in enumerate(zip(choices, value, strict=True))
+    )
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:
@@ -83,5 +86,12 @@ def _plain(kind: Any, value: Any, where: str) -> Any:
 
 
 def _word(kind: Any) -> str:
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", dict: "a table", list: "a list"}
+    words = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        dict: "a table",
+        list: "a list",
+    }
     return words.get(kind, str(kind))

@@ -120,9 +120,7 @@ class LocalUNet(nn.Module):
             _blocks(count, width, width, config)
             for count, width in zip(config.encoder_blocks, widths, strict=True)
         )
-        self.down = nn.ModuleList(
-            MPConv(a, b, config.pool, config.pool) for a, b in pairwise(widths)
-        )
+        self.down = nn.ModuleList(MPConv(a, b, config.pool, config.pool) for a, b in pairwise(widths))
         self.up = nn.ModuleList(MPConv(b, a, (1,) * dims) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(
             _blocks(count, 2 * width, width, config)
