@@ -50,7 +50,7 @@ def candidates(noise: Tensor, schedule: DiscreteSchedule, steps: int) -> dict[st
     for ratio in (0.0, 0.5, 1.0, 2.0, 4.0):
         levels = mean_levels(schedule, steps, last_ratio=ratio)
         where = f"down to σ = {ratio:g} α" if ratio else "to the end"
-        found[f"ancestral means from zero {where}"] = mean_chain(noise, levels)
+        found[f"ancestral means from zero {where}"] = mean_chain(noise, levels, kind="ancestral-means")
         found[f"DDIM from zero {where}"] = mean_chain(noise, levels, kind="ddim")
     found["DPM-Solver++ from zero"] = dpm_solver_pp_2m(torch.zeros_like(noise), whole)
     found["DDIM from noise (a sample)"] = ddim(noise, whole)

@@ -328,6 +328,13 @@ def test_entries_that_are_missing_too_short_or_doubled(folder: Path) -> None:
     ):
         rewritten(folder / "good.pt", folder / "bad.pt", change)
         refused(folder / "bad.pt", word)
+    for name in ("../escaped", "/tmp/escaped", "C:\\escaped"):
+        rewritten(
+            folder / "good.pt",
+            folder / "bad.pt",
+            lambda n, d, extra=name: [(n, d)] if "pkl" not in n else [(n, d), (extra, b"")],
+        )
+        refused(folder / "bad.pt", "outside of its folder")
     with zipfile.ZipFile(folder / "good.pt", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("good/data.pkl", b"")
     refused(folder / "good.pt", "doubled")
@@ -360,6 +367,8 @@ def test_tensors_that_reach_beyond_their_data(
 def test_networks_of_absurd_depth(folder: Path) -> None:
     state = {**weights(), "input_blocks.999999999.0.weight": torch.zeros(1)}
     torch.save(state, folder / "model.pt")
+    refused(folder / "model.pt", "impossible name")
+    torch.save({**weights(), "out.2.\n": torch.zeros(1)}, folder / "model.pt")
     refused(folder / "model.pt", "impossible name")
 
 

@@ -20,6 +20,7 @@ from napari_diffuscope.weights.fingerprints import Facts
 from napari_diffuscope.weights.folder import build_network
 from napari_diffuscope.weights.published import Opened
 from napari_diffuscope.weights.sidecar import Sidecar, read_sidecar
+from napari_diffuscope.weights.unpack import leads_out
 
 INDEX = "model_index.json"
 CONFIG = "config.json"
@@ -134,7 +135,7 @@ def _schedules(kind: str) -> bool:
 def _inside(folder: Path, name: str) -> Path:
     """A part of a folder by the name that a file in it gives, which may not lead out of it."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or ":" in name or PurePosixPath(name.replace("\\", "/")).is_absolute():
+    if not parts or leads_out(name):
         raise DiffuscopeError(
             f"{folder} was refused: a file in it points outside of the folder, to {name!r}."
         )

@@ -108,7 +108,7 @@ class _Machine:
 
     def name(self, module: Any, name: Any) -> Name:
         """A global, refused if it is there to run code."""
-        if not (isinstance(module, str) and isinstance(name, str)):
+        if not (isinstance(module, str) and isinstance(name, str) and f"{module}{name}".isprintable()):
             raise MalformedPickle("a name is no text")
         found = Name(module, name)
         if runs_code(found):

@@ -106,11 +106,13 @@ def _find(checkpoint: Checkpoint) -> tuple[NetworkKind, str]:
 
 
 def _check_indices(raw: Mapping[str, str], checkpoint: Checkpoint) -> None:
-    """Refuse names that count absurdly far: a network of that depth would fill the memory."""
+    """Refuse names that are no text or count absurdly far: such a depth would fill the memory."""
     for name in raw:
-        if any(len(number) > 6 or int(number) > 8192 for number in re.findall(r"\d+", name)):
+        if not name.isprintable() or any(
+            len(number) > 6 or int(number) > 8192 for number in re.findall(r"\d+", name)
+        ):
             raise DiffuscopeError(
-                f"{checkpoint.path} was refused: it has a tensor of the impossible name {name}."
+                f"{checkpoint.path} was refused: it has a tensor of the impossible name {name!r}."
             )
 
 

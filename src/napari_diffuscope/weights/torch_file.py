@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.pickle_records import TensorRecord
 from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
+from napari_diffuscope.weights.unpack import leads_out
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CHUNK = 1 << 22
@@ -154,11 +155,15 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                     raise DiffuscopeError(
-                        f"{path} was refused: its entry {info.filename} is compressed; torch never does so."
+                        f"{path} was refused: its entry {info.filename!r} is compressed; torch never does so."
+                    )
+                if leads_out(info.filename):
+                    raise DiffuscopeError(
+                        f"{path} was refused: its entry {info.filename!r} would lie outside of its folder."
                     )
                 if info.filename in found or info.flag_bits & 1:
                     raise DiffuscopeError(
-                        f"{path} is damaged: its entry {info.filename} is doubled or encrypted."
+                        f"{path} is damaged: its entry {info.filename!r} is doubled or encrypted."
                     )
                 found[info.filename] = _place(file, info, path, size)
             return found
@@ -172,6 +177,6 @@ def _place(file: Any, info: zipfile.ZipInfo, path: Path, size: int) -> Entry:
     start = info.header_offset + _LOCAL_HEADER.size + fields[-2] + fields[-1]
     if fields[0] != b"PK\x03\x04" or start + info.file_size > size:
         raise DiffuscopeError(
-            f"{path} is damaged or cut short: its entry {info.filename} is incomplete; get it again."
+            f"{path} is damaged or cut short: its entry {info.filename!r} is incomplete; get it again."
         )
     return Entry(start, info.file_size, info.CRC)

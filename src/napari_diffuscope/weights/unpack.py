@@ -49,6 +49,12 @@ def is_archive(path: Path) -> bool:
     return head[257:262] == b"ustar" or any(head.startswith(magic) for magic, _ in _PACKERS)
 
 
+def leads_out(name: str) -> bool:
+    """Whether the name of an entry leads out of the folder that it is in, on any system."""
+    posix = PurePosixPath(name.replace("\\", "/"))
+    return posix.is_absolute() or ".." in posix.parts or ":" in name or "\0" in name
+
+
 def unpack(path: Path, folder: Path) -> None:
     """Unpack a zip or tar archive into an empty folder.
 
@@ -153,7 +159,7 @@ class _Counted:
 def _target(path: Path, folder: Path, name: str) -> Path | None:
     """Where an entry goes; ``None`` for what macOS adds."""
     posix = PurePosixPath(name.replace("\\", "/"))
-    if posix.is_absolute() or ".." in posix.parts or ":" in name or "\0" in name:
+    if leads_out(name):
         raise _refused(path, name, "would be written outside of the folder")
     if not posix.parts or posix.parts[0] == "__MACOSX" or posix.name.startswith("._"):
         return None
