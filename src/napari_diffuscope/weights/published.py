@@ -114,7 +114,7 @@ def _schedule_in(selection: Selection, checkpoint: Checkpoint) -> ScheduleSpec |
 def _provenance(checkpoint: Checkpoint, selection: Selection) -> dict[str, Any]:
     """What is said about the training of a checkpoint."""
     raw = "as trained"
-    if selection.kind == "openai-unet" and checkpoint.layout == "state dict":
+    if selection.kind == "openai-unet" and not selection.prefix:
         raw += "; their running average, which gives better images, is in a file whose name begins with ema"
     averaged = selection.averaged or checkpoint.path.name.startswith("ema")
     counts = {name: checkpoint.notes[name] for name in ("epoch", "global_step") if name in checkpoint.notes}
