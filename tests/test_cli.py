@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -394,7 +395,11 @@ def test_ctrl_c_stops_the_real_command(stack: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
     command = [sys.executable, "-m", "napari_diffuscope", "restore", str(stack), str(out)]
     command += ["--mode", "samples", "--samples", "5000", "--planes", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A shell that started the tests in the background made them ignore Ctrl-C, which is inherited.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen
+    )
     assert process.stderr is not None
     while "%" not in (line := process.stderr.readline()):  # then it computes and its files are open
         assert line, "it ended before it began"

@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 
 from napari_diffuscope import DiffuscopeError, Image, RestoreSettings, restore
 from napari_diffuscope.jobs import Update
@@ -276,3 +277,16 @@ def test_settings_survive_a_record() -> None:
         assert RestoreSettings.from_dict(settings.to_dict()) == settings
     with pytest.raises(DiffuscopeError, match="Unknown setting colour"):
         RestoreSettings.from_dict({"colour": 1})
+
+
+@pytest.mark.parametrize("mode", ["estimate", "sample"])
+def test_the_number_of_threads_does_not_change_a_bit(tiny_model: Path, stack: np.ndarray, mode: Any) -> None:
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(restore(stack, model=str(tiny_model), mode=mode, steps=2).restored)
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*found)

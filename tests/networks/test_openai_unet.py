@@ -12,7 +12,7 @@ import torch
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.attention import SelfAttention
-from napari_diffuscope.networks.convolution import channels_last, packing_available
+from napari_diffuscope.networks.convolution import channels_last
 from napari_diffuscope.networks.normalisation import GroupNorm
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from tests.published import describe, fill, recorded, relative_error
@@ -185,18 +185,15 @@ def test_attention_reads_queries_keys_and_values_in_order(order: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.skipif(
-    not packing_available(), reason="torch's own convolutions may round differently per batch"
-)
 @pytest.mark.parametrize("dims", [2, 3])
-def test_results_do_not_depend_on_the_batch(dims: int) -> None:
+def test_results_do_not_depend_on_the_batch_beyond_rounding(dims: int) -> None:
     network = OpenAIUNet(small(dims=dims, scale_shift_norm=True)).eval()
     fill(network)
     x = noise(3, 2, *(8, 16, 16)[3 - dims :])
     with torch.no_grad():
         together = network(x, torch.tensor([500]))
         apart = torch.cat([network(image[None], torch.tensor([500])) for image in x])
-    assert torch.equal(together, apart)
+    assert relative_error(together, apart) < 1e-6
 
 
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])

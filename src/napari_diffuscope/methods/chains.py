@@ -9,14 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_diffuscope.diffusion.posterior_mean import mean_chain, mean_levels
 from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, DiscreteSchedule, NoiseLevel
-from napari_diffuscope.diffusion.solvers import Query, Solver, ancestral_means, ddim, dpm_solver_pp_2m
+from napari_diffuscope.diffusion.solvers import Query, Solver, ddim, dpm_solver_pp_2m
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.weights.model import Model
 from napari_diffuscope.weights.published_sampler import published_levels, published_solver
-
-ESTIMATE_STEPS = 10
-"""Evaluations of the best estimate of an ε network, which cannot give it in one; see docs/design.md."""
 
 SHARPEN_STEPS = 4
 
@@ -45,8 +43,9 @@ def estimate_chain(model: Model) -> Chain:
     highest = model.schedule.highest()
     if highest.alpha == 0:
         return Chain(1, lambda noise: _single(torch.zeros_like(noise(0)), highest))
-    levels = model.schedule.levels(ESTIMATE_STEPS)
-    return Chain(len(levels) - 1, lambda noise: ancestral_means(noise(0), levels))
+    assert isinstance(model.schedule, DiscreteSchedule)  # the continuous one begins at pure noise
+    levels = mean_levels(model.schedule)
+    return Chain(len(levels) - 1, lambda noise: mean_chain(noise(0), levels))
 
 
 def sample_chain(model: Model, steps: int | None) -> Chain:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.methods.settings import RestoreSettings
-from napari_diffuscope.weights.card import ModelCard
+
+if TYPE_CHECKING:
+    from napari_diffuscope.weights.model import Model
 
 RECORD_KEY = "napari-diffuscope"
 """Key of the record in a layer's metadata."""
@@ -16,7 +18,7 @@ RECORD_KEY = "napari-diffuscope"
 def restoration_record(
     image: Image,
     settings: RestoreSettings,
-    card: ModelCard,
+    model: Model,
     intensities: tuple[ChannelIntensity, ...],
     *,
     device: str,
@@ -30,7 +32,7 @@ def restoration_record(
         "method": "restoration",
         "plugin": __version__,
         "torch": str(torch.__version__),
-        "model": {"name": card.name, "title": card.title, "sha256": card.sha256},
+        "model": {"name": model.card.name, "title": model.card.title, "sha256": model.sha256},
         "settings": settings.to_dict(),
         "device": device,
         "threads": torch.get_num_threads(),

@@ -154,7 +154,7 @@ def restoration_job(
     yield Update(0, 0, "Measuring intensities")
     intensities = measure_intensities(image)
     work = _prepare(image, settings, model, part, intensities, sinks)
-    record = restoration_record(image, settings, model.card, intensities, device=device)
+    record = restoration_record(image, settings, model, intensities, device=device)
     record["messages"] = work.messages
     for flat in _in_order(part, order):
         yield from _restore_plane(work, flat)

@@ -52,6 +52,16 @@ def unit_filters(weight: Tensor) -> Tensor:
     return weight / rms.view(-1, *[1] * (weight.dim() - 1))
 
 
+def _one_kernel(x: Tensor) -> bool:
+    """Whether to name the kernel oneself: ``conv2d`` takes another one for one thread, or for few values."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_grad_enabled()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+
+
 class MPConv(nn.Module):
     """Convolution (or, with an empty kernel, a linear layer) whose filters have unit norm and no bias.
 
@@ -123,6 +133,9 @@ class MPConv(nn.Module):
         weight = self._scaled()
         if isinstance(gain, Tensor) or gain != 1.0:
             weight = weight * gain
+        if weight.dim() > 2 and _one_kernel(x):
+            ones = (1,) * len(self.stride)
+            return torch.mkldnn_convolution(x, weight, None, self.padding, self.stride, ones, 1)
         match weight.dim():
             case 2:
                 return x @ weight.t()

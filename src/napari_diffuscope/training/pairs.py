@@ -101,7 +101,8 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         both = np.stack([line.forward(measured), line.forward(truth)])
         # The map of a stack is not exactly that of a plane.
         both = both * np.exp(rng.normal(0, 0.15)) + rng.normal(0, 0.05)
-        return np.nan_to_num(both.astype(np.float32), posinf=0, neginf=0).clip(-30, 30)
+        finite: np.ndarray = np.nan_to_num(both.astype(np.float32), posinf=0, neginf=0)
+        return finite.clip(-30, 30)
 
 
 def to_batch(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], device: torch.device) -> Batch:
