@@ -13,11 +13,11 @@ import zarr
 from napari.layers import Image as ImageLayer
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.viewer.contrast import steady_limits
 from napari_diffuscope.viewer.layers import (
     guess_axes,
     image_from_layer,
     output_keywords,
-    steady_limits,
     view_for_layer,
 )
 
@@ -67,7 +67,9 @@ def test_a_result_voxel_lies_where_its_input_voxel_lies(axes: str, output: Outpu
 
 
 def test_units_and_labels_are_kept_and_new_axes_named() -> None:
-    layer = ImageLayer(np.zeros((4, 8, 8)), scale=(2, 0.5, 0.5), units=("s", "µm", "µm"), axis_labels=("t", "y", "x"))
+    layer = ImageLayer(
+        np.zeros((4, 8, 8)), scale=(2, 0.5, 0.5), units=("s", "µm", "µm"), axis_labels=("t", "y", "x")
+    )
     keywords = output_keywords(layer, Output("NTYX", (0, 0, 0, 0)), axes="TYX")
     result = ImageLayer(np.zeros((3, 4, 8, 8)), **keywords)
     assert result.axis_labels == ("sample", "t", "y", "x")
@@ -84,7 +86,13 @@ def test_pixels_of_every_kind_of_layer(kind: str) -> None:
         "zarr": lambda: zarr.array(pixels),
         "multiscale": lambda: [pixels, pixels[:, ::2, ::2]],
     }[kind]()
-    layer = ImageLayer(data, scale=(1.0, 0.2, 0.2), units=("µm",) * 3, multiscale=kind == "multiscale", contrast_limits=(0, 999))
+    layer = ImageLayer(
+        data,
+        scale=(1.0, 0.2, 0.2),
+        units=("µm",) * 3,
+        multiscale=kind == "multiscale",
+        contrast_limits=(0, 999),
+    )
     image = image_from_layer(layer, axes="ZYX")
     assert image.shape == (3, 16, 20)
     assert image.scale == (1.0, 0.2, 0.2)

@@ -30,7 +30,8 @@ def test_time_left_follows_the_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 s"), (12.3, "12 s"), (89, "89 s"), (200, "3 min"), (5000, "83 min"), (6000, "1 h 40 min")]
+    ("seconds", "words"),
+    [(0.2, "1 s"), (12.3, "12 s"), (89, "89 s"), (200, "3 min"), (5000, "83 min"), (6000, "1 h 40 min")],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words

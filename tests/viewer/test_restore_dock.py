@@ -107,7 +107,7 @@ def test_cancel_keeps_what_is_finished(qtbot, viewer, open_dock) -> None:
         finite = np.isfinite(data).reshape(30, -1)
         assert (finite.all(axis=1) == finite.any(axis=1)).all(), "no half-finished plane is left"
         assert set(done) <= set(np.flatnonzero(finite.all(axis=1)))
-    assert f"{len(done)} of 30 planes" in dock.bar.status.text()
+    assert f"kept {len(done)} of 30 planes" in dock.bar.status.text()
     assert layer in viewer.layers
     assert dock.bar.run_button.isEnabled()
     assert not dock.bar.cancel_button.isEnabled()
@@ -120,7 +120,7 @@ def test_cancel_before_anything_is_finished_leaves_no_layer(qtbot, viewer, stack
     assert len(viewer.layers) == 3
     click(qtbot, dock.bar.cancel_button)
     qtbot.waitUntil(lambda: not dock.runner.running, timeout=PATIENCE)
-    assert list(viewer.layers) == [stack]
+    qtbot.waitUntil(lambda: list(viewer.layers) == [stack], timeout=PATIENCE)
     assert "nothing was finished" in dock.bar.status.text()
 
 
@@ -168,8 +168,7 @@ def test_closing_the_dock_during_a_run_ends_it(qtbot, viewer, stack, open_dock) 
     click(qtbot, dock.bar.run_button)
     qtbot.wait(100)
     viewer.window.remove_dock_widget(dock)
-    qtbot.waitUntil(lambda: not dock.runner.running, timeout=PATIENCE)
-    assert list(viewer.layers) == [stack]
+    qtbot.waitUntil(lambda: list(viewer.layers) == [stack], timeout=PATIENCE)
     viewer.add_image(noisy(32, 32))  # the closed dock no longer listens
 
 
@@ -311,7 +310,9 @@ def test_every_control_explains_itself(viewer, stack, open_dock) -> None:
             assert explained or control.objectName().startswith("qt_"), f"{control} has no tooltip"
 
 
-def test_a_folder_that_is_no_model_is_refused_in_a_sentence(qtbot, tmp_path, viewer, stack, open_dock) -> None:
+def test_a_folder_that_is_no_model_is_refused_in_a_sentence(
+    qtbot, tmp_path, viewer, stack, open_dock
+) -> None:
     dock = open_dock()
     chosen = dock.form.model.model
     dock.form.model._open(str(tmp_path))

@@ -66,7 +66,9 @@ def test_samples_and_a_region_of_several_planes() -> None:
     assert np.isfinite(results.arrays["restored"]).sum() == 3 * 8 * 4
 
 
-def test_large_results_go_to_a_temporary_file_and_are_blanked_by_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_results_go_to_a_temporary_file_and_are_blanked_by_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("napari_diffuscope.viewer.results.BLANK_AT_ONCE", 100)
     results = Results([STACK], free_bytes=4 * STACK.shape[0] * 64)
     assert isinstance(results.arrays["restored"], np.memmap)

@@ -46,7 +46,9 @@ def command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
     settings = RestoreSettings.from_dict(record["settings"])
     source = record["input"].get("source")
     if source and Path(source).exists():
-        return restore_command(source, _output_name(source), settings), "Copied the command of the selected result."
+        return restore_command(
+            source, _output_name(source), settings
+        ), "Copied the command of the selected result."
     return restore_command(PLACEHOLDER, _output_name(f"{record['input']['name']}.tif"), settings), _SAVE_FIRST
 
 
@@ -79,7 +81,9 @@ def _long(image: Image) -> list[tuple[str, int]]:
 
 def _without_short(layer_axes: str, image: Image) -> str:
     """Axes of a layer as a file without axes of length 1 has them."""
-    short = {letter for letter, length in zip(image.axes[:-2], image.leading_shape, strict=True) if length == 1}
+    short = {
+        letter for letter, length in zip(image.axes[:-2], image.leading_shape, strict=True) if length == 1
+    }
     return "".join(letter for letter in layer_axes if letter not in short)
 
 

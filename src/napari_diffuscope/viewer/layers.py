@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
@@ -25,6 +26,10 @@ _LETTER_OF = {
 _NEW_LABELS = {"N": "sample", "C": "channel"}
 #: Where we note the file of a layer that napari did not open from a file itself (sample data).
 SOURCE_KEY = "napari-diffuscope-source"
+
+
+#: Milliseconds in which a window redraws itself.
+REDRAW = 100
 
 
 class Placed(Protocol):
@@ -203,16 +208,9 @@ def appearance(layer: Any) -> dict[str, Any]:
     }
 
 
-def steady_limits(plane: np.ndarray, *, from_zero: bool = False) -> tuple[float, float] | None:
-    """Contrast limits that suit a plane: all but its most extreme pixels; ``None`` where it has none."""
-    values = plane[np.isfinite(plane)]
-    if values.size == 0:
-        return None
-    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
-    low = 0.0 if from_zero else low
-    return (low, high) if high > low else (low, low + max(1e-6, abs(low)))
-
-
-def joined(ranges: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Smallest range that holds all of them."""
-    return min(float(r[0]) for r in ranges), max(float(r[1]) for r in ranges)
+def remove_one_by_one(viewer: Any, layers: Sequence[Any]) -> None:
+    """Remove layers with a redraw between them: two removals before one redraw crash some OpenGL drivers."""
+    remaining = [layer for layer in layers if layer in viewer.layers]
+    if remaining:
+        viewer.layers.remove(remaining[0])
+        QTimer.singleShot(REDRAW, lambda: remove_one_by_one(viewer, remaining[1:]))

@@ -119,8 +119,11 @@ class ModelChoice(QWidget):
 
 
 def _open_button(owner: ModelChoice) -> QPushButton:
-    opener = QPushButton("Open…")
-    opener.setToolTip("Use a model that is not in the list: a model folder, or a checkpoint that somebody published.")
+    opener = QPushButton("…")
+    opener.setFixedWidth(36)
+    opener.setToolTip(
+        "Use a model that is not in the list: a model folder, or a checkpoint that somebody published."
+    )
     menu = QMenu(opener)
     menu.addAction("Open model folder…", owner.ask_folder)
     menu.addAction("Open checkpoint…", owner.ask_checkpoint)

@@ -26,7 +26,7 @@ class ModelsDock(QWidget):
         layout.addWidget(self.refresh_button)
         self.refresh()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """As wide as the other docks."""
         return QSize(350, 500)
 
@@ -41,9 +41,15 @@ class ModelsDock(QWidget):
 def _card_html(card: ModelCard, folder: str) -> str:
     rows = [
         ("For", card.task),
-        ("Pixel size", f"{card.pixel_size[0]:g} – {card.pixel_size[1]:g} µm" if card.pixel_size else "not stated"),
+        (
+            "Pixel size",
+            f"{card.pixel_size[0]:g} – {card.pixel_size[1]:g} µm" if card.pixel_size else "not stated",
+        ),
         ("When not to trust it", card.limits or "not stated"),
-        ("On kept-out data", ", ".join(f"{key} {value}" for key, value in card.metrics.items()) or "not stated"),
+        (
+            "On kept-out data",
+            ", ".join(f"{key} {value}" for key, value in card.metrics.items()) or "not stated",
+        ),
         ("Licence", card.licence),
         ("Cite", "; ".join(card.citation) or "not stated"),
         ("Folder", folder),

@@ -42,9 +42,13 @@ def outward(image: Image, start: Sequence[int]) -> list[int]:
     """All planes of an image as flat indices, the nearest to ``start`` first."""
     leading = image.axes[:-2]
     keys = sorted(range(len(leading)), key=lambda axis: _FAR_FIRST.find(leading[axis]))
-    distances = [[abs(i - start[axis]) for i in range(length)] for axis, length in enumerate(image.leading_shape)]
+    distances = [
+        [abs(i - start[axis]) for i in range(length)] for axis, length in enumerate(image.leading_shape)
+    ]
     indices = itertools.product(*(range(length) for length in image.leading_shape))
-    ranked = [(tuple(distances[axis][index[axis]] for axis in keys), flat) for flat, index in enumerate(indices)]
+    ranked = [
+        (tuple(distances[axis][index[axis]] for axis in keys), flat) for flat, index in enumerate(indices)
+    ]
     return [flat for _, flat in sorted(ranked)]
 
 
@@ -85,7 +89,9 @@ def visible_crop(viewer: Any, layer: Any, *, axes: str) -> tuple[int, int, int, 
         low = min(max(math.floor(float(along.min()) + 0.5), 0), length)
         high = min(max(math.ceil(float(along.max()) + 0.5), 0), length)
         if high <= low:
-            raise DiffuscopeError(f"Nothing of {layer.name!r} is in view; move it into the window, or press Home.")
+            raise DiffuscopeError(
+                f"Nothing of {layer.name!r} is in view; move it into the window, or press Home."
+            )
         box += [low, high]
     return box[0], box[1], box[2], box[3]
 

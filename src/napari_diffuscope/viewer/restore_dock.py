@@ -62,7 +62,7 @@ class RestoreDock(QWidget):
         napari_viewer.layers.selection.events.active.connect(self._update_buttons)
         self._update_buttons()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Wide enough for the sentences, as high as there is room."""
         return QSize(350, 640)
 
@@ -78,9 +78,12 @@ class RestoreDock(QWidget):
         """
         image = self.form.image()
         settings = self.settings()
-        request = Request(self.form.layer, image, self.form.axes_letters(), settings, self._order(image, settings))
+        request = Request(
+            self.form.layer, image, self.form.axes_letters(), settings, self._order(image, settings)
+        )
         self._run = RestoreRun(self._viewer, request, self)
         self._run.abandoned.connect(self._on_abandoned)
+        self.bar.activity = self._run.activity
         self.runner.start(self._run.make_job, on_update=self._run.results.paint)
 
     def settings(self) -> RestoreSettings:
@@ -127,12 +130,18 @@ class RestoreDock(QWidget):
     def _repeat(self) -> None:
         record = self._selected_record()
         if not record:
-            raise DiffuscopeError("The selected layer has no record of a restoration; select a result layer first.")
+            raise DiffuscopeError(
+                "The selected layer has no record of a restoration; select a result layer first."
+            )
         layer = self.form.layer_choice.named(record["input"]["name"])
         if layer is not None:
             self.form.layer_choice.choose(layer)
         self.apply(RestoreSettings.from_dict(record["settings"]))
-        missing = "" if layer is not None else f" Its input {record['input']['name']!r} is not open; choose an image."
+        missing = (
+            ""
+            if layer is not None
+            else f" Its input {record['input']['name']!r} is not open; choose an image."
+        )
         self.bar.say(f"These are the settings of {self._viewer.layers.selection.active.name!r}.{missing}")
 
     # While it runs

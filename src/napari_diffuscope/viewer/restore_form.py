@@ -41,6 +41,7 @@ from napari_diffuscope.viewer.widgets import (
     with_note,
 )
 
+
 class RestoreForm(QWidget):
     """All controls. ``changed`` tells that any of them changed."""
 
@@ -61,7 +62,9 @@ class RestoreForm(QWidget):
     # The controls
 
     def _make_input(self, viewer: Any) -> None:
-        self.layer_choice = LayerChoice(viewer, "The image to restore. It stays as it is: the result is a new layer.")
+        self.layer_choice = LayerChoice(
+            viewer, "The image to restore. It stays as it is: the result is a new layer."
+        )
         self.axes = QLineEdit()
         self.axes.setMaxLength(5)
         self.axes.setToolTip(
@@ -77,17 +80,23 @@ class RestoreForm(QWidget):
     def _make_method(self) -> None:
         self.mode = choice([], "What kind of answer you want.")
         self.mode_note = note()
-        self.samples = _spin(2, 1000, "How many plausible images to draw. More give a smoother mean; time grows with them.")
+        self.samples = _spin(
+            2, 1000, "How many plausible images to draw. More give a smoother mean; time grows with them."
+        )
         self.samples.setValue(RestoreSettings().samples)
         self.strength = FractionSlider(
             RestoreSettings().strength,
             "How much detail to add to the best estimate: 0 keeps it, 1 makes a new sample of it.",
         )
-        self.steps = _spin(0, 3000, "Steps from noise to image. More can be a little finer; automatic suits the model.")
+        self.steps = _spin(
+            0, 3000, "Steps from noise to image. More can be a little finer; automatic suits the model."
+        )
         self.steps.setSpecialValueText("automatic")
         self.seed = QLargeIntSpinBox()
         self.seed.setRange(0, 2**63 - 1)
-        self.seed.setToolTip("Start of the random numbers. The same seed gives the same result, another one other samples.")
+        self.seed.setToolTip(
+            "Start of the random numbers. The same seed gives the same result, another one other samples."
+        )
         self.region = choice(
             [(REGION_TEXTS[key], key) for key in ("stack", "slice", "visible")],
             "Which part to restore. Try the visible area first: it is quick and shows what to expect.",
@@ -101,7 +110,9 @@ class RestoreForm(QWidget):
         self.tile.setSingleStep(64)
         self.tile.setSuffix(" px")
         self.tile.setSpecialValueText("automatic")
-        self.batch = _spin(0, 1024, "Tiles computed at the same time. More use a graphics card better, and more memory.")
+        self.batch = _spin(
+            0, 1024, "Tiles computed at the same time. More use a graphics card better, and more memory."
+        )
         self.batch.setSpecialValueText("automatic")
 
     def _lay_out(self) -> None:
@@ -121,7 +132,9 @@ class RestoreForm(QWidget):
         add_row(advanced, "Tile", self.tile)
         add_row(advanced, "Batch", self.batch)
         self.advanced = fold("Advanced", advanced)
-        self.advanced.setToolTip("For large images and small memories; nothing here changes the result on a CPU.")
+        self.advanced.setToolTip(
+            "For large images and small memories; nothing here changes the result on a CPU."
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 4)
         layout.addLayout(self._form)
@@ -160,7 +173,9 @@ class RestoreForm(QWidget):
             If none is chosen, or its axes do not fit.
         """
         if self.layer is None:
-            raise DiffuscopeError("There is no image to restore; open one with File › Open, or take one from the samples.")
+            raise DiffuscopeError(
+                "There is no image to restore; open one with File › Open, or take one from the samples."
+            )
         return image_from_layer(self.layer, axes=self.axes.text(), rgb=self.rgb.currentData())
 
     def axes_letters(self) -> str:
@@ -279,7 +294,11 @@ class RestoreForm(QWidget):
         mode: Mode = self.mode.currentData()
         say(self.mode_note, MODE_TEXTS[mode][1])
         self.samples.setMinimum(1 if mode == "samples" else 2)
-        for control, modes in ((self.samples, SAMPLED), (self.strength, ("sharpened",)), (self.steps, STEPPED)):
+        for control, modes in (
+            (self.samples, SAMPLED),
+            (self.strength, ("sharpened",)),
+            (self.steps, STEPPED),
+        ):
             show_row(self._form, control, mode in modes)
         show_row(self._form, self.seed, mode in SEEDED)
         self.changed.emit()
@@ -296,7 +315,10 @@ def _graphics_cards() -> list[tuple[str, str]]:
         return []
     cards = []
     if torch.cuda.is_available():
-        cards = [(f"{torch.cuda.get_device_name(i)} (cuda:{i})", f"cuda:{i}") for i in range(torch.cuda.device_count())]
+        cards = [
+            (f"{torch.cuda.get_device_name(i)} (cuda:{i})", f"cuda:{i}")
+            for i in range(torch.cuda.device_count())
+        ]
         cards.insert(0, ("Graphics card (cuda)", "cuda"))
     if torch.backends.mps.is_available():
         cards.append(("Apple graphics (mps)", "mps"))

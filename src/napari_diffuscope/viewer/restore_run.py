@@ -16,11 +16,12 @@ from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.outputs import OutputSpec, describe_outputs
 from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.viewer.contrast import joined
 from napari_diffuscope.viewer.layers import (
     appearance,
-    joined,
     new_axes,
     output_keywords,
+    remove_one_by_one,
     view_for_layer,
 )
 from napari_diffuscope.viewer.progress import in_words
@@ -57,7 +58,9 @@ class RestoreRun(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._request = request
-        self._specs: dict[str, OutputSpec] = {s.name: s for s in describe_outputs(request.image, request.settings)}
+        self._specs: dict[str, OutputSpec] = {
+            s.name: s for s in describe_outputs(request.image, request.settings)
+        }
         self.results = Results(list(self._specs.values()))
         self.layers: dict[str, Any] = {}
         self._limits_set: dict[str, tuple[float, float]] = {}
@@ -124,15 +127,24 @@ class RestoreRun(QObject):
         self.results.drop_previews()
         if self.layers:
             self._disconnect()
-        for name, layer in list(self.layers.items()):
-            if not self.results.has_finished(name):
-                self._viewer.layers.remove(layer)
-                del self.layers[name]
-                continue
+        empty = [name for name in self.layers if not self.results.has_finished(name)]
+        remove_one_by_one(self._viewer, [self.layers.pop(name) for name in empty])
+        for name, layer in self.layers.items():
             self._steady_contrast(name, layer)
             layer.metadata[RECORD_KEY] = self._record(outcome)
             layer.refresh(extent=False)
         return self._summary(outcome)
+
+    def activity(self) -> str:
+        """How many planes are finished."""
+        finished, total = self._plane_counts()
+        return f"{finished} of {total} planes finished" if total > 1 else "Restoring this plane"
+
+    def _plane_counts(self) -> tuple[int, int]:
+        """Finished planes and all planes of the outputs; of the slowest, where there are several."""
+        finished = min((len(planes) for planes in self.results.finished.values()), default=0)
+        total = max((int(np.prod(spec.shape[:-2])) for spec in self._specs.values()), default=0)
+        return finished, total
 
     def _record(self, outcome: Outcome) -> dict[str, Any]:
         """The job's own record, or for a run that did not end what is known without it."""
@@ -163,22 +175,24 @@ class RestoreRun(QObject):
             planes = []
             for name, spec in self._specs.items():
                 new = len(spec.axes) - len(image.axes)
-                place = tuple(int(i - o) for i, o in zip(image.plane_index(flat), spec.origin[new:], strict=False))
+                place = tuple(
+                    int(i - o) for i, o in zip(image.plane_index(flat), spec.origin[new:], strict=False)
+                )
                 planes += [(name, (*lead, *place)) for lead in np.ndindex(spec.shape[:new])]
             if all(plane in self.results.finished[name] for name, plane in planes):
                 done.append(flat)
         return done
 
     def _summary(self, outcome: Outcome) -> str:
-        finished = max((len(planes) for planes in self.results.finished.values()), default=0)
-        total = max((int(np.prod(spec.shape[:-2])) for spec in self._specs.values()), default=0)
+        finished, total = self._plane_counts()
         planes = f"{finished} {'plane' if finished == 1 else 'planes'}"
         if self._deleted:
             return "The result layers were deleted, so the run was cancelled."
         if outcome.state == "done":
             return f"Finished {planes} in {in_words(outcome.seconds)}."
-        kept = f"{finished} of {total} planes are finished and kept" if finished else "nothing was finished yet"
-        return f"Cancelled; {kept}."
+        if not finished:
+            return "Cancelled; nothing was finished yet."
+        return f"Cancelled; kept {finished} of {total} planes."
 
     def _steady_contrast(self, name: str, layer: Any) -> None:
         """Set the limits chosen from the first pixels, unless the user has set others."""
@@ -211,5 +225,3 @@ class RestoreRun(QObject):
 
     def _disconnect(self) -> None:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-
-

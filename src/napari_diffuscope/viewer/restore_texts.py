@@ -19,8 +19,14 @@ MODE_TEXTS: dict[Mode, tuple[str, str]] = {
         "Mean of samples + uncertainty",
         "Draws several plausible images and shows their average, and how much they disagree at each pixel.",
     ),
-    "deviation": ("Uncertainty only", "How much several plausible images disagree at each pixel, in units of intensity."),
-    "samples": ("All samples", "Every plausible image, on a slider of its own; play it to see what is certain."),
+    "deviation": (
+        "Uncertainty only",
+        "How much several plausible images disagree at each pixel, in units of intensity.",
+    ),
+    "samples": (
+        "All samples",
+        "Every plausible image, on a slider of its own; play it to see what is certain.",
+    ),
     "sharpened": (
         "Sharpened estimate",
         "The best estimate with plausible detail added; the strength says how much.",

@@ -18,7 +18,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import free_memory
 from napari_diffuscope.jobs import Index, Update
-from napari_diffuscope.viewer.layers import steady_limits
+from napari_diffuscope.viewer.contrast import steady_limits
 
 #: Share of the free memory that results may take; larger ones go to a temporary file.
 MEMORY_SHARE = 0.25
@@ -71,7 +71,8 @@ class Results:
         size = sum(4 * int(np.prod(output.shape, dtype=np.int64)) for output in outputs)
         on_disk = size > MEMORY_SHARE * (free_memory("cpu") if free_bytes is None else free_bytes)
         self.arrays: dict[str, np.ndarray] = {
-            output.name: _on_disk(output.shape) if on_disk else np.zeros(output.shape, np.float32) for output in outputs
+            output.name: _on_disk(output.shape) if on_disk else np.zeros(output.shape, np.float32)
+            for output in outputs
         }
         self.finished: dict[str, set[Plane]] = {output.name: set() for output in outputs}
         self.limits: dict[str, tuple[float, float]] = {}

@@ -29,8 +29,14 @@ class RunBar(QWidget):
         self._runner = runner
         self._on_run = on_run
         self._ready = True
-        self.run_button = button("Run", "Start with these settings. Your own layers are never changed.", self._run)
-        self.cancel_button = button("Cancel", "Stop after the current step; what is finished stays.", self._cancel)
+        #: What to say while the job itself says nothing.
+        self.activity: Callable[[], str] = lambda: "Working…"
+        self.run_button = button(
+            "Run", "Start with these settings. Your own layers are never changed.", self._run
+        )
+        self.cancel_button = button(
+            "Cancel", "Stop after the current step; what is finished stays.", self._cancel
+        )
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(8)
@@ -85,8 +91,10 @@ class RunBar(QWidget):
         self.progress.setRange(0, progress.total)  # 0, 0 shows a busy bar
         self.progress.setValue(progress.done)
         if self.cancel_button.isEnabled():
-            left = f"about {in_words(progress.seconds_left)} left" if progress.seconds_left is not None else ""
-            self.say(" – ".join(part for part in (progress.message, left) if part))
+            left = (
+                f"about {in_words(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+            )
+            self.say(" – ".join(part for part in (progress.message or self.activity(), left) if part))
 
     def _show_running(self, running: bool) -> None:
         self.run_button.setEnabled(self._ready and not running)

@@ -58,11 +58,11 @@ class _Mailbox:
 
     def put(self, update: Update) -> None:
         self.update = update
-        if update.message:
+        if update.message or update.done:  # what was said of the preparations is over once work is done
             self.message = update.message
-            if update.warning:
-                with self._lock:
-                    self._warnings.append(update.message)
+        if update.message and update.warning:
+            with self._lock:
+                self._warnings.append(update.message)
 
     def take_warnings(self) -> list[str]:
         with self._lock:
@@ -93,7 +93,9 @@ class JobRunner(QObject):
     warned = Signal(str)
     ended = Signal(object)
 
-    def __init__(self, parent: QObject | None = None, *, frames_per_second: float = FRAMES_PER_SECOND) -> None:
+    def __init__(
+        self, parent: QObject | None = None, *, frames_per_second: float = FRAMES_PER_SECOND
+    ) -> None:
         super().__init__(parent)
         self._mailbox: _Mailbox | None = None
         self._worker: Any = None
@@ -115,7 +117,9 @@ class JobRunner(QObject):
     def frames_per_second(self, rate: float) -> None:
         self._timer.setInterval(round(1000.0 / rate))
 
-    def start(self, make_job: Callable[[], Job[Any]], *, on_update: Callable[[Update], None] | None = None) -> None:
+    def start(
+        self, make_job: Callable[[], Job[Any]], *, on_update: Callable[[Update], None] | None = None
+    ) -> None:
         """Run a job.
 
         Parameters
@@ -209,13 +213,15 @@ def explain(error: BaseException) -> DiffuscopeError:
     """Say in one sentence what a torch or operating system error means and what to do."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     if is_out_of_memory(error):
-        sentence = (
-            "The memory does not suffice for this run; choose a smaller region, or a smaller tile under Advanced."
-        )
+        sentence = "There is too little memory for this run; choose a smaller region, or a smaller tile under Advanced."
     elif isinstance(error, OSError):
-        sentence = f"A file could not be read or written ({text}); check that it is still there and the disk is not full."
+        sentence = (
+            f"A file could not be read or written ({text}); check that it is there and the disk is not full."
+        )
     else:
-        sentence = f"The computation failed ({text}); try the device CPU, and report it if that fails as well."
+        sentence = (
+            f"The computation failed ({text}); try the device CPU, and report it if that fails as well."
+        )
     explained = DiffuscopeError(sentence)
     explained.__cause__ = error
     return explained

@@ -26,7 +26,7 @@ ERROR_COLOUR = "#e0524d"
 class IgnoreWheel(QObject):
     """Lets the wheel scroll the dock instead of changing the control under the pointer."""
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Pass wheel events of unfocused controls on to the scroll area."""
         if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
             event.ignore()
@@ -162,7 +162,7 @@ class FractionSlider(QWidget):
         """The fraction."""
         return self._value
 
-    def setValue(self, value: float) -> None:  # noqa: N802
+    def setValue(self, value: float) -> None:
         """Set the fraction."""
         self.slider.setValue(round(value * 100))
         self._show(value)

@@ -1,0 +1,90 @@
+"""The copied command line gives the numbers of the window, bit for bit."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QApplication
+from typer.testing import CliRunner
+
+from napari_diffuscope.cli import app
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.viewer.widgets import choose
+
+from .conftest import click, noisy, run_to_the_end
+
+pytestmark = pytest.mark.viewer
+
+
+@pytest.fixture
+def opened(viewer, tmp_path, monkeypatch):
+    """A stack that napari opened from a file, as a user does."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "my cells.tif"
+    tifffile.imwrite(path, noisy(3, 48, 64), imagej=True, metadata={"axes": "ZYX"})
+    (layer,) = viewer.open(path, plugin="napari")
+    return layer
+
+
+def copied(qtbot, dock) -> list[str]:
+    click(qtbot, dock.copy_button)
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:2] == ["diffuscope", "restore"]
+    return words[1:]
+
+
+def run_command(words: list[str]) -> np.ndarray:
+    outcome = CliRunner().invoke(app, words)
+    assert outcome.exit_code == 0, outcome.output
+    image = open_image(words[2])
+    return np.stack([image.read_plane(flat) for flat in range(image.plane_count)])
+
+
+def test_for_the_whole_stack(qtbot, viewer, opened, open_dock) -> None:
+    dock = open_dock()
+    run_to_the_end(qtbot, dock)
+    words = copied(qtbot, dock)
+    assert words[1].endswith("my cells.tif")
+    np.testing.assert_array_equal(run_command(words), viewer.layers["my cells restored"].data)
+
+
+def test_for_a_sample_of_the_visible_area_from_the_result(qtbot, viewer, opened, open_dock) -> None:
+    dock = open_dock()
+    dock.apply(RestoreSettings(mode="sample", steps=3, seed=11))
+    viewer.dims.set_current_step(0, 1)
+    viewer.scene.camera.zoom *= 2
+    choose(dock.form.region, "visible")
+    run_to_the_end(qtbot, dock)
+    result = viewer.layers["my cells restored"]
+    viewer.layers.selection.active = result
+    viewer.reset_view()  # the command is that of the result, not of what is in view now
+    words = copied(qtbot, dock)
+    assert "--crop" in words
+    np.testing.assert_array_equal(run_command(words), result.data)
+
+
+def test_axes_chosen_by_hand_are_part_of_it(qtbot, viewer, opened, open_dock) -> None:
+    dock = open_dock()
+    assert dock.form.axes.text() == "ZYX"
+    dock.form.axes.clear()
+    qtbot.keyClicks(dock.form.axes, "CYX")
+    words = copied(qtbot, dock)
+    assert words[words.index("--axes") + 1] == "CYX"
+    run_to_the_end(qtbot, dock)
+    np.testing.assert_array_equal(run_command(words), viewer.layers["my cells restored"].data)
+
+
+def test_an_image_that_is_in_no_file_gets_a_placeholder_and_a_hint(qtbot, viewer, stack, open_dock) -> None:
+    dock = open_dock()
+    assert copied(qtbot, dock)[1] == "INPUT.tif"
+    assert "save the layer first" in dock.bar.status.text()
+
+
+def test_a_layer_whose_pixels_were_changed_is_no_longer_its_file(qtbot, viewer, opened, open_dock) -> None:
+    dock = open_dock()
+    opened.data = opened.data + 1
+    assert copied(qtbot, dock)[1] == "INPUT.tif"

@@ -1,0 +1,74 @@
+"""Whole processes: what a fresh napari imports, how it closes, and the demo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.viewer
+
+PREAMBLE = """
+    import sys, time
+    import napari, numpy as np
+    from qtpy.QtCore import QTimer
+    viewer = napari.Viewer()
+    viewer.add_image(np.random.default_rng(0).poisson(100, (40, 64, 64)).astype(np.uint16), name="cells")
+"""
+
+
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    whole = textwrap.dedent(PREAMBLE) + textwrap.dedent(script)
+    return subprocess.run(
+        [sys.executable, "-c", whole], capture_output=True, text=True, timeout=400, check=False
+    )
+
+
+def test_opening_the_dock_is_quick_and_does_not_import_torch() -> None:
+    run = run_script(
+        """
+        began = time.process_time()
+        viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+        print(time.process_time() - began)
+        assert "torch" not in sys.modules, "torch is imported for the dock"
+        viewer.close()
+        """
+    )
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout.split()[-1]) < 0.5, "seconds of computing to open the dock"
+
+
+def test_closing_the_window_during_a_run_is_quiet_and_leaves() -> None:
+    run = run_script(
+        """
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+        from napari_diffuscope.methods.settings import RestoreSettings
+        dock.apply(RestoreSettings(mode="mean", samples=50))
+        QTimer.singleShot(500, dock.bar.run_button.click)
+        closing = []
+        def close_when_running(progress):
+            if progress.done and not closing:
+                closing.append(True)
+                QTimer.singleShot(50, viewer.window._qt_window.close)
+        dock.runner.progressed.connect(close_when_running)
+        napari.run()
+        print("closed during the run:", bool(closing))
+        """
+    )
+    assert run.returncode == 0, run.stderr
+    assert "closed during the run: True" in run.stdout
+    assert "Traceback" not in run.stderr + run.stdout
+    assert "Error" not in run.stderr
+
+
+def test_the_demo_takes_its_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "demo.png"
+    command = [sys.executable, "-m", "napari_diffuscope.viewer.demo", "--screenshot", str(picture)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["demo.png"]
