@@ -82,10 +82,10 @@ lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 
-bench: $(VENV)/.installed-test
+bench: $(VENV)/.installed-test virtual-screen
 	@set -e; for script in benchmarks/[!_]*.py; do \
 	  test -e "$$script" || { echo "There is no script in benchmarks/." >&2; exit 1; }; \
-	  echo; echo "== $$script"; $(RUN) "$$script"; done
+	  echo; echo "== $$script"; $(VIRTUAL_SCREEN) $(RUN) "$$script"; done
 
 docs: $(VENV)/.installed-docs virtual-screen
 	$(VIRTUAL_SCREEN) $(RUN) docs/screenshots.py

@@ -2,7 +2,7 @@
 
     python benchmarks/published_networks.py [--quick] [--device cuda] [--threads N] [--networks NAME ...]
 
-Each network is evaluated with the same weights on the same input, here and by ``plain_networks.py``, in turn;
+Each network is evaluated with the same weights on the same input, here and by ``_plain_networks.py``, in turn;
 the table gives the ratio of the median times, the ratio of the peak memory above the weights' own (measured
 in a process of its own for each), and the largest difference over the largest value.
 """
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from plain_networks import PlainEDM2UNet, PlainOpenAIUNet
+from _plain_networks import PlainEDM2UNet, PlainOpenAIUNet
 from torch import Tensor
 
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig

@@ -20,6 +20,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from napari_diffuscope import restore
 from napari_diffuscope.imaging.tiff import read_image
 
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "fluorescence_images"
 KEPT_OUT = ("BPAE_actin", "BPAE_mito", "BPAE_nuclei", "hela-cells")
 TRAINED = ("IXMtest_A02_s9", "maize_clsm", "membranes_2d")
 LEVELS = {"low": 200.0, "medium": 30.0, "high": 5.0}
@@ -69,9 +70,12 @@ def results(noisy: np.ndarray, truth: np.ndarray, model: str) -> dict[str, np.nd
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=BESIDE, help="folder with the images")
     parser.add_argument("--model", default="restoration-fluorescence")
     chosen = parser.parse_args()
+    if not chosen.folder.is_dir():
+        print(f"Left out: the images are not at {chosen.folder}.")
+        return
     print("| noise (peak photons) | images | planes | measure | " + " | ".join(METHODS) + " |")
     print("|---|---|---|---|" + "---|" * len(METHODS))
     details = []

@@ -13,7 +13,7 @@ from napari_diffuscope.networks.edm2_layers import mp_cat, mp_silu, mp_sum, norm
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from tests.published import describe, fill, recorded, relative_error
 
-PLAIN = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "plain_networks.py"))
+PLAIN = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "_plain_networks.py"))
 
 SMALL = EDM2UNetConfig(
     image_size=32,

@@ -17,7 +17,7 @@ from napari_diffuscope.networks.normalisation import GroupNorm
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from tests.published import describe, fill, recorded, relative_error
 
-PLAIN = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "plain_networks.py"))
+PLAIN = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "_plain_networks.py"))
 
 DISPR_DEFAULTS = OpenAIUNetConfig(
     dims=3,

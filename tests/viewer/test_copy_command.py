@@ -78,6 +78,18 @@ def test_axes_chosen_by_hand_are_part_of_it(qtbot, viewer, opened, open_dock) ->
     np.testing.assert_array_equal(run_command(words), viewer.layers["my cells restored"].data)
 
 
+def test_for_a_colour_image_channel_by_channel(qtbot, viewer, open_dock, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("photo.tif", (noisy(40, 48, 3) / 3).astype(np.uint8), photometric="rgb")
+    (layer,) = viewer.open("photo.tif", plugin="napari")
+    assert layer.rgb
+    dock = open_dock()
+    choose(dock.form.rgb, "channels")
+    run_to_the_end(qtbot, dock)
+    words = copied(qtbot, dock)
+    np.testing.assert_array_equal(run_command(words), viewer.layers["photo restored"].data)
+
+
 def test_an_image_that_is_in_no_file_gets_a_placeholder_and_a_hint(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
     assert copied(qtbot, dock)[1] == "INPUT.tif"

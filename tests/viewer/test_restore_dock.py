@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
@@ -64,7 +65,7 @@ def test_all_samples_come_on_a_slider_of_their_own(qtbot, viewer, stack, open_do
 def test_the_current_slice_comes_first_and_contrast_is_steady(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
     viewer.dims.set_current_step(0, 2)
-    dock.apply(RestoreSettings(mode="mean", samples=20, steps=4))
+    dock.apply(RestoreSettings(mode="mean", samples=6, steps=4))
     click(qtbot, dock.bar.run_button)
     results = dock._run.results
     qtbot.waitUntil(lambda: results.has_finished("restored"), timeout=PATIENCE)
@@ -127,7 +128,7 @@ def test_cancel_before_anything_is_finished_leaves_no_layer(qtbot, viewer, stack
 def test_what_a_restless_user_does_during_a_run(qtbot, viewer, stack, open_dock) -> None:
     """Sliders, names, 3D, contrast, another run, another image, and the input deleted."""
     dock = open_dock()
-    dock.apply(RestoreSettings(mode="mean", samples=20, steps=3))
+    dock.apply(RestoreSettings(mode="mean", samples=12, steps=3))
     click(qtbot, dock.bar.run_button)
     assert not dock.bar.run_button.isEnabled()
     click(qtbot, dock.bar.run_button)  # greyed out: nothing happens
@@ -330,3 +331,42 @@ def test_a_model_folder_from_anywhere_can_be_used(qtbot, tmp_path, viewer, stack
     dock.form.model._open(str(copy))
     assert dock.settings().model == str(copy)
     assert run_to_the_end(qtbot, dock).state == "done"
+
+
+def test_two_docks_run_at_the_same_time(qtbot, viewer, stack, open_dock) -> None:
+    from napari_diffuscope.viewer.restore_dock import RestoreDock
+
+    first, second = open_dock(), RestoreDock(viewer)
+    viewer.window.add_dock_widget(second, name="another")
+    other = viewer.add_image(noisy(2, 48, 48), name="other")
+    second.form.layer_choice.choose(other)
+    with qtbot.waitSignals([first.runner.ended, second.runner.ended], timeout=PATIENCE):
+        click(qtbot, first.bar.run_button)
+        click(qtbot, second.bar.run_button)
+    for name in ("cells restored", "other restored"):
+        assert np.isfinite(viewer.layers[name].data).all()
+
+
+def test_a_pyramid_read_lazily_is_restored_in_full(qtbot, viewer, open_dock) -> None:
+    pixels = noisy(2, 64, 64)
+    levels = [
+        da.from_array(pixels, chunks=(1, 64, 64)),
+        da.from_array(pixels[:, ::2, ::2], chunks=(1, 32, 32)),
+    ]
+    viewer.add_image(levels, multiscale=True, name="pyramid", scale=(1, 0.2, 0.2), contrast_limits=(0, 600))
+    run_to_the_end(qtbot, open_dock())
+    result = viewer.layers["pyramid restored"]
+    assert not result.multiscale
+    assert result.scale.tolist() == [1, 0.2, 0.2]
+    np.testing.assert_array_equal(result.data, restore(pixels, axes="ZYX").restored)
+
+
+def test_a_result_too_large_for_the_memory_goes_to_a_file(
+    qtbot, viewer, stack, open_dock, monkeypatch
+) -> None:
+    monkeypatch.setattr("napari_diffuscope.viewer.results.MEMORY_SHARE", 0.0)
+    monkeypatch.setattr("napari_diffuscope.viewer.results.BLANK_AT_ONCE", 0)
+    run_to_the_end(qtbot, open_dock())
+    result = viewer.layers["cells restored"]
+    assert isinstance(result.data, np.memmap)
+    np.testing.assert_array_equal(result.data, restore(stack.data, axes="ZYX").restored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -67,4 +68,4 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 
 @lru_cache(maxsize=64)
 def _cached_card(folder: Path, _modified: int) -> ModelCard:
-    return read_card(folder)
+    return replace(read_card(folder), name=folder.name)  # a renamed folder goes by its new name
