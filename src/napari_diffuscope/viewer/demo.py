@@ -22,7 +22,7 @@ from napari_diffuscope.viewer.widgets import choose
 #: What is run, one after the other: settings, and the region as the dock calls it.
 STEPS = (
     (RestoreSettings(mode="estimate"), "stack"),
-    (RestoreSettings(mode="deviation", samples=4), "slice"),
+    (RestoreSettings(mode="deviation", samples=4, steps=5), "slice"),
 )
 #: Milliseconds for the window to draw itself before the next action.
 SETTLE = 1500
@@ -44,7 +44,7 @@ class Demo:
         self.problem: str | None = None
         self._screenshot = screenshot
         self._steps = list(STEPS)
-        viewer.window.resize(1500, 900)
+        viewer.window.resize(1560, 700)
         viewer.open_sample("napari-diffuscope", "stack")
         for layer in [layer for layer in viewer.layers if "clean" in layer.name]:
             viewer.layers.remove(layer)  # the demo shows what a user has: the noisy image alone

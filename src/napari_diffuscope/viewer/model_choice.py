@@ -14,6 +14,9 @@ from napari_diffuscope.viewer.widgets import choice, choose, fill, note
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, Task, read_card
 from napari_diffuscope.weights.catalogue import find_model, list_models
 
+#: Files by which a folder is known that diffusers wrote; such models have no card of ours.
+DIFFUSERS_FILES = ("model_index.json", "config.json")
+
 
 class ModelChoice(QWidget):
     """A combo box of the models at hand, a button to open others, and the chosen model's card.
@@ -84,7 +87,7 @@ class ModelChoice(QWidget):
         path = find_model(model).resolve()
         path = path.parent if path.is_file() and (path.parent / CARD_FILE).is_file() else path
         key = str(path)
-        if path.is_dir():
+        if path.is_dir() and not any((path / name).is_file() for name in DIFFUSERS_FILES):
             card = read_card(path)
             if card.task != self._task:
                 raise DiffuscopeError(

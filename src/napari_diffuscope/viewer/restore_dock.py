@@ -79,7 +79,12 @@ class RestoreDock(QWidget):
         image = self.form.image()
         settings = self.settings()
         request = Request(
-            self.form.layer, image, self.form.axes_letters(), settings, self._order(image, settings)
+            self.form.layer,
+            image,
+            self.form.axes_letters(),
+            settings,
+            self._order(image, settings),
+            self.form.model.card,
         )
         self._run = RestoreRun(self._viewer, request, self)
         self._run.abandoned.connect(self._on_abandoned)

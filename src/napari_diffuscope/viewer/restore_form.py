@@ -285,7 +285,7 @@ class RestoreForm(QWidget):
 
     def _offer_modes(self, wanted: Mode | None = None) -> None:
         card = self.model.card
-        published = card is not None and card.diffusion.published_steps is not None
+        published = card is None or card.diffusion.published_steps is not None
         modes = [mode for mode in MODE_TEXTS if mode != "as-published" or published or wanted == mode]
         fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
         self._take_mode()

@@ -27,6 +27,7 @@ from napari_diffuscope.viewer.layers import (
 from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.runner import Outcome
+from napari_diffuscope.weights.card import ModelCard
 
 LAYER_NAMES = {"restored": "restored", "deviation": "uncertainty"}
 UNCERTAINTY_COLORMAP = "inferno"
@@ -36,13 +37,14 @@ VOLUME_INTERVAL = 1.0
 
 @dataclass(frozen=True)
 class Request:
-    """What to restore: a layer, its image and axes, the settings, and the planes in the order to work."""
+    """What to restore: a layer, its image and axes, how, the planes in the order to work, and the model's card."""
 
     layer: Any
     image: Image
     axes: str
     settings: RestoreSettings
     order: Sequence[int] | None = None
+    card: ModelCard | None = None
 
 
 class RestoreRun(QObject):
@@ -150,11 +152,15 @@ class RestoreRun(QObject):
         """The job's own record, or for a run that did not end what is known without it."""
         if outcome.state == "done":
             return dict(outcome.result.record)
-        image, settings = self._request.image, self._request.settings
+        image, settings, card = self._request.image, self._request.settings, self._request.card
         return {
             "method": "restoration",
             "plugin": __version__,
-            "model": {"name": settings.model},
+            "model": {
+                "name": settings.model,
+                "title": card.title if card else "",
+                "sha256": card.sha256 if card else "",
+            },
             "settings": settings.to_dict(),
             "input": {
                 "name": image.name,
@@ -199,7 +205,10 @@ class RestoreRun(QObject):
         limits, current = self.results.limits.get(name), tuple(layer.contrast_limits)
         if limits is None or limits == self._limits_set[name] or current != self._limits_set[name]:
             return
-        layer.contrast_limits_range = joined([layer.contrast_limits_range, limits])
+        if name == "deviation":  # small beside the intensities, whose range would leave no room to slide
+            layer.contrast_limits_range = (0.0, 4 * limits[1])
+        else:
+            layer.contrast_limits_range = joined([layer.contrast_limits_range, limits])
         layer.contrast_limits = limits
         self._limits_set[name] = tuple(layer.contrast_limits)
 
