@@ -64,6 +64,28 @@ def test_closing_the_window_during_a_run_is_quiet_and_leaves() -> None:
     assert "Error" not in run.stderr
 
 
+def test_deleting_several_layers_in_a_drawn_window_does_not_end_the_process() -> None:
+    """Without our guard, napari 0.9 on Mesa 22.3 crashes in the first round."""
+    run = run_script(
+        """
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+        rounds = []
+        def add():
+            rounds.append([viewer.add_image(np.zeros((4, 64, 64))) for _ in range(2)])
+            QTimer.singleShot(600, remove)
+        def remove():
+            for layer in rounds[-1]:
+                viewer.layers.remove(layer)
+            QTimer.singleShot(600, add if len(rounds) < 3 else viewer.close)
+        QTimer.singleShot(600, add)
+        napari.run()
+        print("rounds:", len(rounds))
+        """
+    )
+    assert run.returncode == 0, run.stderr
+    assert "rounds: 3" in run.stdout
+
+
 def test_the_demo_takes_its_picture(tmp_path: Path) -> None:
     picture = tmp_path / "demo.png"
     command = [sys.executable, "-m", "napari_diffuscope.viewer.demo", "--screenshot", str(picture)]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from qtpy.QtCore import QTimer
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
@@ -26,10 +25,6 @@ _LETTER_OF = {
 _NEW_LABELS = {"N": "sample", "C": "channel"}
 #: Where we note the file of a layer that napari did not open from a file itself (sample data).
 SOURCE_KEY = "napari-diffuscope-source"
-
-
-#: Milliseconds in which a window redraws itself.
-REDRAW = 100
 
 
 class Placed(Protocol):
@@ -206,11 +201,3 @@ def appearance(layer: Any) -> dict[str, Any]:
         "rendering": layer.rendering,
         "blending": "translucent",
     }
-
-
-def remove_one_by_one(viewer: Any, layers: Sequence[Any]) -> None:
-    """Remove layers with a redraw between them: two removals before one redraw crash some OpenGL drivers."""
-    remaining = [layer for layer in layers if layer in viewer.layers]
-    if remaining:
-        viewer.layers.remove(remaining[0])
-        QTimer.singleShot(REDRAW, lambda: remove_one_by_one(viewer, remaining[1:]))

@@ -12,6 +12,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.viewer.canvas_guard import CanvasGuard
 from napari_diffuscope.viewer.command import command_for, command_of_record
 from napari_diffuscope.viewer.preferences import preferences
 from napari_diffuscope.viewer.region import current_plane, outward, shown_planes, visible_crop
@@ -39,6 +40,7 @@ class RestoreDock(QWidget):
         self._viewer = napari_viewer
         self._run: RestoreRun | None = None
         self._docked = False
+        self._guard = CanvasGuard(napari_viewer, self)
         wishes = preferences()
         self.runner = JobRunner(self, frames_per_second=wishes.preview_rate)
         self.bar = RunBar(self.runner, self.run)
@@ -158,8 +160,10 @@ class RestoreDock(QWidget):
 
     def _on_ended(self, outcome: Outcome) -> None:
         run, self._run = self._run, None
-        _lingering.discard(self)
         sentence = run.finish(outcome) if run else ""
+        if self in _lingering:
+            _lingering.remove(self)
+            self._guard.release()
         self.form.refresh_devices()
         self.bar.ended()
         self._update_buttons()
@@ -197,6 +201,8 @@ class RestoreDock(QWidget):
         if self.runner.running:
             _lingering.add(self)
             self.runner.cancel()
+        else:
+            self._guard.release()
 
     def _lay_out(self) -> None:
         scroll = QScrollArea()

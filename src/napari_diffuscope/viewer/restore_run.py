@@ -21,7 +21,6 @@ from napari_diffuscope.viewer.layers import (
     appearance,
     new_axes,
     output_keywords,
-    remove_one_by_one,
     view_for_layer,
 )
 from napari_diffuscope.viewer.progress import in_words
@@ -130,7 +129,8 @@ class RestoreRun(QObject):
         if self.layers:
             self._disconnect()
         empty = [name for name in self.layers if not self.results.has_finished(name)]
-        remove_one_by_one(self._viewer, [self.layers.pop(name) for name in empty])
+        for name in empty:
+            self._viewer.layers.remove(self.layers.pop(name))
         for name, layer in self.layers.items():
             self._steady_contrast(name, layer)
             layer.metadata[RECORD_KEY] = self._record(outcome)
