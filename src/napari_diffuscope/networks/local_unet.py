@@ -3,6 +3,9 @@
 A space-to-depth stem halves the resolution before the first wide layer; there is neither normalisation nor
 attention, so an output pixel depends on a bounded neighbourhood (``receptive_radius``) and an image may be cut
 into tiles with that halo and come out bit-identical.
+
+With ``wavelets`` the output also holds the starlet bands of the inputs, each times a factor that the network chooses
+pixel by pixel: what a wavelet filter can do, keep fine detail or average over many pixels, it need not learn.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_diffuscope.networks.magnitude import SILU_GAIN, MPConv, MPFourier, mp_cat, mp_sum, silu
+from napari_diffuscope.networks.starlet import starlet, starlet_radius
+
+LARGEST = 6.0
+"""Inputs beyond this, hot pixels above all, do not enter the wavelet path at full size."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class LocalUNetConfig:
         Number of classes to condition on; 0 for none.
     embedding
         Features of the noise-level embedding.
+    wavelets
+        Starlet bands of details of each input channel that reach the output directly; 0 for no such path.
     """
 
     dims: int = 2
@@ -56,6 +65,7 @@ class LocalUNetConfig:
     pool: tuple[int, ...] = ()
     classes: int = 0
     embedding: int = 128
+    wavelets: int = 0
 
     def __post_init__(self) -> None:
         for name in ("widths", "encoder_blocks", "decoder_blocks", "stem", "pool"):
@@ -66,6 +76,11 @@ class LocalUNetConfig:
             raise ValueError(f"a network has 2 or 3 axes, each with a stem and a pool factor, not {self}")
         if len(self.encoder_blocks) != len(self.widths) or len(self.decoder_blocks) != len(self.widths) - 1:
             raise ValueError(f"{len(self.widths)} widths do not fit the numbers of blocks in {self}")
+
+    @property
+    def bands(self) -> int:
+        """Number of starlet bands of all input channels."""
+        return (self.wavelets + 1) * (self.channels + self.condition_channels) if self.wavelets else 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -128,6 +143,10 @@ class LocalUNet(nn.Module):
         )
         self.head = MPConv(widths[0], config.channels * math.prod(config.stem), (3,) * dims)
         self.out_gain = nn.Parameter(torch.tensor(0.5))
+        if config.wavelets:
+            factors = config.channels * config.bands
+            self.factors = MPConv(widths[0], factors * math.prod(config.stem), (3,) * dims)
+            self.factor_gain = nn.Parameter(torch.tensor(0.1))
 
     @property
     def total_stride(self) -> tuple[int, ...]:
@@ -153,7 +172,7 @@ class LocalUNet(nn.Module):
             radius = -(-radius // cells[level + 1]) * cells[level + 1]
         for count, cell in zip(config.encoder_blocks, cells, strict=True):
             radius += 2 * count * cell
-        return radius
+        return max(radius, starlet_radius(config.wavelets) if config.wavelets else 0)
 
     @property
     def floats_per_pixel(self) -> float:
@@ -163,7 +182,8 @@ class LocalUNet(nn.Module):
         hold less. Convolutions need workspace of about the same size again.
         """
         finest = self.config.widths[0] / math.prod(self.config.stem)
-        return 2.0 * (6 * finest + self.config.channels + self.config.condition_channels + 1)
+        inputs = self.config.channels + self.config.condition_channels
+        return 2.0 * (6 * finest + inputs + 1) + (2 + 2 * self.config.channels) * self.config.bands
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Network output for a batch.
@@ -186,6 +206,7 @@ class LocalUNet(nn.Module):
         """
         embedding = self.embedding(t, labels)
         layout = torch.channels_last if self.config.dims == 2 else torch.channels_last_3d
+        bands = starlet(x.clamp(-LARGEST, LARGEST), self.config.wavelets) if self.config.wavelets else None
         x = torch.cat((x, x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
         x = self.stem(x.contiguous(memory_format=layout))
         skips: list[Tensor] = []
@@ -199,7 +220,17 @@ class LocalUNet(nn.Module):
                 self.up[level](x), scale_factor=tuple(map(float, self.config.pool)), mode="nearest"
             )
             x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
-        return depth_to_space(self.head(x, self.out_gain), self.config.stem)
+        output = depth_to_space(self.head(x, self.out_gain), self.config.stem)
+        return output if bands is None else output + self._weighted(bands, x)
+
+    def _weighted(self, bands: Tensor, x: Tensor) -> Tensor:
+        """Sum of the starlet bands, each times its factor at each pixel: ``(B, channels, *space)``."""
+        factors = depth_to_space(self.factors(x, self.factor_gain), self.config.stem)
+        per_output = factors.unflatten(1, (self.config.channels, self.config.bands)) * bands.unsqueeze(1)
+        total = per_output[:, :, 0]
+        for band in range(1, self.config.bands):  # one after the other: the same order for every pixel
+            total = total + per_output[:, :, band]
+        return total
 
     def embedding(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Features ``(B, embedding)`` of a noise level ``(B,)`` and optional class labels."""

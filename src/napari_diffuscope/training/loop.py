@@ -46,7 +46,14 @@ def prepare(recipe: Recipe, run: Path, device: torch.device) -> Batches:
         (plane, source.weight) for source in data.images for plane in real_images(source, smallest=data.patch)
     ]
     share = data.simulated_share if real else 1.0
-    pool = CleanPool(simulated, [r[0] for r in real], [r[1] for r in real], share)
+    pool = CleanPool(
+        simulated,
+        [r[0] for r in real],
+        [r[1] for r in real],
+        share,
+        texture_share=data.texture_share,
+        shrunk_share=data.shrunk_share,
+    )
     kept = simulated_images(data, seed=plan.seed, purpose=VALIDATION, count=data.validation)
     shape = {"patch": data.patch, "size": data.size}
     held = DenoisingBatches(CleanPool(kept), batch=plan.batch, seed=plan.seed + 1, **shape)

@@ -12,6 +12,8 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.simulate.degrade import draw_noise, noisy
+from napari_diffuscope.simulate.textures import texture_image
+from napari_diffuscope.training.clean import averaged_down
 
 PATCHES_PER_IMAGE = 2
 
@@ -45,20 +47,33 @@ class CleanPool:
         Real planes, and how often each is drawn.
     simulated_share
         Share drawn from ``simulated``.
+    texture_share
+        Share that is made of shapes and textures of no specimen, drawn anew each time.
+    shrunk_share
+        Share that is averaged down to half its size, so that structures may be as small as a pixel.
     """
 
     simulated: np.ndarray
     real: Sequence[np.ndarray] = ()
     weights: Sequence[float] = ()
     simulated_share: float = 1.0
+    texture_share: float = 0.0
+    shrunk_share: float = 0.0
 
-    def draw(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """A crop of at most ``size``², flipped and turned at random, with a random contrast curve."""
+    def draw(self, rng: np.random.Generator, size: int, *, smallest: int = 0) -> np.ndarray:
+        """A crop of at most ``size``², flipped and turned at random, with a random contrast curve.
+
+        It is not averaged down where that would leave less than ``smallest`` pixels.
+        """
+        if self.texture_share and rng.uniform() < self.texture_share:
+            return texture_image(rng, (size, size))
         if not self.real or rng.uniform() < self.simulated_share:
             image = self.simulated[rng.integers(len(self.simulated))]
         else:
             weights = np.asarray(self.weights) / np.sum(self.weights)
             image = self.real[rng.choice(len(self.real), p=weights)]
+        if self.shrunk_share and min(image.shape) >= 2 * smallest and rng.uniform() < self.shrunk_share:
+            image = averaged_down(np.asarray(_crop(rng, image, 2 * size), np.float32), 2)
         turned = _turned(rng, _crop(rng, np.asarray(image), size))
         curved: np.ndarray = np.power(turned.astype(np.float32), np.float32(rng.uniform(0.8, 1.4)))
         return curved
@@ -95,7 +110,7 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         return a, b, np.sqrt(np.square(a - b).mean((1, 2, 3)))
 
     def _pair(self, rng: np.random.Generator) -> np.ndarray:
-        image = self.pool.draw(rng, self.size)
+        image = self.pool.draw(rng, self.size, smallest=self.patch)
         measured, truth = noisy(image, draw_noise(rng), rng)
         line = intensity_from_planes([measured])
         both = np.stack([line.forward(measured), line.forward(truth)])

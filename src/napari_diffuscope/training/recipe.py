@@ -5,11 +5,15 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.validation import parse
-from napari_diffuscope.weights.card import Task
+from napari_diffuscope.weights.card import NetworkSpec, Task
+
+Precision = Literal["auto", "float32", "bfloat16"]
+TrainedKind = Literal["local-unet", "openai-unet"]
+DEFAULT_VALIDATION_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,22 @@ class ImageSource:
     Parameters
     ----------
     path
-        TIFF file, relative to the recipe.
+        TIFF file, relative to the recipe; a folder means all image files in it.
     shrink
         Factor by which the image is averaged down, to lose its own noise; 1 leaves it.
     blur
         Standard deviation in pixels of a Gaussian applied after that, for the same purpose.
     weight
         How often it is drawn, relative to the others.
+    validation
+        Whether it is kept out of the training, to validate on.
     """
 
     path: str
     shrink: int = 1
     blur: float = 0.0
     weight: float = 1.0
+    validation: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,26 +48,46 @@ class Data:
     Parameters
     ----------
     kind
-        ``denoising``: simulated noise on clean images, target at equal blur.
+        ``denoising``: simulated noise on clean images, target at equal blur. ``pairs``: pairs of a low and a high
+        quality image of the same field, from ``folder``.
     simulated
         Number of simulated specimens.
     simulated_share
         Share of the patches that come from them; the rest comes from ``images``.
+    texture_share
+        Share of all patches that show shapes and textures of no specimen.
+    shrunk_share
+        Share of the others that is averaged down to half its size, so that structures may be as small as a pixel.
     size, patch
         Edge in pixels of a simulated image, and of a training patch.
     validation
-        Number of further simulated specimens, drawn with another seed, kept for validation.
+        Number of further simulated specimens, drawn with another seed, kept for validation; of ``pairs``, and of
+        each real image that is kept out, the number of patches to validate on.
     images
         Real images.
+    folder
+        For ``pairs``: folder with ``high`` and ``low``, or with ``train`` and ``validate`` that hold them.
+    validation_share
+        Share of the files of ``images`` or ``folder`` that is kept out for validation, where none is named; ``None``
+        for none of the images, and a tenth of a folder of pairs.
+    match
+        For ``pairs``: how the target gets onto the scale of the low image. ``same``: they have the same units, one
+        map serves both. ``percentiles``: each by its own. ``fit``: the line that fits low to high best. ``auto``:
+        ``same`` where a fitted line says so, else ``percentiles``.
     """
 
-    kind: Literal["denoising"] = "denoising"
+    kind: Literal["denoising", "pairs"] = "denoising"
     simulated: int = 2000
     simulated_share: float = 0.7
+    texture_share: float = 0.0
+    shrunk_share: float = 0.0
     size: int = 256
     patch: int = 128
     validation: int = 24
     images: tuple[ImageSource, ...] = ()
+    folder: str = ""
+    validation_share: float | None = None
+    match: Literal["auto", "same", "percentiles", "fit"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -72,7 +99,8 @@ class Diffusion:
     shift
         Of the cosine schedule.
     highest_share
-        Share of each batch at pure noise, where the network becomes the posterior mean.
+        Share of each batch at pure noise, where the network becomes the posterior mean. At 1 it learns nothing
+        else: a plain regression, whose model gives the best estimate alone.
     sampling_steps
         Default number of steps of the finished model.
     """
@@ -100,6 +128,16 @@ class Optimisation:
         In steps.
     seed
         Of everything.
+    precision
+        ``bfloat16``: networks in mixed precision; ``auto``: where the hardware has units for it.
+    patience
+        Stop after so many validations without a gain, and keep the best weights; 0 never stops early and keeps the
+        last.
+    min_gain
+        What counts as a gain, in the unit of the validation measure (dB).
+    time_budget_minutes
+        Train for this time instead of ``steps`` steps; the learning rate then follows the time. Time spent on
+        validation and checkpoints does not count. Such a training is not repeatable to the bit.
     """
 
     steps: int = 10_000
@@ -112,6 +150,10 @@ class Optimisation:
     validate_every: int = 500
     checkpoint_every: int = 500
     seed: int = 0
+    precision: Precision = "auto"
+    patience: int = 0
+    min_gain: float = 0.0
+    time_budget_minutes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +171,19 @@ class Card:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training."""
+    """A training.
+
+    Parameters
+    ----------
+    name, task, card
+        What it makes, and what that says about itself.
+    network
+        ``kind`` (``local-unet`` by default, or ``openai-unet``) and the arguments of that network.
+    data, diffusion, optimisation
+        What it learns from, at which noise levels, and how.
+    start_from
+        Model, by name or path, whose weights the training begins with; its network must be the same.
+    """
 
     name: str
     task: Task
@@ -138,14 +192,52 @@ class Recipe:
     data: Data = field(default_factory=Data)
     diffusion: Diffusion = field(default_factory=Diffusion)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def network_spec(self) -> NetworkSpec:
+        """The network as model cards describe it."""
+        arguments = {name: value for name, value in self.network.items() if name != "kind"}
+        return NetworkSpec(self.network.get("kind", "local-unet"), arguments)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
         return asdict(self)
 
 
+def _check(recipe: Recipe) -> None:
+    """Refuse numbers that no training can have."""
+    data, plan, share = recipe.data, recipe.optimisation, recipe.diffusion.highest_share
+    if (kind := recipe.network.get("kind", "local-unet")) not in get_args(TrainedKind):
+        raise DiffuscopeError(
+            f"The network kind must be one of {', '.join(get_args(TrainedKind))}, not {kind!r}."
+        )
+    if (data.kind == "pairs") != bool(data.folder):
+        raise DiffuscopeError('Training on pairs needs both kind = "pairs" and the folder under [data].')
+    budget = plan.time_budget_minutes
+    for name, value, fits in (
+        ("steps", plan.steps, plan.steps >= 1),
+        ("batch", plan.batch, plan.batch >= 1),
+        ("validate_every", plan.validate_every, plan.validate_every >= 1),
+        ("checkpoint_every", plan.checkpoint_every, plan.checkpoint_every >= 1),
+        ("patience", plan.patience, plan.patience >= 0),
+        ("seed", plan.seed, plan.seed >= 0),
+        ("ema", plan.ema, 0 <= plan.ema < 1),
+        ("learning_rate", plan.learning_rate, plan.learning_rate > 0),
+        ("time_budget_minutes", budget, budget is None or budget > 0),
+        ("patch", data.patch, data.patch >= 1),
+        ("highest_share", share, 0 <= share <= 1),
+        ("validation_share", data.validation_share, 0 <= (data.validation_share or 0) < 1),
+    ):
+        if not fits:
+            raise DiffuscopeError(f"The recipe's {name} cannot be {value}; correct it.")
+
+
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe; image paths become absolute.
+    """Read and check a recipe; paths in it become absolute.
 
     Raises
     ------
@@ -158,7 +250,20 @@ def read_recipe(path: Path) -> Recipe:
         raise DiffuscopeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DiffuscopeError(f"{path} is not valid TOML: {error}.") from error
-    for source in values.get("data", {}).get("images", []):
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str((path.parent / source["path"]).resolve())
+    _make_absolute(values, path.parent)
     return parse(Recipe, values, str(path))
+
+
+def _make_absolute(values: dict[str, Any], folder: Path) -> None:
+    """Paths in a recipe are relative to it."""
+    data = values.get("data")
+    if not isinstance(data, dict):
+        return
+    sources = data.get("images")
+    tables = [(s, "path") for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
+    for table, key in [*tables, (data, "folder")]:
+        if isinstance(table.get(key), str) and table[key]:
+            table[key] = str((folder / table[key]).resolve())
+    start = values.get("start_from")
+    if isinstance(start, str) and (folder / start).exists():
+        values["start_from"] = str((folder / start).resolve())
