@@ -62,7 +62,8 @@ def fit_affine(truth: np.ndarray, image: np.ndarray) -> np.ndarray:
     centred = image - image.mean()
     variance = float(np.vdot(centred, centred))
     slope = float(np.vdot(centred, truth)) / variance if variance > 0 else 0.0
-    return slope * centred + truth.mean()
+    fitted: np.ndarray = slope * centred + truth.mean()
+    return fitted
 
 
 def not_constant(truth: np.ndarray) -> None:
