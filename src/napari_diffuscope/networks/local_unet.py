@@ -147,6 +147,9 @@ class LocalUNet(nn.Module):
             factors = config.channels * config.bands
             self.factors = MPConv(widths[0], factors * math.prod(config.stem), (3,) * dims)
             self.factor_gain = nn.Parameter(torch.tensor(0.1))
+            self.level_factors = MPConv(config.embedding, factors)
+            self.level_factor_gain = nn.Parameter(torch.tensor(0.0))
+            self.mean_factors = nn.Parameter(first_factors(config))
 
     @property
     def total_stride(self) -> tuple[int, ...]:
@@ -221,11 +224,13 @@ class LocalUNet(nn.Module):
             )
             x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
         output = depth_to_space(self.head(x, self.out_gain), self.config.stem)
-        return output if bands is None else output + self._weighted(bands, x)
+        return output if bands is None else output + self._weighted(bands, x, embedding)
 
-    def _weighted(self, bands: Tensor, x: Tensor) -> Tensor:
+    def _weighted(self, bands: Tensor, x: Tensor, embedding: Tensor) -> Tensor:
         """Sum of the starlet bands, each times its factor at each pixel: ``(B, channels, *space)``."""
         factors = depth_to_space(self.factors(x, self.factor_gain), self.config.stem)
+        common = self.mean_factors + self.level_factors(embedding, self.level_factor_gain)
+        factors = factors + common.view(*common.shape, *[1] * self.config.dims)
         per_output = factors.unflatten(1, (self.config.channels, self.config.bands)) * bands.unsqueeze(1)
         total = per_output[:, :, 0]
         for band in range(1, self.config.bands):  # one after the other: the same order for every pixel
@@ -243,6 +248,19 @@ class LocalUNet(nn.Module):
             )
             features = mp_sum(features, self.embed_class(one_hot))
         return silu(features) * SILU_GAIN
+
+
+def first_factors(config: LocalUNetConfig) -> Tensor:
+    """Factors of the starlet bands before training: a mild smoothing of the condition, with the sign of v.
+
+    At pure noise v is minus the clean image, so an untrained network already returns a smoothed measurement.
+    """
+    keep = 1 - 0.5 ** torch.arange(1.0, config.wavelets + 2)
+    factors = torch.zeros(config.channels, config.wavelets + 1, config.channels + config.condition_channels)
+    if config.condition_channels == config.channels:
+        for channel in range(config.channels):
+            factors[channel, :, config.channels + channel] = -keep
+    return factors.flatten()
 
 
 def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:

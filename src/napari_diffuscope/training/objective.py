@@ -26,8 +26,11 @@ def levels_of(times: Tensor, shift: float) -> tuple[Tensor, Tensor]:
 
 
 def expected_variance(spread: Tensor) -> Tensor:
-    """Rough variance of the clean image given a measurement with noise of RMS ``spread``, both in network units."""
-    return 0.1 * spread**2 / (1 + spread**2) + 3e-4
+    """Rough variance of the clean image given a measurement with noise of RMS ``spread``, both in network units.
+
+    A fit to what good denoisers leave over on photographs of cells at 5 to 200 photons.
+    """
+    return 0.08 * spread**2 / (1 + 5 * spread**2) + 2e-4
 
 
 def denoising_loss(
