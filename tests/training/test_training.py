@@ -15,10 +15,19 @@ from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.clean import real_images, simulated_images
-from napari_diffuscope.training.loop import LOG, prepare, train_step, training_job, validate
+from napari_diffuscope.training.denoising import denoising_task
+from napari_diffuscope.training.loop import LOG, RECIPE_FILE, Training, train_step, training_job
 from napari_diffuscope.training.objective import denoising_loss, draw_times, levels_of
 from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, to_batch
-from napari_diffuscope.training.recipe import Card, Data, ImageSource, Optimisation, Recipe, read_recipe
+from napari_diffuscope.training.processes import Processes
+from napari_diffuscope.training.recipe import (
+    Card,
+    Data,
+    ImageSource,
+    Optimisation,
+    Recipe,
+    read_recipe,
+)
 from napari_diffuscope.training.state import CHECKPOINT, State, rate_at
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -80,9 +89,64 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path: Path) -> None:
     assert not (tmp_path / "resumed").exists()
     resumed = run(training_job(recipe(), tmp_path / "b", tmp_path / "resumed", resume=True, workers=0))
     assert whole.sha256 == resumed.sha256
-    first, second = ((tmp_path / folder / LOG).read_text().splitlines() for folder in "ab")
-    assert first[-1] == second[-1]
+    assert logged(tmp_path / "a") == logged(tmp_path / "b")
     assert load_model(tmp_path / "whole").card.training["steps"] == 6
+
+
+def logged(folder: Path) -> list[list[str]]:
+    """The log without the columns that tell the time."""
+    rows = [line.split(",") for line in (folder / LOG).read_text().splitlines()]
+    assert rows[0] == ["step", "loss", "validation_gain_db", "learning_rate", "seconds", "images_per_second"]
+    return [row[:4] for row in rows]
+
+
+def test_closing_the_job_leaves_a_checkpoint(tmp_path: Path) -> None:
+    job = training_job(recipe(checkpoint_every=100), tmp_path, tmp_path / "m", workers=0)
+    next(u for u in job if u.done == 4)
+    job.close()
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 4
+
+
+def test_the_card_repeats_the_training(tmp_path: Path) -> None:
+    card = run(training_job(recipe(), tmp_path / "a", tmp_path / "first", workers=0))
+    assert card.training["recipe"]["optimisation"]["batch"] == 2
+    assert {"version", "seed", "steps", "seconds", "hardware", "threads", "torch"} <= set(card.training)
+    again = run(
+        training_job(read_recipe(tmp_path / "a" / RECIPE_FILE), tmp_path / "b", tmp_path / "n", workers=0)
+    )
+    assert again.sha256 == card.sha256
+
+
+def test_the_log_tells_the_mean_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_diffuscope.training import denoising
+
+    def noted(*rest: Any, **options: Any) -> torch.Tensor:
+        loss = denoising_loss(*rest, **options)
+        losses.append(float(loss.detach()))
+        return loss
+
+    losses: list[float] = []
+    monkeypatch.setattr(denoising, "denoising_loss", noted)
+    run(training_job(recipe(validate_every=3), tmp_path, tmp_path / "m", workers=0))
+    written = [float(row[1]) for row in logged(tmp_path)[1:]]
+    assert written == pytest.approx([np.mean(losses[:3]), np.mean(losses[3:])], rel=1e-4)
+
+
+def test_training_stops_early_and_keeps_the_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_diffuscope.training import denoising
+
+    gains = iter([1.0, 2.0, 1.5, 2.05, 1.0, 0.0])
+    monkeypatch.setattr(denoising.DenoisingTask, "validate", lambda *_: {"gain_db": next(gains)})
+    plan = recipe(steps=20, validate_every=1, patience=2, min_gain=0.1)
+    card = run(training_job(plan, tmp_path, tmp_path / "m", workers=0))
+    assert (card.training["steps"], card.training["weights_of_step"]) == (4, 2)
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["best"]["weights"]
+    written = load_model(tmp_path / "m").network.state_dict()
+    assert all(torch.equal(written[name], tensor.half().float()) for name, tensor in kept.items())
+    last = torch.load(tmp_path / CHECKPOINT, weights_only=True)["average"]
+    assert any(not torch.equal(last[f"module.{name}"], tensor) for name, tensor in kept.items())
 
 
 def test_a_worker_process_gives_the_same_batches(tmp_path: Path) -> None:
@@ -102,7 +166,7 @@ def test_resuming_needs_a_checkpoint_of_the_same_recipe(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_diffuscope.training import loop
+    from napari_diffuscope.training import denoising
 
     def diverging(network: Any, batch: Batch, *rest: Any, **options: Any) -> torch.Tensor:
         loss = denoising_loss(network, batch, *rest, **options)
@@ -110,8 +174,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
         return loss * float("nan") if len(calls) > 4 else loss
 
     calls: list[int] = []
-    monkeypatch.setattr(loop, "denoising_loss", diverging)
-    with pytest.raises(DiffuscopeError, match="loss is nan at step 4"):
+    monkeypatch.setattr(denoising, "denoising_loss", diverging)
+    with pytest.raises(DiffuscopeError, match="no number any more at step 4"):
         run(training_job(recipe(), tmp_path, tmp_path / "m", workers=0))
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 3
 
@@ -138,11 +202,14 @@ def test_an_overfitted_network_denoises_what_it_knows(tmp_path: Path) -> None:
     plan = recipe(steps=300, batch=4, learning_rate=2e-2, ema=0.9)
     torch.manual_seed(0)
     state = State.fresh(LocalUNet(LocalUNetConfig(**plan.network)).train(), plan.optimisation)
-    batch = prepare(plan, tmp_path, torch.device("cpu")).validation[0]
-    before = validate(state, (batch,))
+    alone = Processes(0, 1, torch.device("cpu"))
+    task = denoising_task(plan, tmp_path, alone.device)
+    (batch,) = task.kept["simulated"]
+    training = Training(task, plan, state, state.network, alone, alone.part(4), "float32", tmp_path)
+    before = task.validate(state.averaged)["gain_db"]
     for _ in range(plan.optimisation.steps):
-        train_step(state, batch, plan)
-    assert validate(state, (batch,)) > before + 8
+        train_step(training, (batch.noisy, batch.clean, batch.spread))
+    assert task.validate(state.averaged)["gain_db"] > before + 8
 
 
 def test_batches_depend_on_their_number_alone() -> None:

@@ -218,6 +218,10 @@ def _check_fits(model: Model, settings: RestoreSettings) -> None:
         )
     if settings.mode == "as-published" and card.diffusion.published_steps is None:
         raise DiffuscopeError(f"{card.name} has no published sampler; choose another mode.")
+    if settings.mode != "estimate" and card.diffusion.estimate_only:
+        raise DiffuscopeError(
+            f"{card.name} was trained to give the best estimate alone, not samples; choose the mode 'estimate'."
+        )
 
 
 def _prepare(

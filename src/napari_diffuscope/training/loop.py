@@ -2,218 +2,343 @@
 
 from __future__ import annotations
 
-import csv
-import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 from torch.utils.data import DataLoader
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
-from napari_diffuscope.training.clean import TRAINING, VALIDATION, real_images, simulated_images
-from napari_diffuscope.training.objective import denoising_loss, draw_times
-from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, to_batch
+from napari_diffuscope.training.denoising import denoising_task, trained_network
+from napari_diffuscope.training.log import LOG, add_row, cut_back
+from napari_diffuscope.training.precision import Chosen, choose_precision, mixed
+from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
+from napari_diffuscope.training.recipe_file import write_recipe
+from napari_diffuscope.training.result import circumstances, finished_card, write_model
+from napari_diffuscope.training.start import starting_network
 from napari_diffuscope.training.state import State, rate_at
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
-from napari_diffuscope.weights.folder import write_folder
+from napari_diffuscope.training.task import Arrays, Draw, Part, Task, Tensors
+from napari_diffuscope.weights.card import ModelCard, NetworkSpec
+from napari_diffuscope.weights.folder import build_network
 
-LOG = "log.csv"
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Training batches by number, and a fixed set for validation."""
-
-    training: DenoisingBatches
-    validation: tuple[Batch, ...]
+RECIPE_FILE = "recipe.toml"
+LOOK_EVERY = 50
+"""Steps between looks at the loss on a GPU, which has to be waited for."""
 
 
-def prepare(recipe: Recipe, run: Path, device: torch.device) -> Batches:
-    """Simulate and read the clean images of a recipe."""
-    data, plan = recipe.data, recipe.optimisation
-    simulated = simulated_images(
-        data, seed=plan.seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
-    )
-    real = [
-        (plane, source.weight) for source in data.images for plane in real_images(source, smallest=data.patch)
-    ]
-    share = data.simulated_share if real else 1.0
-    pool = CleanPool(
-        simulated,
-        [r[0] for r in real],
-        [r[1] for r in real],
-        share,
-        texture_share=data.texture_share,
-        shrunk_share=data.shrunk_share,
-    )
-    kept = simulated_images(data, seed=plan.seed, purpose=VALIDATION, count=data.validation)
-    shape = {"patch": data.patch, "size": data.size}
-    held = DenoisingBatches(CleanPool(kept), batch=plan.batch, seed=plan.seed + 1, **shape)
-    count = -(-data.validation // plan.batch)
-    return Batches(
-        DenoisingBatches(pool, batch=plan.batch, seed=plan.seed, **shape),
-        tuple(to_batch(held[number], device) for number in range(count)),
-    )
+@dataclass
+class Training:
+    """A training under way.
+
+    Parameters
+    ----------
+    task, recipe, state
+        What is trained, how, and how far it is.
+    network
+        What is called in a step: the state's network, or that in a wrapper.
+    group, part
+        This process and its part of each batch.
+    precision, dropout
+        Of the network.
+    run
+        Folder of the checkpoint and the log.
+    """
+
+    task: Task
+    recipe: Recipe
+    state: State
+    network: nn.Module
+    group: Processes
+    part: Part
+    precision: Chosen
+    run: Path
+    dropout: bool = field(init=False)
+    since: tuple[int, float] = field(init=False)
+    """Step and seconds at the last row of the log."""
+
+    def __post_init__(self) -> None:
+        self.dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.state.network.modules())
+        self.since = (self.state.step, self.state.seconds)
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds to train, where time decides instead of the number of steps."""
+        minutes = self.recipe.optimisation.time_budget_minutes
+        return None if minutes is None else 60 * minutes
+
+    def update(self, message: str = "") -> Update:
+        """How far it is, in steps or in seconds."""
+        if self.budget is None:
+            return Update(self.state.step, self.recipe.optimisation.steps, message)
+        total = max(round(self.budget), 1)
+        return Update(min(round(self.state.seconds), total), total, message)
 
 
 def training_job(
     recipe: Recipe, run: Path, out: Path, *, resume: bool = False, device: str = "cpu", workers: int = 1
 ) -> Job[ModelCard]:
-    """Train a model from nothing, or go on from its last checkpoint.
+    """Train a model from a recipe, or go on from its last checkpoint.
+
+    Closing the job leaves a checkpoint. In each of several processes that ``torchrun`` started, it works on its
+    part of every batch; the first one alone writes files.
 
     Parameters
     ----------
     recipe
         What to do.
     run
-        Folder for the checkpoint, the log and the simulated specimens.
+        Folder for the recipe, the checkpoint, the log and the simulated specimens.
     out
         Model folder to write at the end; an existing one is replaced only then.
     resume
         Go on from the checkpoint in ``run``: the same curve as without the interruption.
     device
-        Where to train.
+        Where to train; ``cuda`` takes one GPU per process.
     workers
         Processes that make batches; 0 makes them in between.
 
     Raises
     ------
     DiffuscopeError
-        For unreadable images, a full disk, or a loss that is no number; the last checkpoint is kept.
+        For images that cannot be read, a full disk, too little memory, or a loss that is no number; the last
+        checkpoint is kept.
     """
-    place, plan = torch.device(device), recipe.optimisation
-    torch.set_flush_denormal(True)  # vanishing gradients would cost a third of the time on a CPU
-    run.mkdir(parents=True, exist_ok=True)
-    yield Update(0, plan.steps, "Simulating specimens")
-    torch.manual_seed(plan.seed)
-    state = State.fresh(LocalUNet(LocalUNetConfig(**recipe.network)).to(place).train(), plan)
-    if resume:
-        state.restore(run, recipe)
-    batches = prepare(recipe, run, place)
-    started, first = time.perf_counter(), state.step
-    for batch in _batches(batches.training, first, plan.steps, workers, place):
-        loss = train_step(state, batch, recipe)
-        if state.step % plan.validate_every == 0 or state.step == plan.steps:
-            gain = validate(state, batches.validation)
-            _log(run, state.step, loss, gain, rate_at(state.step - 1, plan))
-            yield Update(state.step, plan.steps, f"loss {loss:.3f}, validation {gain:.2f} dB above the input")
-        if state.step % plan.checkpoint_every == 0 or state.step == plan.steps:
-            state.save(run, recipe)
-        yield Update(state.step, plan.steps)
-    seconds = time.perf_counter() - started
-    return _write_model(recipe, state, batches, out, seconds=seconds, steps=state.step - first)
+    with processes(device) as group:
+        spec = trained_network(recipe)
+        torch.manual_seed(recipe.optimisation.seed)
+        network = starting_network(recipe, spec) if not resume else build_network(spec)
+        state = State.fresh(network.to(group.device).train(), recipe.optimisation)
+        if resume:
+            state.restore(run, recipe)
+        if group.first:
+            _begin(recipe, run, state.step, resume=resume)
+        yield Update(0, 0, "Preparing images")
+        task = _prepared(recipe, run, group)
+        for note in task.notes:
+            yield Update(0, 0, note, warning=True)
+        return (yield from train(task, recipe, state, spec, run, out, group=group, workers=workers))
 
 
-def train_step(state: State, batch: Batch, recipe: Recipe) -> float:
-    """One step of the optimiser; its random numbers depend on the seed and the step alone."""
+def _begin(recipe: Recipe, run: Path, step: int, *, resume: bool) -> None:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiffuscopeError(f"The folder {run} cannot be made: {error.strerror}.") from error
+    write_recipe(run / RECIPE_FILE, recipe)
+    cut_back(run, step if resume else -1)
+
+
+def _prepared(recipe: Recipe, run: Path, group: Processes) -> Task:
+    """The task; the first process prepares alone what the others then find."""
+    if not group.first:
+        group.wait()
+    with _memory(recipe, group):
+        task = denoising_task(recipe, run, group.device)
+    if group.first:
+        group.wait()
+    return task
+
+
+def train(
+    task: Task,
+    recipe: Recipe,
+    state: State,
+    spec: NetworkSpec,
+    run: Path,
+    out: Path,
+    *,
+    group: Processes,
+    workers: int = 1,
+) -> Job[ModelCard]:
+    """Train whatever a task says, from a state on.
+
+    Parameters
+    ----------
+    task
+        What is trained.
+    recipe
+        How.
+    state
+        Where to begin.
+    spec
+        The network, for the card.
+    run, out, workers
+        As in :func:`training_job`.
+    group
+        This process among all.
+    """
     plan = recipe.optimisation
-    generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + state.step)
-    times = draw_times(len(batch.clean), highest_share=recipe.diffusion.highest_share, generator=generator)
+    torch.set_flush_denormal(True)  # vanishing gradients would cost a third of the time on a CPU
+    training = Training(
+        task=task,
+        recipe=recipe,
+        state=state,
+        network=group.wrap(state.network),
+        group=group,
+        part=group.part(plan.batch),
+        precision=choose_precision(plan.precision, group.device),
+        run=run,
+    )
+    with _memory(recipe, group):
+        yield from _steps(training, workers)
+        averaged = state.averaged
+        if plan.patience and state.best.weights:
+            averaged.load_state_dict(state.best.weights)
+            state.measures = task.validate(averaged)
+        card = finished_card(task, recipe, state, network=spec, made=circumstances(group, training.precision))
+        return write_model(out, card, task, averaged) if group.first else card
+
+
+def _steps(training: Training, workers: int) -> Job[None]:
+    """All steps, with validation and checkpoints; closing it in between leaves a checkpoint."""
+    state, plan = training.state, training.recipe.optimisation
+    if _finished(training) or _waited_enough(training):
+        return
+    began = time.perf_counter()
+    try:
+        for batch in _batches(training, workers):
+            train_step(training, batch)
+            state.seconds += time.perf_counter() - began
+            last = _finished(training)
+            if last or state.step % plan.validate_every == 0:
+                yield training.update(_validate(training))
+                last = last or _waited_enough(training)
+            if last or state.step % plan.checkpoint_every == 0:
+                _checkpoint(training)
+            yield training.update()
+            if last:
+                return
+            began = time.perf_counter()
+    except GeneratorExit:
+        if training.group.world == 1:  # several would have to agree on the step
+            _checkpoint(training)
+        raise
+
+
+def train_step(training: Training, batch: Tensors) -> None:
+    """One step of the optimiser; its random numbers depend on the seed, the step and the place in the batch alone."""
+    state, plan, part = training.state, training.recipe.optimisation, training.part
+    rate = rate_at(state.step, plan, used=_time_used(training))
     for group in state.optimiser.param_groups:
-        group["lr"] = rate_at(state.step, plan)
+        group["lr"] = rate
     state.optimiser.zero_grad(set_to_none=True)
-    loss = denoising_loss(state.network, batch, times, shift=recipe.diffusion.shift, generator=generator)
-    value = float(loss.detach())
-    if not np.isfinite(value):
-        raise DiffuscopeError(
-            f"The loss is {value} at step {state.step}; the last checkpoint is kept: lower the learning rate."
-        )
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
+    if training.dropout:
+        torch.manual_seed((plan.seed * 1_000_003 + state.step) * 1009 + training.group.rank)
+    with mixed(training.precision, training.group.device):
+        loss = training.task.loss(training.network, batch, Draw(plan.seed, state.step, part))
+    # The processes' gradients are averaged as if their parts were of the same size.
+    (loss * (part.share * training.group.world)).backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
+    state.losses += torch.stack((loss.detach() * part.share, norm.detach()))
+    state.counted += 1
+    if state.step % (LOOK_EVERY if state.losses.is_cuda else 1) == 0:
+        _check(state)
     state.optimiser.step()
     state.average.update_parameters(state.network)
     state.step += 1
-    return value
 
 
-def _batches(
-    dataset: DenoisingBatches, first: int, last: int, workers: int, device: torch.device
-) -> Iterator[Batch]:
-    loader: DataLoader[tuple[np.ndarray, np.ndarray, np.ndarray]] = DataLoader(
-        dataset,
+def _check(state: State) -> None:
+    """Refuse to go on with losses or gradients that are no numbers."""
+    if not bool(torch.isfinite(state.losses).all()):
+        raise DiffuscopeError(
+            f"The loss is no number any more at step {state.step}; the last checkpoint is kept: lower the learning "
+            "rate."
+        )
+
+
+def _time_used(training: Training) -> float | None:
+    budget = training.budget
+    return None if budget is None else training.group.told(training.state.seconds / budget)
+
+
+def _finished(training: Training) -> bool:
+    used = _time_used(training)
+    return training.state.step >= training.recipe.optimisation.steps if used is None else used >= 1
+
+
+def _waited_enough(training: Training) -> bool:
+    patience = training.recipe.optimisation.patience
+    waited = training.group.told(training.state.best.waited)
+    return 0 < patience <= waited
+
+
+def _validate(training: Training) -> str:
+    """Validate the averaged network, add a row to the log, and say so in a few words."""
+    state, plan, task = training.state, training.recipe.optimisation, training.task
+    _check(state)
+    total = training.group.total(state.losses.clone())
+    loss = float(total[0]) / max(state.counted, 1)
+    state.losses.zero_()
+    state.counted = 0
+    if training.group.first:
+        state.measures = task.validate(state.averaged)
+        value = state.measures[task.measure]
+        if plan.patience:
+            state.best.see(value, state.step, state.averaged, min_gain=plan.min_gain)
+        measures = {f"validation_{name}": measure for name, measure in state.measures.items()}
+        add_row(training.run, {"step": state.step, "loss": loss, **measures, **_pace(training)})
+        return f"loss {loss:.3f}, validation {task.measure.replace('_', ' ')} {value:.2f}"
+    return ""
+
+
+def _pace(training: Training) -> dict[str, float]:
+    """Learning rate of the last step, time of training, and images per second since the last row."""
+    state, plan = training.state, training.recipe.optimisation
+    step, seconds = training.since
+    training.since = (state.step, state.seconds)
+    return {
+        "learning_rate": state.optimiser.param_groups[0]["lr"],
+        "seconds": state.seconds,
+        "images_per_second": (state.step - step) * plan.batch / max(state.seconds - seconds, 1e-9),
+    }
+
+
+def _checkpoint(training: Training) -> None:
+    state, group = training.state, training.group
+    _check(state)
+    if group.world > 1:  # the first process keeps the sum for all
+        total = group.total(state.losses.clone())
+        state.losses = total if group.first else torch.zeros_like(total)
+    if group.first:
+        state.save(training.run, training.recipe)
+
+
+def _batches(training: Training, workers: int) -> Iterator[Tensors]:
+    """This process's part of each batch from the present step on, on its device."""
+    device, state = training.group.device, training.state
+    last = training.recipe.optimisation.steps if training.budget is None else 1 << 62
+    loader: DataLoader[Arrays] = DataLoader(
+        training.task.batches(training.part),
         batch_size=None,
-        sampler=range(first, last),
+        sampler=range(state.step, last),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        pin_memory=device.type == "cuda",
     )
     for arrays in loader:
-        yield to_batch(arrays, device)
+        yield tuple(torch.as_tensor(a).to(device, torch.float32, non_blocking=True) for a in arrays)
 
 
-def estimate(state: State, noisy: Tensor) -> Tensor:
-    """Best estimate of the averaged network, x₀ = -v at pure noise."""
-    average = state.average.module.eval()
-    with torch.inference_mode():
-        output: Tensor = average(
-            torch.cat((torch.zeros_like(noisy), noisy), 1), torch.ones(1, device=noisy.device)
-        )
-    return -output
+@contextmanager
+def _memory(recipe: Recipe, group: Processes) -> Iterator[None]:
+    """Memory that runs out, in one sentence."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DiffuscopeError(
+            f"A batch of {recipe.optimisation.batch} patches of {recipe.data.patch} pixels does not fit into the "
+            f"memory of {group.device}; make the batch or the patch smaller (the last checkpoint, if any, is kept)."
+        ) from error
 
 
-def validate(state: State, batches: tuple[Batch, ...]) -> float:
-    """Mean gain in PSNR of the best estimate over the noisy patch, in dB, on images kept from training."""
-    gains = []
-    for batch in batches:
-        error = (estimate(state, batch.noisy) - batch.clean).square().mean((1, 2, 3))
-        gains.append(10 * torch.log10(batch.spread**2 / error))
-    return float(torch.cat(gains).mean())
-
-
-def _log(run: Path, step: int, loss: float, gain: float, rate: float) -> None:
-    path = run / LOG
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "loss", "validation_gain_db", "learning_rate"])
-        writer.writerow([step, f"{loss:.6g}", f"{gain:.4f}", f"{rate:.6g}"])
-
-
-def _write_model(
-    recipe: Recipe, state: State, batches: Batches, out: Path, *, seconds: float, steps: int
-) -> ModelCard:
-    """Store the averaged weights in half precision, with the card and an example."""
-    noisy = batches.validation[0].noisy[:1]
-    example = (noisy[0, 0].cpu().numpy(), estimate(state, noisy)[0, 0].cpu().numpy())
-    tensors = {name: t.half() for name, t in state.average.module.state_dict().items()}
-    network = state.network
-    assert isinstance(network, LocalUNet)
-    training = {
-        "data": recipe.card.data,
-        "recipe": recipe.name,
-        "steps": state.step,
-        "seed": recipe.optimisation.seed,
-        "device": str(noisy.device),
-        "machine": platform.machine(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "minutes_of_last_run": round(seconds / 60, 1),
-        "steps_of_last_run": steps,
-    }
-    card = ModelCard(
-        name=recipe.name,
-        title=recipe.card.title,
-        purpose=recipe.card.purpose,
-        task=recipe.task,
-        network=NetworkSpec("local-unet", network.config.to_dict()),
-        diffusion=DiffusionSpec(
-            "v",
-            ScheduleSpec("continuous-cosine", recipe.diffusion.shift),
-            steps=recipe.diffusion.sampling_steps,
-        ),
-        pixel_size=recipe.card.pixel_size,
-        limits=recipe.card.limits,
-        licence=recipe.card.licence,
-        citation=recipe.card.citation,
-        training=training,
-        metrics={"validation_gain_db": round(validate(state, batches.validation), 3)},
-    )
-    return write_folder(out, card, tensors, example=example)
+__all__ = ["LOG", "RECIPE_FILE", "Training", "train", "train_step", "training_job"]

@@ -88,6 +88,8 @@ class DiffusionSpec:
         Steps and number of averaged samples in the model's paper, for the mode ``as-published``.
     published_eta
         For papers that sample with DDIM: its η; ``None`` for the ancestral chain.
+    estimate_only
+        Whether it was trained at pure noise alone: it gives the best estimate and no samples.
     """
 
     prediction: Literal["epsilon", "v", "x0"]
@@ -100,6 +102,7 @@ class DiffusionSpec:
     published_steps: int | None = None
     published_samples: int = 1
     published_eta: float | None = None
+    estimate_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""What is kept from the training to validate on: whole files, for patches of one image are too much alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.files import PICTURE_SUFFIXES, TIFF_SUFFIXES
+from napari_diffuscope.training.recipe import ImageSource
+
+SUFFIXES = (*TIFF_SUFFIXES, ".npy", *PICTURE_SUFFIXES)
+T = TypeVar("T")
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Image files of a folder by name, hidden ones left out.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the folder is absent, may not be read, or holds none.
+    """
+    try:
+        found = sorted(
+            p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+        )
+    except OSError as error:
+        raise DiffuscopeError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise DiffuscopeError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
+    return found
+
+
+def expand(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
+    """Sources with each folder replaced by the files in it."""
+    return tuple(
+        replace(source, path=str(path))
+        for source in sources
+        for path in (image_files(Path(source.path)) if Path(source.path).is_dir() else [Path(source.path)])
+    )
+
+
+def keep_out(
+    sources: tuple[ImageSource, ...], *, share: float, seed: int
+) -> tuple[tuple[ImageSource, ...], tuple[ImageSource, ...]]:
+    """Sources to train on and to validate on: those that say so, or else a share of the files."""
+    named = tuple(source for source in sources if source.validation)
+    if named or not share:
+        return tuple(source for source in sources if not source.validation), named
+    if len(sources) < 2:
+        raise DiffuscopeError(
+            "Files cannot be split for validation where there is only one; add images or leave out validation_share."
+        )
+    training, kept = split(sources, share=share, seed=seed)
+    return tuple(training), tuple(kept)
+
+
+def split(items: Sequence[T], *, share: float, seed: int) -> tuple[list[T], list[T]]:
+    """Part of at least two items at random, decided by the seed: at least one on either side, order kept."""
+    count = min(max(round(share * len(items)), 1), len(items) - 1)
+    chosen = set(np.random.default_rng([seed, len(items)]).permutation(len(items))[:count].tolist())
+    return (
+        [item for index, item in enumerate(items) if index not in chosen],
+        [item for index, item in enumerate(items) if index in chosen],
+    )

@@ -1,0 +1,66 @@
+"""The log of a training, one row per validation."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from napari_diffuscope.errors import DiffuscopeError
+
+LOG = "log.csv"
+
+
+def add_row(folder: Path, values: Mapping[str, float | int]) -> None:
+    """Add a row, with a heading before the first one.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the disk is full.
+    """
+    path = folder / LOG
+    try:
+        lines = [] if path.exists() else [list(values)]
+        with path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(
+                [*lines, [_text(value) for value in values.values()]]
+            )
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def cut_back(folder: Path, step: int) -> None:
+    """Take out the rows after a step, which will be made again, and a last row that was cut short.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the disk is full.
+    """
+    path = folder / LOG
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    heading, *rows = [line for line in text.splitlines(keepends=True) if line.endswith("\n")] or [""]
+    kept = [row for row in rows if (number := row.split(",")[0]).isdigit() and int(number) <= step]
+    temporary = path.with_name(f".{LOG}.part")
+    try:
+        if not kept:
+            path.unlink()
+            return
+        temporary.write_text("".join([heading, *kept]), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _text(value: float | int) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def _unwritable(path: Path, error: OSError) -> DiffuscopeError:
+    return DiffuscopeError(
+        f"The log {path} cannot be written ({error.strerror}); the last checkpoint is kept: make room and resume."
+    )

@@ -1,0 +1,102 @@
+"""From a finished training to a model folder."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import napari_diffuscope
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.precision import Chosen
+from napari_diffuscope.training.processes import Processes
+from napari_diffuscope.training.recipe import Recipe
+from napari_diffuscope.training.state import State
+from napari_diffuscope.training.task import Task
+from napari_diffuscope.weights.card import ModelCard, NetworkSpec
+from napari_diffuscope.weights.folder import write_folder
+
+
+def finished_card(
+    task: Task, recipe: Recipe, state: State, *, network: NetworkSpec, made: dict[str, Any]
+) -> ModelCard:
+    """Card of a finished training: everything that is needed to repeat it.
+
+    Parameters
+    ----------
+    task, recipe, state
+        What was trained.
+    network
+        The network, with all its arguments.
+    made
+        Where and how: from :func:`circumstances`.
+    """
+    stopping = recipe.optimisation.patience > 0
+    training = {
+        **task.facts(),
+        "recipe": recipe.to_dict(),
+        "version": napari_diffuscope.__version__,
+        "seed": recipe.optimisation.seed,
+        "steps": state.step,
+        "weights_of_step": state.best.step if stopping else state.step,
+        "seconds": round(state.seconds, 1),
+        **made,
+    }
+    return replace(
+        task.card(),
+        network=network,
+        training=training,
+        metrics={f"validation_{name}": round(value, 4) for name, value in state.measures.items()},
+    )
+
+
+def circumstances(group: Processes, precision: Chosen) -> dict[str, Any]:
+    """Hardware and software of a training."""
+    return {
+        "device": group.device.type,
+        "hardware": hardware(group.device),
+        "processes": group.world,
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+        "torch": torch.__version__,
+    }
+
+
+def hardware(device: torch.device) -> str:
+    """Name of the GPU or processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write_model(out: Path, card: ModelCard, task: Task, network: nn.Module) -> ModelCard:
+    """Store averaged weights in half precision, with the card and an example, all or nothing.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the disk is full or the folder may not be written to; the checkpoint is there to resume.
+    """
+    from safetensors import SafetensorError
+
+    tensors = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+    try:
+        return write_folder(out, card, tensors, example=task.example(network))
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DiffuscopeError(
+            f"The model folder {out} cannot be written ({reason}); the checkpoint is kept: make room and resume."
+        ) from error
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
