@@ -7,6 +7,7 @@ import torch
 
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig, depth_to_space
 from napari_diffuscope.networks.magnitude import MPConv, mp_cat, mp_sum, silu, unit_filters
+from napari_diffuscope.networks.starlet import starlet
 
 
 def network(**changes: object) -> LocalUNet:
@@ -25,7 +26,8 @@ def test_the_starters_radius_is_within_64_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"widths": (8, 12), "encoder_blocks": (1, 1), "decoder_blocks": (2,)}]
+    "changes",
+    [{}, {"wavelets": 4}, {"widths": (8, 12), "encoder_blocks": (1, 1), "decoder_blocks": (2,)}],
 )
 def test_nothing_beyond_the_radius_matters_and_what_is_inside_does(changes: dict[str, object]) -> None:
     unet = network(**changes).double()
@@ -64,12 +66,41 @@ def test_one_level_for_a_batch_equals_one_each() -> None:
         )
 
 
-def test_the_result_does_not_depend_on_the_size_of_the_batch() -> None:
-    unet, x = network(), torch.randn(4, 2, 192, 192)
+@pytest.mark.parametrize("wavelets", [0, 4])
+def test_the_result_does_not_depend_on_the_size_of_the_batch(wavelets: int) -> None:
+    unet, x = network(wavelets=wavelets), torch.randn(4, 2, 192, 192)
     with torch.inference_mode():
         together = unet(x, torch.tensor([0.7]))
         alone = torch.cat([unet(one[None], torch.tensor([0.7])) for one in x])
     assert torch.equal(together, alone)
+
+
+def test_tiles_of_the_wavelet_path_are_bit_identical() -> None:
+    unet, x = network(wavelets=4), torch.randn(1, 2, 264, 232)
+    level = torch.tensor([0.7])
+    [radius, _], [stride, _] = unet.receptive_radius, unet.total_stride
+    halo = -(-radius // stride) * stride
+    with torch.inference_mode():
+        whole = unet(x, level)
+        part = unet(x[:, :, 72 - halo : 128 + halo, 80 - halo : 136 + halo], level)
+    assert torch.equal(part[:, :, halo:-halo, halo:-halo], whole[:, :, 72:128, 80:136])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_an_untrained_network_with_wavelets_returns_a_smoothed_measurement(dims: int) -> None:
+    torch.manual_seed(1)
+    config = LocalUNetConfig(
+        dims=dims, stem=(2,) * dims, widths=(8, 12), encoder_blocks=(1, 1), decoder_blocks=(1,), wavelets=2
+    )
+    unet = LocalUNet(config).eval()
+    torch.nn.init.zeros_(unet.out_gain)
+    torch.nn.init.zeros_(unet.factor_gain)
+    x = torch.randn(1, 2, *[16] * dims)
+    with torch.inference_mode():
+        estimate = -unet(x, torch.ones(1))
+        bands = starlet(x[:, 1:], 2)
+    expected = 0.5 * bands[:, 0] + 0.75 * bands[:, 1] + 0.875 * bands[:, 2]
+    torch.testing.assert_close(estimate[:, 0], expected)
 
 
 def test_classes_matter_and_are_asked_for() -> None:

@@ -74,7 +74,9 @@ def draw_noise(rng: np.random.Generator) -> NoiseModel:
     return _draw_correlation(rng, model) if rng.uniform() < 0.35 else model
 
 
-def noisy(clean01: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def noisy(
+    clean01: np.ndarray, model: NoiseModel, rng: np.random.Generator, *, target01: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """A noisy image and its noise-free expectation, in the same units and at equal blur.
 
     Parameters
@@ -83,21 +85,28 @@ def noisy(clean01: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> t
         (Y, X) float32, the clean image in relative units, 0 to about 1.
     model, rng
         Noise model and source of randomness.
+    target01
+        The image whose expectation is returned, where it is not the one that is exposed: a sharper one.
 
     Returns
     -------
     noisy, clean
         (Y, X) float32, both in counts (grey values where the model stretches to 8 bits).
     """
-    small = clean01 if model.enlarge is None else model.enlarge.reduce(clean01)
-    photons = model.exposure.photons(np.maximum(small, 0))
-    clean = model.camera.expected(photons)
+    photons = _photons(clean01, model)
+    clean = model.camera.expected(photons if target01 is None else _photons(target01, model))
     taken = _take(photons, model, rng)
     if model.enlarge is not None:
         clean, taken = (model.enlarge(image, clean01.shape) for image in (clean, taken))
     for step in model.steps:
         clean, taken = step(clean), step(taken)
     return _finish(taken, clean, model)
+
+
+def _photons(clean01: np.ndarray, model: NoiseModel) -> np.ndarray:
+    """Photons per pixel of the camera."""
+    small = clean01 if model.enlarge is None else model.enlarge.reduce(clean01)
+    return model.exposure.photons(np.maximum(small, 0))
 
 
 def noise_level(noisy: np.ndarray, clean: np.ndarray) -> float:

@@ -33,7 +33,9 @@ def texture_image(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     image = image - image.min()
     if rng.uniform() < 0.5:  # as in the dark field of a fluorescence image
         where = rough_field(rng, shape, max(shape) * rng.uniform(0.1, 0.5))
-        image = image * soft_step(where - np.quantile(where, rng.uniform(0.2, 0.8)), log_uniform(rng, 0.02, 0.4))
+        image = image * soft_step(
+            where - np.quantile(where, rng.uniform(0.2, 0.8)), log_uniform(rng, 0.02, 0.4)
+        )
     if rng.uniform() < 0.6:
         image = gaussian_filter(image, rng.uniform(0.3, 1.5))
     scaled: np.ndarray = (image / max(float(image.max()), 1e-6)).astype(np.float32)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.simulate.degrade import draw_noise, noisy
+from napari_diffuscope.simulate.spots import blurred_pair
 from napari_diffuscope.simulate.textures import texture_image
 from napari_diffuscope.training.clean import averaged_down
 
@@ -91,10 +92,23 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         as in use, the map knows more than the patch.
     seed
         Of everything.
+    blur
+        Narrowest and widest point spread function in pixels (full width at half maximum) to blur with; the target
+        then has half that width. ``None``: the target is at equal blur.
     """
 
-    def __init__(self, pool: CleanPool, *, batch: int, patch: int, size: int, seed: int) -> None:
+    def __init__(
+        self,
+        pool: CleanPool,
+        *,
+        batch: int,
+        patch: int,
+        size: int,
+        seed: int,
+        blur: tuple[float, float] | None = None,
+    ) -> None:
         self.pool, self.batch, self.patch, self.size, self.seed = pool, batch, patch, size, seed
+        self.blur = blur
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, number])
@@ -111,7 +125,10 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
 
     def _pair(self, rng: np.random.Generator) -> np.ndarray:
         image = self.pool.draw(rng, self.size, smallest=self.patch)
-        measured, truth = noisy(image, draw_noise(rng), rng)
+        target = None
+        if self.blur is not None:
+            image, target = blurred_pair(rng, image, narrowest=self.blur[0], widest=self.blur[1])
+        measured, truth = noisy(image, draw_noise(rng), rng, target01=target)
         line = intensity_from_planes([measured])
         both = np.stack([line.forward(measured), line.forward(truth)])
         # The map of a stack is not exactly that of a plane.
