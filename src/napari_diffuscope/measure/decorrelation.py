@@ -136,4 +136,7 @@ def _peak(radius: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     if len(places) == 0:
         return 0.0, 0.0
     place = int(places[np.argmax(curve[places])])
-    return float(radius[place]), float(curve[place])
+    before, here, after = curve[place - 1 : place + 2]
+    # the vertex of the parabola through three points, at most half a ring away
+    shift = (before - after) / (2 * (before - 2 * here + after))
+    return float(radius[place] + shift * (radius[place] - radius[place - 1])), float(here)
