@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.pair_folders import find_pairs
+from napari_diffuscope.training.pair_files import find_pairs
 from napari_diffuscope.training.recipe import (
     DEFAULT_VALIDATION_SHARE,
     Card,

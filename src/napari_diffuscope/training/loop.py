@@ -5,80 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.training.denoising import denoising_task, trained_network
-from napari_diffuscope.training.log import LOG, add_row, cut_back
-from napari_diffuscope.training.precision import Chosen, choose_precision, mixed
+from napari_diffuscope.training.denoising import trained_network
+from napari_diffuscope.training.denoising_data import denoising_task
+from napari_diffuscope.training.log import add_row, cut_back
+from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.result import circumstances, finished_card, write_model
 from napari_diffuscope.training.start import starting_network
-from napari_diffuscope.training.state import State, rate_at
-from napari_diffuscope.training.task import Arrays, Draw, Part, Task, Tensors
+from napari_diffuscope.training.state import State
+from napari_diffuscope.training.step import Training, check, is_finished, train_step
+from napari_diffuscope.training.task import Arrays, Task, Tensors
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec
 from napari_diffuscope.weights.folder import build_network
 
 RECIPE_FILE = "recipe.toml"
-LOOK_EVERY = 50
-"""Steps between looks at the loss on a GPU, which has to be waited for."""
-
-
-@dataclass
-class Training:
-    """A training under way.
-
-    Parameters
-    ----------
-    task, recipe, state
-        What is trained, how, and how far it is.
-    network
-        What is called in a step: the state's network, or that in a wrapper.
-    group, part
-        This process and its part of each batch.
-    precision, dropout
-        Of the network.
-    run
-        Folder of the checkpoint and the log.
-    """
-
-    task: Task
-    recipe: Recipe
-    state: State
-    network: nn.Module
-    group: Processes
-    part: Part
-    precision: Chosen
-    run: Path
-    dropout: bool = field(init=False)
-    since: tuple[int, float] = field(init=False)
-    """Step and seconds at the last row of the log."""
-
-    def __post_init__(self) -> None:
-        self.dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.state.network.modules())
-        self.since = (self.state.step, self.state.seconds)
-
-    @property
-    def budget(self) -> float | None:
-        """Seconds to train, where time decides instead of the number of steps."""
-        minutes = self.recipe.optimisation.time_budget_minutes
-        return None if minutes is None else 60 * minutes
-
-    def update(self, message: str = "") -> Update:
-        """How far it is, in steps or in seconds."""
-        if self.budget is None:
-            return Update(self.state.step, self.recipe.optimisation.steps, message)
-        total = max(round(self.budget), 1)
-        return Update(min(round(self.state.seconds), total), total, message)
 
 
 def training_job(
@@ -199,14 +149,14 @@ def train(
 def _steps(training: Training, workers: int) -> Job[None]:
     """All steps, with validation and checkpoints; closing it in between leaves a checkpoint."""
     state, plan = training.state, training.recipe.optimisation
-    if _finished(training) or _waited_enough(training):
+    if is_finished(training) or _waited_enough(training):
         return
     began = time.perf_counter()
     try:
         for batch in _batches(training, workers):
             train_step(training, batch)
             state.seconds += time.perf_counter() - began
-            last = _finished(training)
+            last = is_finished(training)
             if last or state.step % plan.validate_every == 0:
                 yield training.update(_validate(training))
                 last = last or _waited_enough(training)
@@ -222,48 +172,6 @@ def _steps(training: Training, workers: int) -> Job[None]:
         raise
 
 
-def train_step(training: Training, batch: Tensors) -> None:
-    """One step of the optimiser; its random numbers depend on the seed, the step and the place in the batch alone."""
-    state, plan, part = training.state, training.recipe.optimisation, training.part
-    rate = rate_at(state.step, plan, used=_time_used(training))
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    state.optimiser.zero_grad(set_to_none=True)
-    if training.dropout:
-        torch.manual_seed((plan.seed * 1_000_003 + state.step) * 1009 + training.group.rank)
-    with mixed(training.precision, training.group.device):
-        loss = training.task.loss(training.network, batch, Draw(plan.seed, state.step, part))
-    # The processes' gradients are averaged as if their parts were of the same size.
-    (loss * (part.share * training.group.world)).backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
-    state.losses += torch.stack((loss.detach() * part.share, norm.detach()))
-    state.counted += 1
-    if state.step % (LOOK_EVERY if state.losses.is_cuda else 1) == 0:
-        _check(state)
-    state.optimiser.step()
-    state.average.update_parameters(state.network)
-    state.step += 1
-
-
-def _check(state: State) -> None:
-    """Refuse to go on with losses or gradients that are no numbers."""
-    if not bool(torch.isfinite(state.losses).all()):
-        raise DiffuscopeError(
-            f"The loss is no number any more at step {state.step}; the last checkpoint is kept: lower the learning "
-            "rate."
-        )
-
-
-def _time_used(training: Training) -> float | None:
-    budget = training.budget
-    return None if budget is None else training.group.told(training.state.seconds / budget)
-
-
-def _finished(training: Training) -> bool:
-    used = _time_used(training)
-    return training.state.step >= training.recipe.optimisation.steps if used is None else used >= 1
-
-
 def _waited_enough(training: Training) -> bool:
     patience = training.recipe.optimisation.patience
     waited = training.group.told(training.state.best.waited)
@@ -273,7 +181,7 @@ def _waited_enough(training: Training) -> bool:
 def _validate(training: Training) -> str:
     """Validate the averaged network, add a row to the log, and say so in a few words."""
     state, plan, task = training.state, training.recipe.optimisation, training.task
-    _check(state)
+    check(state)
     total = training.group.total(state.losses.clone())
     loss = float(total[0]) / max(state.counted, 1)
     state.losses.zero_()
@@ -303,7 +211,7 @@ def _pace(training: Training) -> dict[str, float]:
 
 def _checkpoint(training: Training) -> None:
     state, group = training.state, training.group
-    _check(state)
+    check(state)
     if group.world > 1:  # the first process keeps the sum for all
         total = group.total(state.losses.clone())
         state.losses = total if group.first else torch.zeros_like(total)
@@ -339,6 +247,3 @@ def _memory(recipe: Recipe, group: Processes) -> Iterator[None]:
             f"A batch of {recipe.optimisation.batch} patches of {recipe.data.patch} pixels does not fit into the "
             f"memory of {group.device}; make the batch or the patch smaller (the last checkpoint, if any, is kept)."
         ) from error
-
-
-__all__ = ["LOG", "RECIPE_FILE", "Training", "train", "train_step", "training_job"]

@@ -14,14 +14,9 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import IntensityMap, measure_intensities
-from napari_diffuscope.training.kept_out import image_files, split
+from napari_diffuscope.training.pair_files import Pair, find_pairs
 from napari_diffuscope.training.recipe import DEFAULT_VALIDATION_SHARE, Data
 from napari_diffuscope.training.task import Arrays
-
-LOW_NAMES = ("low", "low_padded")
-HIGH_NAMES = ("high", "high_registered")
-TRAINING_NAMES = ("train",)
-VALIDATION_NAMES = ("validate", "validation", "val")
 
 LIKE = (0.7, 1.4)
 """Slopes between which low and high are taken to have the same units."""
@@ -36,14 +31,6 @@ COARSE = 4
 """Edge in pixels of the blocks that are compared, to average noise and small shifts out."""
 
 Match = Literal["same", "percentiles", "fit"]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two files of equal name."""
-
-    low: Path
-    high: Path
 
 
 @dataclass(frozen=True)
@@ -139,40 +126,6 @@ def read_pairs(data: Data, *, seed: int) -> Pairs:
         "match": match,
     }
     return Pairs(list(chain(*first)), list(chain(*rest)), notes, facts)
-
-
-def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to train on and to validate on; none of the latter where there is only one file.
-
-    ``folder`` holds ``high`` (or ``high_registered``) and ``low`` (or ``low_padded``), or ``train`` and
-    ``validate`` with these; a folder ``test`` is left alone.
-    """
-    train = _sub_folder(folder, TRAINING_NAMES)
-    pairs = _pairs(train or folder)
-    if train is not None and (validate := _sub_folder(folder, VALIDATION_NAMES)) is not None:
-        return pairs, _pairs(validate)
-    if len(pairs) == 1:
-        return pairs, []
-    return split(pairs, share=share, seed=seed)
-
-
-def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
-
-
-def _pairs(folder: Path) -> list[Pair]:
-    low, high = _sub_folder(folder, LOW_NAMES), _sub_folder(folder, HIGH_NAMES)
-    if low is None or high is None:
-        raise DiffuscopeError(
-            f"{folder} holds no pairs: put the images into its folders 'low' and 'high', under equal names."
-        )
-    lows, highs = ({path.name: path for path in image_files(place)} for place in (low, high))
-    if alone := sorted(set(lows) ^ set(highs)):
-        raise DiffuscopeError(
-            f"{len(alone)} images in {folder} have no partner of the same name, {alone[0]!r} first; "
-            "add the missing ones or take these out."
-        )
-    return [Pair(lows[name], highs[name]) for name in lows]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Pairs of files with equal names in folders, and which of them are kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.kept_out import image_files, split
+
+LOW_NAMES = ("low", "low_padded")
+HIGH_NAMES = ("high", "high_registered")
+TRAINING_NAMES = ("train",)
+VALIDATION_NAMES = ("validate", "validation", "val")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two files of equal name."""
+
+    low: Path
+    high: Path
+
+
+def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Pairs to train on and to validate on; none of the latter where there is only one file.
+
+    ``folder`` holds ``high`` (or ``high_registered``) and ``low`` (or ``low_padded``), or ``train`` and
+    ``validate`` with these; a folder ``test`` is left alone.
+    """
+    train = _sub_folder(folder, TRAINING_NAMES)
+    pairs = _pairs(train or folder)
+    if train is not None and (validate := _sub_folder(folder, VALIDATION_NAMES)) is not None:
+        return pairs, _pairs(validate)
+    if len(pairs) == 1:
+        return pairs, []
+    return split(pairs, share=share, seed=seed)
+
+
+def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def _pairs(folder: Path) -> list[Pair]:
+    low, high = _sub_folder(folder, LOW_NAMES), _sub_folder(folder, HIGH_NAMES)
+    if low is None or high is None:
+        raise DiffuscopeError(
+            f"{folder} holds no pairs: put the images into its folders 'low' and 'high', under equal names."
+        )
+    lows, highs = ({path.name: path for path in image_files(place)} for place in (low, high))
+    if alone := sorted(set(lows) ^ set(highs)):
+        raise DiffuscopeError(
+            f"{len(alone)} images in {folder} have no partner of the same name, {alone[0]!r} first; "
+            "add the missing ones or take these out."
+        )
+    return [Pair(lows[name], highs[name]) for name in lows]
