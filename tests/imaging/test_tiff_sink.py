@@ -16,7 +16,7 @@ import tifffile
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.tiff import TiffSink, read_image, read_record, sink, write_image
+from napari_diffuscope.imaging.tiff import TiffSink, blank, read_image, read_record, write_image
 
 LAYOUTS = [
     ("YX", (5, 7)),
@@ -282,7 +282,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, options, sentenc
 
 
 def test_large_files_are_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(sink, "CLASSIC_LIMIT", 10_000)
+    monkeypatch.setattr(blank, "CLASSIC_LIMIT", 10_000)
     for count, big in ((2, False), (20, True)):
         with TiffSink(tmp_path / "a.tif", shape=(count, 10, 10), axes="TYX", record={}) as file:
             file[...] = 3

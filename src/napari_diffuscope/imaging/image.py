@@ -38,6 +38,8 @@ class Image:
         One unit per axis, ``"pixel"`` where unknown.
     name, source
         What to call it, and the file it came from, if any.
+    translate
+        Position of the centre of the first pixel along each axis, in ``units``; zeros where unknown.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Image:
     units: tuple[str, ...] = ()
     name: str = "image"
     source: str | None = None
+    translate: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)
@@ -60,8 +63,13 @@ class Image:
             raise DiffuscopeError(f"The axes {axes!r} do not end in YX; use Image.wrap to reorder them.")
         scale = tuple(float(step) for step in self.scale) or (1.0,) * dimensions
         units = tuple(str(unit) for unit in self.units) or ("pixel",) * dimensions
+        translate = tuple(float(start) for start in self.translate) or (0.0,) * dimensions
         _check_scale(scale, units, axes)
-        for key, value in (("axes", axes), ("scale", scale), ("units", units)):
+        if len(translate) != dimensions:
+            raise DiffuscopeError(
+                f"The translate {translate} does not fit the axes {axes}; give one value per axis."
+            )
+        for key, value in (("axes", axes), ("scale", scale), ("units", units), ("translate", translate)):
             object.__setattr__(self, key, value)
 
     @property
@@ -137,6 +145,7 @@ class Image:
         rgb: RGB = "luminance",
         name: str = "image",
         source: str | None = None,
+        translate: Sequence[float] | None = None,
     ) -> Image:
         """Make an image of anything that holds pixels, reading none of them.
 
@@ -156,6 +165,8 @@ class Image:
             stored, or its three ``"channels"`` become the axis C. Alpha is left out.
         name, source
             What to call it, and the file it came from.
+        translate
+            Position of the first pixel, one per letter of ``axes`` as for the scale.
 
         Raises
         ------
@@ -163,10 +174,11 @@ class Image:
             As for `Image`; also if the levels of a multiscale image or the number of colours make no sense.
         """
         if isinstance(data, cls):
-            if axes is None and scale is None and units is None:
+            if axes is None and scale is None and units is None and translate is None:
                 return data
             if axes is None:
                 axes, scale, units = data.axes, scale or data.scale, units or data.units
+                translate = translate or data.translate
             data = data.data
         array = full_resolution(data)
         _check_pixels(array)
@@ -174,6 +186,7 @@ class Image:
         letters = _axes.checked_axes(letters, len(array.shape), allowed=_axes.LETTERS + _axes.SAMPLES)
         steps = _along(letters, scale, 1.0, "scale")
         kinds = _along(letters, units, "pixel", "units")
+        starts = _along(letters, translate, 0.0, "translate")
         array, letters = _planes_last(array, letters, rgb)
         return cls(
             array,
@@ -182,6 +195,7 @@ class Image:
             units=tuple(str(kinds.get(letter, "pixel")) for letter in letters),
             name=name,
             source=source,
+            translate=tuple(float(starts.get(letter, 0.0)) for letter in letters),
         )
 
 

@@ -139,6 +139,13 @@ class AxisView(_LazyArray):
         return block.transpose([read.index(axis) for axis in kept])
 
 
+def base_array(data: ArrayLike) -> ArrayLike:
+    """The array that a view, or a view of a view, looks at in the end."""
+    while isinstance(data, AxisView | LuminanceView):
+        data = data._data
+    return data
+
+
 class LuminanceView(_LazyArray):
     """Luminance of an array whose last axis holds red, green, blue and maybe alpha, which is left out.
 

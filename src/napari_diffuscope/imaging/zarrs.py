@@ -47,15 +47,25 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
         raise DiffuscopeError(f"There is no folder {str(path)!r}; check the path.")
     with reading(path, KIND):
         node = _opened(zarr, path)
-        array, names, scale, units = _image_of(node, path)
+        array, names, scale, units, translate = _image_of(node, path)
     if names is None or (axes is not None and len(axes) == len(array.shape)):
         view, letters = array, axes
     else:
         kept, found = known_axes(names, array.shape)
         view, letters = _kept(array, kept), axes or found
         scale, units = [scale[place] for place in kept], [units[place] for place in kept]
+        translate = [translate[place] for place in kept]
     name = path.stem.removesuffix(".ome")
-    return Image.wrap(view, letters, scale=scale, units=units, rgb=rgb, name=name, source=str(path))
+    return Image.wrap(
+        view,
+        letters,
+        scale=scale,
+        units=units,
+        rgb=rgb,
+        name=name,
+        source=str(path),
+        translate=translate,
+    )
 
 
 def _opened(zarr: Any, path: Path) -> Any:
@@ -72,8 +82,8 @@ def _kept(array: ArrayLike, kept: Sequence[int]) -> ArrayLike:
     return AxisView(array, kept, fixed=fixed)
 
 
-_Described = tuple[ArrayLike, list[str] | None, list[float], list[str]]
-"""An array, the names of its axes if known, its scale and units."""
+_Described = tuple[ArrayLike, list[str] | None, list[float], list[str], list[float]]
+"""An array, the names of its axes if known, its scale, units and translate."""
 
 
 def _image_of(node: Any, path: Path) -> _Described:
@@ -100,7 +110,8 @@ def _plain(array: Any) -> _Described:
     dimensions = len(array.shape)
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
     known = names is not None and all(str(name).upper() in tuple(LETTERS + SAMPLES) for name in names)
-    return array, list(names) if known else None, [1.0] * dimensions, ["pixel"] * dimensions
+    ones, zeros = [1.0] * dimensions, [0.0] * dimensions
+    return array, list(names) if known else None, ones, ["pixel"] * dimensions, zeros
 
 
 def _multiscale(group: Any, metadata: Mapping[str, Any]) -> _Described:
@@ -110,13 +121,17 @@ def _multiscale(group: Any, metadata: Mapping[str, Any]) -> _Described:
     dimensions = len(array.shape)
     # Before version 0.3 the axes were not written: there were always these five.
     axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in metadata.get("axes", "tczyx")]
-    scale = [1.0] * dimensions
+    scale, translate = [1.0] * dimensions, [0.0] * dimensions
     for transforms in (best.get("coordinateTransformations"), metadata.get("coordinateTransformations")):
-        scale = [old * new for old, new in zip(scale, _scale_of(transforms or (), dimensions), strict=True)]
+        sizes = _values_of("scale", transforms or (), [1.0] * dimensions)
+        starts = _values_of("translation", transforms or (), [0.0] * dimensions)
+        scale = [old * new for old, new in zip(scale, sizes, strict=True)]
+        translate = [old * new + start for old, new, start in zip(translate, sizes, starts, strict=True)]
     units = [unit_name(axis.get("unit") or "pixel") for axis in axes]
-    return array, [str(axis["name"]) for axis in axes], scale, units
+    return array, [str(axis["name"]) for axis in axes], scale, units, translate
 
 
-def _scale_of(transforms: Iterable[Mapping[str, Any]], dimensions: int) -> list[float]:
-    scales = [transform["scale"] for transform in transforms if transform.get("type") == "scale"]
-    return [float(size) for size in scales[0]] if scales else [1.0] * dimensions
+def _values_of(kind: str, transforms: Iterable[Mapping[str, Any]], default: list[float]) -> list[float]:
+    """Numbers of the first transformation of a kind, ``"scale"`` or ``"translation"``."""
+    found = [transform[kind] for transform in transforms if transform.get("type") == kind]
+    return [float(value) for value in found[0]] if found else default

@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.axes import known_axes
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.tiff.metadata import calibration
-from napari_diffuscope.imaging.views import AxisView, full_index
+from napari_diffuscope.imaging.views import AxisView, FullIndex, full_index
 
 KIND = "TIFF"
 DESCRIPTION = 270
@@ -48,6 +48,11 @@ class TiffPages:
         self._leading = self._leading_axes()
         self._check_length(tif.filehandle.size)
 
+    @property
+    def contiguous(self) -> bool:
+        """Whether the pixels lie one after the other in the file, so that a part of a plane can be read."""
+        return self._offset is not None
+
     def _leading_axes(self) -> int:
         """Number of axes that count pages: all but those that one page holds."""
         if self._offset is not None:  # one after the other in the file: any piece can be read
@@ -70,7 +75,8 @@ class TiffPages:
             [part] if isinstance(part, int) else range(part.start, part.stop, part.step) for part in leading
         ]
         with self._lock, reading(self._path, KIND), self._opened():
-            pages = [self._page(place)[inside] for place in product(*choices)]
+            # Copies: a view of a small part would keep the whole page in memory.
+            pages = [np.array(self._part(place, inside)) for place in product(*choices)]
         if not pages:
             empty = np.empty((0, *self.shape[self._leading :]), self.dtype)
             return empty[(slice(None), *inside)].reshape(_lengths(leading) + _lengths(inside))
@@ -86,20 +92,28 @@ class TiffPages:
         finally:
             handle.close()
 
-    def _page(self, place: Sequence[int]) -> np.ndarray:
+    def _part(self, place: Sequence[int], inside: FullIndex) -> np.ndarray:
+        """A part of a page."""
         shape = self.shape[self._leading :]
         number = int(np.ravel_multi_index(place, self.shape[: self._leading])) if place else 0
-        if self._offset is not None:
-            return self._piece(self._offset, number, shape)
+        if self._offset is None:
+            return self._page(number).reshape(shape)[inside]
+        rows = inside[0] if isinstance(inside[0], slice) else slice(inside[0], inside[0] + 1)
+        start = number * prod(shape) + rows.start * prod(shape[1:])
+        piece = self._piece(self._offset, start, (max(rows.stop - rows.start, 0), *shape[1:]))
+        return piece[(slice(None, None, rows.step) if isinstance(inside[0], slice) else 0, *inside[1:])]
+
+    def _page(self, number: int) -> np.ndarray:
         page = self._series[number]
         if page is None:
             raise ValueError(f"page {number} is missing")
         pixels: np.ndarray = self._decoded(page)
-        return pixels.reshape(shape)
+        return pixels
 
-    def _piece(self, offset: int, number: int, shape: tuple[int, ...]) -> np.ndarray:
+    def _piece(self, offset: int, start: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Pixels from the ``start``-th of the image on."""
         handle, count = self._tif.filehandle, prod(shape)
-        handle.seek(offset + number * count * self.dtype.itemsize)
+        handle.seek(offset + start * self.dtype.itemsize)
         data = handle.read(count * self.dtype.itemsize)
         return np.frombuffer(data, self._stored, count).astype(self.dtype, copy=False).reshape(shape)
 

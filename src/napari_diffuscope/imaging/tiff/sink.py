@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,15 +17,9 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.image import ArrayLike, Image
+from napari_diffuscope.imaging.tiff.blank import check_room, create_blank, put_record
 from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, plane_axes, stored_type
-from napari_diffuscope.imaging.tiff.metadata import with_record
 from napari_diffuscope.imaging.views import FullIndex, full_index
-
-CLASSIC_LIMIT = 2**32 - 2**26
-"""Bytes of pixels from which on the file is a BigTIFF; the rest is for tags."""
-
-PLANE_TAGS = 512
-"""More than the bytes that the tags of one plane take."""
 
 
 class TiffSink:
@@ -82,43 +75,11 @@ class TiffSink:
         self._part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.part")
         self._done = False
         metadata = ome_metadata(self.axes, scale, units, description, self.path)
-        self._check_room()
+        check_room(self.path, self._bytes)
         with writing(self.path):
             self._file: BinaryIO = self._part.open("w+b")
         with self._or_nothing():
-            self._offset = self._create(metadata)
-
-    def _check_room(self) -> None:
-        with writing(self.path):
-            free = shutil.disk_usage(self.path.parent).free
-        if self._bytes > free:
-            raise DiffuscopeError(
-                f"{str(self.path)!r} needs {self._bytes / 1e9:.1f} GB, but only {free / 1e9:.1f} GB "
-                "of the disk are free; choose another folder or make room."
-            )
-
-    def _create(self, metadata: dict[str, Any]) -> int:
-        """Write all tags and leave a hole for the pixels; returns where they begin."""
-        import tifffile
-
-        planes = prod(self.shape[:-2])
-        tifffile.imwrite(
-            self._file,
-            shape=self.shape,
-            dtype=self.dtype,
-            bigtiff=self._bytes + planes * PLANE_TAGS > CLASSIC_LIMIT,
-            byteorder="<",
-            ome=True,
-            photometric="minisblack",
-            metadata=metadata,
-            software="napari-diffuscope",
-        )
-        self._file.seek(0)
-        with tifffile.TiffFile(self._file) as tif:
-            first, last = (tif.pages[number].dataoffsets[0] for number in (0, planes - 1))
-        if last - first != (planes - 1) * self._plane_bytes:
-            raise RuntimeError(f"The planes of {self.path} do not lie one after the other.")
-        return int(first)
+            self._offset = create_blank(self._file, self.shape, self.dtype, metadata)
 
     def __setitem__(self, index: Any, values: Any) -> None:
         """Write pixels: any integers and slices, though whole planes are written fastest."""
@@ -169,19 +130,11 @@ class TiffSink:
                 self._put(tuple(place), 0, self._blank())
             self._file.flush()
             if self.record is not None:
-                self._add_record(self.record)
+                put_record(self._file, self.record)
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self._part, self.path)
         self._done = True
-
-    def _add_record(self, record: Mapping[str, Any]) -> None:
-        import tifffile
-
-        self._file.seek(0)
-        with tifffile.TiffFile(self._file) as tif:
-            text = with_record(tif.ome_metadata or "", record)
-            tif.pages[0].tags["ImageDescription"].overwrite(text.encode())
 
     def abort(self) -> None:
         """Delete what was written; nothing appears under the name. Does nothing after `close`."""

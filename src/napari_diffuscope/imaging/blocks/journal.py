@@ -1,0 +1,142 @@
+"""A list of finished work that survives being killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from napari_diffuscope.errors import DiffuscopeError
+
+
+class Journal:
+    """A file of JSON lines: a header, then one line for each piece of finished work.
+
+    A line counts once its newline is on the disk. What follows a torn or damaged line does not count and is cut
+    off, so that the work that it told of is done again. The file is locked while it is open.
+
+    Parameters
+    ----------
+    path
+        The file; created with ``header`` if it holds none.
+    header
+        What a new journal begins with.
+
+    Raises
+    ------
+    DiffuscopeError
+        If another process has the journal open.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        self.path = path
+        self._file: BinaryIO = path.open("a+b")
+        try:
+            _lock(self._file, path)
+            lines = self._intact()
+            if not lines:
+                self._append(dict(header))
+                sync_folder(path.parent)
+                lines = [dict(header)]
+        except BaseException:
+            self._file.close()
+            raise
+        self.header: dict[str, Any] = lines[0]
+        self._done = {(str(line[0]), int(line[1])) for line in lines[1:]}
+
+    def _intact(self) -> list[Any]:
+        """The lines up to the first damaged one, which is cut off with all that follows."""
+        self._file.seek(0)
+        lines: list[Any] = []
+        end = 0
+        for raw in self._file:
+            line = _parsed(raw, first=not lines)
+            if line is None:
+                break
+            lines.append(line)
+            end += len(raw)
+        self._file.truncate(end)
+        return lines
+
+    def _append(self, line: Any) -> None:
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def restart(self, header: Mapping[str, Any]) -> None:
+        """Forget everything and begin with another header."""
+        self._file.truncate(0)
+        self._append(dict(header))
+        self.header, self._done = dict(header), set()
+
+    def add(self, kind: str, index: int = 0) -> None:
+        """Note a piece of work as finished; it is on the disk when this returns."""
+        if not self.has(kind, index):
+            self._append([kind, index])
+            self._done.add((kind, index))
+
+    def has(self, kind: str, index: int = 0) -> bool:
+        """Whether that piece of work is finished."""
+        return (kind, index) in self._done
+
+    def count(self, kind: str) -> int:
+        """How many pieces of that kind are finished."""
+        return sum(found == kind for found, _ in self._done)
+
+    def close(self) -> None:
+        """Close the file, which unlocks it."""
+        self._file.close()
+
+
+def _parsed(raw: bytes, *, first: bool) -> Any:
+    """A line of the journal, or ``None`` for a damaged one."""
+    if not raw.endswith(b"\n"):
+        return None
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return None
+    if first:
+        return line if isinstance(line, dict) else None
+    fits = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str) and isinstance(line[1], int)
+    return line if fits else None
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Lock the file against other processes; the system unlocks it when this one ends, however it ends."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(2**30)  # beyond the text, which others may read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:
+        raise DiffuscopeError(
+            f"{str(path.parent)!r} is being written by another process; wait for it or choose another name."
+        ) from error
+    except OSError:  # a file system without locks, as some network drives: then nothing guards it
+        return
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk; Windows does that by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,214 @@
+"""Parts of images, reading no more than is needed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import LETTERS, order_of
+from napari_diffuscope.imaging.blocks.plan import Block
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.tiff.reading import TiffPages
+from napari_diffuscope.imaging.tiles import Box, reflect_index
+from napari_diffuscope.imaging.views import AxisView, base_array
+
+CACHE_BYTES = 512 * 2**20
+"""Most bytes of decoded planes that are kept."""
+
+
+class PlaneCache:
+    """Decoded planes of an image, so that neighbouring blocks do not decode the same plane again.
+
+    Those used last stay. Where the planes of one block alone are too many, the first of them stay: else each
+    would be dropped just before the next block wants it again.
+
+    Parameters
+    ----------
+    image
+        The image.
+    most_bytes
+        Most bytes kept.
+    """
+
+    def __init__(self, image: Image, most_bytes: int = CACHE_BYTES) -> None:
+        self._image = image
+        plane_bytes = prod(image.plane_shape) * image.dtype.itemsize
+        self._room = most_bytes // plane_bytes
+        self._planes: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
+        self.reads = 0
+
+    def plane(self, place: tuple[int, ...], wanted: Box) -> np.ndarray:
+        """Pixels of a plane as they are stored, not to be changed.
+
+        Parameters
+        ----------
+        place
+            Its index in the leading axes.
+        wanted
+            Leading axes of the block that is being read; other planes are dropped first.
+        """
+        if place in self._planes:
+            self._planes.move_to_end(place)
+            return self._planes[place]
+        self.reads += 1
+        pixels = np.asarray(self._image.data[(*place, slice(None), slice(None))])
+        if self._make_room(wanted):
+            self._planes[place] = pixels
+        return pixels
+
+    def _make_room(self, wanted: Box) -> bool:
+        if len(self._planes) < self._room:
+            return True
+        for old in self._planes:
+            if not all(part.start <= at < part.stop for at, part in zip(old, wanted, strict=True)):
+                del self._planes[old]
+                return True
+        return False
+
+
+def read_block(image: Image, region: Sequence[slice], *, cache: PlaneCache | None = None) -> np.ndarray:
+    """Pixels of a part of an image.
+
+    numpy, dask and Zarr arrays and uncompressed TIFF files are read where they lie. Compressed TIFF files are
+    decoded plane by plane, so that memory holds one plane beside the result.
+
+    Parameters
+    ----------
+    image
+        The image.
+    region
+        A slice per axis, inside the image.
+    cache
+        Of this image, for many blocks of one compressed file.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, in the units stored; the caller's own.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the region is empty or not inside the image, or the file cannot be read.
+    """
+    box = _inside(image, region)
+    with np.errstate(over="ignore"):  # beyond float32 a value becomes infinite, as when planes are read
+        if not _decodes(image):
+            return np.array(image.data[box], dtype=np.float32, order="C")
+        cache = cache or PlaneCache(image, 0)
+        found = np.empty([part.stop - part.start for part in box], np.float32)
+        leading, inside = box[:-2], box[-2:]
+        for place in product(*(range(part.start, part.stop) for part in leading)):
+            here = tuple(at - part.start for at, part in zip(place, leading, strict=True))
+            found[here] = cache.plane(place, leading)[inside]
+    return found
+
+
+class BlockReader:
+    """Reads the input of one block after another; call it with a block.
+
+    Parameters
+    ----------
+    image
+        The input.
+    cache_bytes
+        Most bytes of decoded planes that are kept, where planes have to be decoded whole.
+    """
+
+    def __init__(self, image: Image, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self.image = image
+        self._cache = PlaneCache(image, cache_bytes) if _decodes(image) else None
+
+    @property
+    def plane_reads(self) -> int:
+        """How many planes were decoded, for those who want to know whether the cache is large enough."""
+        return self._cache.reads if self._cache else 0
+
+    def __call__(self, block: Block) -> np.ndarray:
+        """The window of a block, float32; what overhangs the image is mirrored without repeating its border."""
+        rows = [
+            reflect_index(start, stop, size)
+            for (start, stop), size in zip(block.window, self.image.shape, strict=True)
+        ]
+        region = [slice(int(row.min()), int(row.max()) + 1) for row in rows]
+        found = read_block(self.image, region, cache=self._cache)
+        if found.shape == block.window_shape and not any(map(any, block.padding)):
+            return found
+        mirrored: np.ndarray = found[
+            np.ix_(*(row - part.start for row, part in zip(rows, region, strict=True)))
+        ]
+        return mirrored
+
+
+def _decodes(image: Image) -> bool:
+    """Whether a part of a plane costs as much as the whole plane."""
+    base = base_array(image.data)
+    return isinstance(base, TiffPages) and not base.contiguous
+
+
+def _inside(image: Image, region: Sequence[slice]) -> Box:
+    box = tuple(slice(part.start or 0, size if part.stop is None else part.stop, part.step)
+                for part, size in zip(region, image.shape, strict=False))  # fmt: skip
+    fits = len(region) == len(image.shape) and all(
+        part.step in (None, 1) and 0 <= part.start < part.stop <= size
+        for part, size in zip(box, image.shape, strict=True)
+    )
+    if not fits:
+        raise DiffuscopeError(
+            f"The region {tuple(region)} is empty or not inside {image.name!r} of shape {image.shape}; "
+            "choose one that is inside."
+        )
+    return box
+
+
+def in_standard_order(image: Image) -> Image:
+    """The image with its axes in the order ``TCZYX``, as files written by blocks need it; reads nothing."""
+    target = "".join(sorted(image.axes, key=LETTERS.index))
+    if target == image.axes:
+        return image
+    order = order_of(image.axes, target)
+    return Image(
+        AxisView(image.data, order),
+        target,
+        scale=tuple(image.scale[axis] for axis in order),
+        units=tuple(image.units[axis] for axis in order),
+        name=image.name,
+        source=image.source,
+        translate=tuple(image.translate[axis] for axis in order),
+    )
+
+
+def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
+    """What tells one input from another, JSON-able, for the identity of an output.
+
+    A file is known by its path, size and time of change (a Zarr folder by those of its metadata), an array by a
+    checksum of up to ``most_planes`` planes spread over it.
+
+    Parameters
+    ----------
+    image
+        The input.
+    most_planes
+        Planes of an array to look at.
+    """
+    found: dict[str, Any] = {"shape": image.shape, "axes": image.axes, "dtype": str(image.dtype)}
+    found |= {"scale": image.scale, "units": image.units, "translate": image.translate}
+    if image.source is not None and Path(image.source).exists():
+        path = Path(image.source).resolve()
+        names = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+        files = [path, *(path / name for name in names if path.is_dir() and (path / name).exists())]
+        stamps = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
+        return found | {"file": str(path), "stamps": stamps}
+    places = np.unique(np.linspace(0, image.plane_count - 1, most_planes).round().astype(int))
+    digest = sha256()
+    for flat in places:
+        digest.update(image.read_plane(int(flat)).tobytes())
+    return found | {"planes": digest.hexdigest()}

@@ -1,0 +1,146 @@
+"""OME-Zarr images written by blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.blocks.journal import sync_file, sync_folder
+from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes, plan_levels
+from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.sink import BlockSink
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.tiles import Box
+from napari_diffuscope.jobs import Job, Update
+
+RECORD_KEY = "napari-diffuscope"
+"""Key of the record in the attributes of the image's group."""
+
+# zarr writes a shard under such a name and renames it; one is left where it was killed in between.
+_LEFTOVERS = "*.partial"
+
+
+class OmeZarrSink(BlockSink):
+    """An OME-Zarr 0.5 image (Zarr 3, sharded) that takes blocks and gets a pyramid at the end.
+
+    Every shard is written whole, under a temporary name, and renamed: at any time a shard is either complete or
+    not there. The pyramid is made shard by shard and can be interrupted like the blocks. Memory is bounded by a
+    few blocks, whatever the size of the image.
+
+    Parameters are those of `BlockSink`.
+    """
+
+    def _create(self) -> None:
+        import zarr
+        from zarr.codecs import BloscCodec
+
+        attributes = {"ome": ome_attributes(self.spec, self.levels)}
+        group = zarr.create_group(self._partial.data, zarr_format=3, attributes=attributes)
+        for number, level in enumerate(self.levels):
+            group.create_array(
+                str(number),
+                shape=level.shape,
+                dtype=self.spec.dtype,
+                chunks=level.layout.chunk,
+                shards=level.layout.shard,
+                compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
+                fill_value=0,
+                dimension_names=list(self.spec.axes.lower()),
+            )
+
+    def _open(self) -> None:
+        import zarr
+
+        for left in self._partial.data.rglob(_LEFTOVERS):
+            left.unlink()
+        self._arrays: list[Any] = [
+            zarr.open_array(self._partial.data / str(number), mode="r+") for number in range(len(self.levels))
+        ]
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The resolutions that the image has when it is finished."""
+        return plan_levels(self.spec, self.layout, most_bytes=self._most_bytes)
+
+    @property
+    def finishing_steps(self) -> int:
+        """Number of updates that `finishing` gives: shards of the coarser levels."""
+        return sum(len(_shards(level)) for level in self.levels[1:])
+
+    def _write(self, region: Box, values: np.ndarray) -> None:
+        lengths = tuple(part.stop - part.start for part in region)
+        for shard in BlockPlan(lengths, self.layout.shard):
+            place = tuple(
+                slice(first.start + part.start, first.start + part.stop)
+                for first, part in zip(region, shard.region, strict=True)
+            )
+            self._put(0, place, values[shard.region])
+
+    def _put(self, level: int, place: Box, values: np.ndarray) -> None:
+        """Write one shard and wait until it is on the disk."""
+        array = self._arrays[level]
+        array[place] = values
+        corner = tuple(
+            part.start // edge for part, edge in zip(place, self.levels[level].layout.shard, strict=True)
+        )
+        file = self._partial.data / str(level) / array.metadata.encode_chunk_key(corner)
+        if file.exists():  # there is none for a shard of zeros
+            sync_file(file)
+            sync_folder(file.parent)
+
+    def _levels(self) -> Job[None]:
+        done, total = 0, self.finishing_steps
+        for number in range(1, len(self.levels)):
+            kind = f"level {number}"
+            for shard in _shards(self.levels[number]):
+                if not self._partial.journal.has(kind, shard.index):
+                    with writing(self.path):
+                        self._put(number, shard.region, self._reduced(number, shard))
+                        self._partial.journal.add(kind, shard.index)
+                done += 1
+                yield Update(done, total, message="Making the coarser levels." if done == 1 else "")
+
+    def _reduced(self, number: int, shard: Block) -> np.ndarray:
+        """A shard of a coarser level, read chunk by chunk from the level before it."""
+        level, finer = self.levels[number], self._arrays[number - 1]
+        found = np.empty(shard.shape, self.spec.dtype)
+        for piece in BlockPlan(shard.shape, level.layout.chunk):
+            source = tuple(
+                slice((first.start + part.start) * step, min((first.start + part.stop) * step, length))
+                for first, part, step, length in zip(
+                    shard.region, piece.region, level.steps, finer.shape, strict=True
+                )
+            )
+            found[piece.region] = halved(finer[source], level.steps, self.spec.pyramid)
+        return found
+
+    def _complete(self) -> None:
+        import zarr
+
+        if self.record is not None:
+            group = zarr.open_group(self._partial.data, mode="r+")
+            group.attrs[RECORD_KEY] = dict(self.record)
+            sync_file(self._partial.data / "zarr.json")
+
+
+def _shards(level: Level) -> BlockPlan:
+    return BlockPlan(level.shape, level.layout.shard)
+
+
+def read_zarr_record(path: str | Path) -> dict[str, Any] | None:
+    """The record of how an OME-Zarr image was made, or ``None`` if it holds none.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the folder is missing or no Zarr group.
+    """
+    import zarr
+
+    from napari_diffuscope.imaging.failures import reading
+
+    with reading(Path(path), "Zarr"):
+        found = zarr.open_group(Path(path), mode="r").attrs.get(RECORD_KEY)
+    return dict(found) if isinstance(found, dict) else None
