@@ -130,6 +130,9 @@ def stopping(on_update: Callable[[Update], None]) -> Iterator[Callable[[Update],
     """
     asked = training = False
     before: Any = signal.getsignal(signal.SIGINT)
+    if before in (None, signal.SIG_IGN):  # as in the background of a shell
+        yield on_update
+        return
 
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
