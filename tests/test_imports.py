@@ -31,8 +31,9 @@ ALLOWED = {
     "weights": {"weights", *BASE},
     "measure": {"measure", *BASE},
     "methods": {"methods", "weights", "measure", *BASE},
+    "evaluate": {"evaluate", "simulate", "methods", "weights", "measure", *BASE},
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
-    "cli": {"cli", "training", "simulate", "methods", "weights", "measure", *BASE},
+    "cli": {"cli", "training", "evaluate", "simulate", "methods", "weights", "measure", *BASE},
     "viewer": {"viewer", "simulate", "methods", "weights", "measure", *BASE},
 }
 

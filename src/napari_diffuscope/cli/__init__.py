@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from napari_diffuscope.cli import devices, models, repeat, restore, samples, train
+from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, train
 from napari_diffuscope.errors import DiffuscopeError
 
 __all__ = ["app", "main"]
@@ -50,6 +50,7 @@ app.add_typer(models.app, name="models")
 app.command("samples")(samples.samples)
 app.command("devices")(devices.devices)
 app.command("train")(train.train)
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,132 @@
+"""The factor by which the deviation of samples is multiplied to match the errors found."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.evaluate.cases import CaseName, make_case
+from napari_diffuscope.evaluate.fields import Field
+from napari_diffuscope.evaluate.models import Candidate, draw_samples, middle
+from napari_diffuscope.evaluate.settings import LEVELS, EvaluationSettings
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.measure.uncertainty import CoverageCounter
+from napari_diffuscope.simulate.specimens import KINDS, clean_image
+from napari_diffuscope.weights.card import CARD_FILE, read_card
+from napari_diffuscope.weights.model import model_place
+
+STREAM = 7002
+"""Keeps these random numbers apart from those of training (0, 1) and of the standard test set."""
+
+
+def calibration_facts(settings: EvaluationSettings) -> dict[str, Any]:
+    """What decides a calibration; written into the card beside its result."""
+    names = ("target", "samples", "steps", "seed", "calibration_images")
+    kept = {name: value for name, value in asdict(settings).items() if name in names}
+    return {**kept, "data": "simulated specimens of the kinds of training, noise of the camera"}
+
+
+def is_calibrated(candidate: Candidate, settings: EvaluationSettings) -> bool:
+    """Whether its card holds the very calibration that the settings ask for."""
+    kept = candidate.card.metrics.get("deviation_calibration")
+    return isinstance(kept, dict) and {**kept, "sha256": ""} == {**calibration_facts(settings), "sha256": ""}
+
+
+def calibration_field(number: int, *, seed: int, size: int) -> Field:
+    """A simulated specimen of a kind that training draws, with a seed that it does not."""
+    rng = np.random.default_rng([seed, STREAM, number])
+    image, info = clean_image(rng, (size, size), kind=KINDS[number % len(KINDS)])
+    return Field("calibration", info["kind"], f"calibration-{number}", image, image)
+
+
+def calibration_job(candidate: Candidate, settings: EvaluationSettings) -> Job[float]:
+    """Fit the scale of the deviation on images disjoint from every test set.
+
+    Returns
+    -------
+    float
+        The scale; yields updates in sampled images.
+    """
+    counter = CoverageCounter(samples=settings.samples)
+    crop = min(settings.crop, 128)
+    for number in range(settings.calibration_images):
+        yield Update(number, settings.calibration_images)
+        field = calibration_field(number, seed=settings.seed, size=min(settings.size, crop + 64))
+        name = CaseName(field, "camera", list(LEVELS)[number % len(LEVELS)], settings.target)
+        case = make_case(name, seed=settings.seed)
+        drawn = yield from _quietly(
+            draw_samples(
+                candidate,
+                case.noisy,
+                crop,
+                samples=settings.samples,
+                steps=settings.steps,
+                seed=settings.seed,
+                device=settings.device,
+            ),
+            number,
+            settings.calibration_images,
+        )
+        part = middle(case.noisy.shape, crop)
+        counter.add(case.clean[part], drawn.mean(0), drawn.std(0, ddof=1, dtype=np.float64))
+    return counter.scale()
+
+
+def _quietly(job: Job[Any], done: int, total: int) -> Job[np.ndarray]:
+    """Pass on that a job goes on, without its own count."""
+    try:
+        while True:
+            next(job)
+            yield Update(done, total)
+    except StopIteration as stop:
+        image: np.ndarray = stop.value.image
+        return image
+    finally:
+        job.close()
+
+
+def store_scale(candidate: Candidate, scale: float, settings: EvaluationSettings) -> None:
+    """Write the scale into the card of a model folder, all or nothing.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the model is a checkpoint, which has no card, or its folder cannot be written to.
+    """
+    path = card_path(candidate)
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["deviation_scale"] = round(scale, 4)
+    values.setdefault("metrics", {})["deviation_calibration"] = calibration_facts(settings)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DiffuscopeError(
+            f"The scale cannot be written to {path}: {error.strerror}; copy the model folder and calibrate that."
+        ) from error
+    read_card(path.parent)
+
+
+def card_path(candidate: Candidate) -> Path:
+    """The card of a model folder.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the model is a checkpoint.
+    """
+    path = model_place(candidate.place) / CARD_FILE
+    if not path.is_file():
+        raise DiffuscopeError(
+            f"{candidate.place} is a checkpoint without a card to keep the scale in; "
+            "make a model folder of it with 'diffuscope models import' first."
+        )
+    return path

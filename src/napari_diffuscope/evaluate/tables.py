@@ -1,0 +1,106 @@
+"""Tables that grow row by row on disk and survive being interrupted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+Row = dict[str, str]
+Value = str | int | float
+
+KEY = ("source", "group", "name", "noise", "level")
+RESULTS = (
+    *KEY,
+    "region",
+    "method",
+    "kind",
+    "psnr",
+    "ssim",
+    "ms_ssim",
+    "nrmse",
+    "pearson",
+    "sharpness",
+    "seconds",
+    "setting",
+)
+SAMPLES = (*KEY, "model", "samples", "psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
+COVERAGE = (*KEY, "model", "samples", "scale", "nominal", "found", "found_scaled")
+DEVIATION = (*KEY, "model", "bin", "deviation", "error", "range")
+
+
+class Table:
+    """A CSV file to which rows are added; those that were there are kept.
+
+    Parameters
+    ----------
+    path
+        The file; made with its first rows.
+    columns
+        Names of the columns.
+    identity
+        Columns that make a row unique: a later row replaces an earlier one.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], identity: Sequence[str]) -> None:
+        self.path, self.columns, self.identity = path, tuple(columns), tuple(identity)
+        self._rows: dict[tuple[str, ...], Row] = {}
+        if path.exists():
+            self._read()
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return list(self._rows.values())
+
+    def add(self, rows: Iterable[dict[str, Value]]) -> None:
+        """Append rows at once: after an interruption either all of them are there, or the last is cut off."""
+        added = [{name: _text(row[name]) for name in self.columns} for row in rows]
+        if not added:
+            return
+        text = self._as_csv(added, header=not self.path.exists())
+        with self.path.open("ab") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        for row in added:
+            self._keep(row)
+
+    def drop(self, unwanted: Callable[[Row], bool]) -> None:
+        """Rewrite the file without some rows."""
+        if not any(map(unwanted, self.rows)):
+            return
+        self._rows = {key: row for key, row in self._rows.items() if not unwanted(row)}
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_bytes(self._as_csv(self.rows, header=True))
+        temporary.replace(self.path)
+
+    def _keep(self, row: Row) -> None:
+        self._rows[tuple(row[name] for name in self.identity)] = row
+
+    def _read(self) -> None:
+        text = self.path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:  # the last row was cut off by an interruption
+            temporary = self.path.with_suffix(".tmp")
+            temporary.write_bytes(whole)
+            temporary.replace(self.path)
+        if not whole:
+            self.path.unlink()
+            return
+        for row in csv.DictReader(io.StringIO(whole.decode("utf-8"), newline="")):
+            self._keep({name: row.get(name) or "" for name in self.columns})
+
+    def _as_csv(self, rows: Iterable[Row], *, header: bool) -> bytes:
+        buffer = io.StringIO(newline="")
+        writer = csv.DictWriter(buffer, self.columns, lineterminator="\n")
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return buffer.getvalue().encode("utf-8")
+
+
+def _text(value: Value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
