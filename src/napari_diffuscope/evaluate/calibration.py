@@ -13,7 +13,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.cases import CaseName, make_case
 from napari_diffuscope.evaluate.fields import Field
-from napari_diffuscope.evaluate.models import Candidate, draw_samples, middle
+from napari_diffuscope.evaluate.models import Candidate, Timed, draw_samples, middle
 from napari_diffuscope.evaluate.settings import LEVELS, EvaluationSettings
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.measure.uncertainty import CoverageCounter
@@ -78,7 +78,7 @@ def calibration_job(candidate: Candidate, settings: EvaluationSettings) -> Job[f
     return counter.scale()
 
 
-def _quietly(job: Job[Any], done: int, total: int) -> Job[np.ndarray]:
+def _quietly(job: Job[Timed], done: int, total: int) -> Job[np.ndarray]:
     """Pass on that a job goes on, without its own count."""
     try:
         while True:
