@@ -119,6 +119,21 @@ def test_planes_are_decoded_once(tmp_path):
     assert counted(tmp_path, 0) == 2 * 7 * 10
 
 
+@pytest.mark.parametrize(("chunks", "reads"), [((1, 1, 40, 50), 14), ((1, 7, 20, 10), 0)])
+def test_planes_that_are_chunks_are_computed_once(chunks, reads):
+    dask = pytest.importorskip("dask.array")
+    computed = []
+    counting = dask.from_array(DATA, chunks=chunks).map_blocks(
+        lambda chunk: (computed.append(1), chunk)[1], dtype=DATA.dtype, meta=DATA[:0]
+    )
+    turned = Image.wrap(counting.transpose(0, 2, 3, 1), "CYXZ")
+    read = BlockReader(turned)
+    for block in BlockPlan(DATA.shape, (1, 7, 20, 10)):
+        np.testing.assert_array_equal(read(block), DATA[block.region])
+    assert read.plane_reads == reads
+    assert len(computed) == (reads or 20)
+
+
 def test_the_cache_is_bounded(tmp_path):
     image = open_image(saved(tmp_path, "compressed"))
     cache = PlaneCache(image, 3 * 40 * 50 * 2)

@@ -363,6 +363,38 @@ def test_large_tiffs_are_bigtiff(tmp_path, monkeypatch):
         np.testing.assert_array_equal(tif.asarray(), DATA)
 
 
+def test_done_blocks_stay(tmp_path):
+    with open_sink(tmp_path / "out.zarr", SPEC, {}, most_bytes=SMALL) as sink:
+        block = BlockPlan(SPEC.shape, sink.block)[0]
+        sink.write_block(block, DATA[block.region])
+        with pytest.raises(ValueError, match="is done"):
+            sink.write_block(block, DATA[block.region])
+
+
+def test_a_torn_shard_is_written_anew(tmp_path):
+    """As a writer without temporary names would leave it."""
+    path = tmp_path / "out.zarr"
+    open_sink(path, SPEC, {}, most_bytes=SMALL).close()
+    torn = partial_path(path) / "image" / "0" / "c" / "1" / "0" / "0" / "0"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"torn")
+    torn.with_suffix(".0123.partial").write_bytes(b"and its temporary file")
+    with open_sink(path, SPEC, {}, most_bytes=SMALL) as sink:
+        fill(sink)
+        sink.finish()
+    np.testing.assert_array_equal(np.asarray(open_image(path).data[...]), DATA)
+    assert not list(path.rglob("*.partial"))
+
+
+def test_the_record_may_change_until_the_end(tmp_path):
+    for name, read in (("out.zarr", read_zarr_record), ("out.tif", read_record)):
+        with open_sink(tmp_path / name, SPEC, {}) as sink:
+            fill(sink)
+            sink.record = {"seconds": 3.5}
+            sink.finish()
+        assert read(tmp_path / name) == {"seconds": 3.5}
+
+
 def test_blocks_of_another_plan_are_refused(tmp_path):
     with open_sink(tmp_path / "out.zarr", SPEC, {}, most_bytes=SMALL) as sink:
         with pytest.raises(ValueError, match="not of this sink"):

@@ -58,6 +58,20 @@ def test_ome_zarr(tmp_path, zarr_format):
     np.testing.assert_array_equal(image.read_plane(13), data.reshape(24, 16, 20)[13])
 
 
+def test_positions_of_ome_zarr(tmp_path):
+    """The image's own transformations come after those of the level."""
+    metadata = {
+        "axes": axes_of("czyx"),
+        "datasets": [{"path": "0", "coordinateTransformations": [
+            {"type": "scale", "scale": [1, 2, 3, 4]}, {"type": "translation", "translation": [0, 1, 2, 3]}]}],
+        "coordinateTransformations": [
+            {"type": "scale", "scale": [1, 10, 10, 10]}, {"type": "translation", "translation": [0, 5, 0, 7]}],
+    }  # fmt: skip
+    multiscale(tmp_path / "a.zarr", stack(1, 3, 8, 8), metadata, zarr_format=2, levels=1)
+    image = open_image(tmp_path / "a.zarr")
+    assert (image.axes, image.scale, image.translate) == ("ZYX", (20, 30, 40), (15, 20, 37))
+
+
 def test_ome_zarr_axes_of_length_one_are_left_out(tmp_path):
     data = stack(1, 3, 1, 16, 20)
     scale = {"type": "scale", "scale": [9.0, 1.0, 8.0, 0.1, 0.2]}

@@ -286,3 +286,14 @@ def test_images_need_no_heavy_library():
     code = f"import sys, {modules}; print([name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_position_of_the_first_pixel():
+    data = np.zeros((4, 5, 3))
+    assert Image.wrap(data, "YXC").translate == (0.0, 0.0, 0.0)
+    image = Image.wrap(data, "YXC", translate=(1, 2, 0))
+    assert (image.axes, image.translate) == ("CYX", (0.0, 1.0, 2.0))
+    assert Image.wrap(image, scale=(1, 0.5, 0.5)).translate == image.translate
+    assert Image.wrap(data, "YXS", translate=(1, -2)).translate == (1.0, -2.0)
+    with pytest.raises(DiffuscopeError, match="translate"):
+        Image(data, "CYX", translate=(1.0,))

@@ -146,6 +146,20 @@ def base_array(data: ArrayLike) -> ArrayLike:
     return data
 
 
+def chunks_of(data: ArrayLike) -> tuple[int, ...] | None:
+    """Lengths of the (largest) chunks that a zarr or dask array, or a view of one, is read in; else ``None``."""
+    if isinstance(data, AxisView):
+        inner = chunks_of(data._data)
+        return inner and tuple(inner[axis] for axis in data._order)
+    if isinstance(data, LuminanceView):
+        inner = chunks_of(data._data)
+        return inner and inner[:-1]
+    chunks = getattr(data, "chunks", None)
+    if not isinstance(chunks, tuple):
+        return None
+    return tuple(max(edges) if isinstance(edges, tuple) else int(edges) for edges in chunks)
+
+
 class LuminanceView(_LazyArray):
     """Luminance of an array whose last axis holds red, green, blue and maybe alpha, which is left out.
 

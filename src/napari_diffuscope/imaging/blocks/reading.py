@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.blocks.plan import Block
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff.reading import TiffPages
 from napari_diffuscope.imaging.tiles import Box, reflect_index
-from napari_diffuscope.imaging.views import AxisView, base_array
+from napari_diffuscope.imaging.views import AxisView, base_array, chunks_of
 
 CACHE_BYTES = 512 * 2**20
 """Most bytes of decoded planes that are kept."""
@@ -77,8 +77,9 @@ class PlaneCache:
 def read_block(image: Image, region: Sequence[slice], *, cache: PlaneCache | None = None) -> np.ndarray:
     """Pixels of a part of an image.
 
-    numpy, dask and Zarr arrays and uncompressed TIFF files are read where they lie. Compressed TIFF files are
-    decoded plane by plane, so that memory holds one plane beside the result.
+    numpy, dask and Zarr arrays and uncompressed TIFF files are read where they lie. Compressed TIFF files, and
+    dask and Zarr arrays whose chunks are planes, are decoded plane by plane, so that memory holds one plane
+    beside the result.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def read_block(image: Image, region: Sequence[slice], *, cache: PlaneCache | Non
     region
         A slice per axis, inside the image.
     cache
-        Of this image, for many blocks of one compressed file.
+        Of this image, for many blocks.
 
     Returns
     -------
@@ -151,7 +152,13 @@ class BlockReader:
 def _decodes(image: Image) -> bool:
     """Whether a part of a plane costs as much as the whole plane."""
     base = base_array(image.data)
-    return isinstance(base, TiffPages) and not base.contiguous
+    if isinstance(base, TiffPages):
+        return not base.contiguous
+    chunks = chunks_of(image.data)
+    if chunks is None:
+        return False
+    whole = all(edge >= length for edge, length in zip(chunks[-2:], image.plane_shape, strict=True))
+    return whole and all(edge == 1 for edge in chunks[:-2])
 
 
 def _inside(image: Image, region: Sequence[slice]) -> Box:

@@ -161,6 +161,8 @@ class BlockSink:
             raise ValueError(f"{self.path} is finished.")
         if block.index >= len(self._plan) or self._plan[block.index].region != block.region:
             raise ValueError(f"Block {block.index} is not of this sink, whose blocks are {self.block}.")
+        if self.done(block):
+            raise ValueError(f"Block {block.index} of {self.path} is done, and done blocks stay as they are.")
         if values.shape != block.shape:
             raise ValueError(f"A block of shape {block.shape} is not written with values of {values.shape}.")
         with writing(self.path):

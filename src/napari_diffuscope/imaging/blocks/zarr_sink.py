@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,9 @@ _LEFTOVERS = "*.partial"
 class OmeZarrSink(BlockSink):
     """An OME-Zarr 0.5 image (Zarr 3, sharded) that takes blocks and gets a pyramid at the end.
 
-    Every shard is written whole, under a temporary name, and renamed: at any time a shard is either complete or
-    not there. The pyramid is made shard by shard and can be interrupted like the blocks. Memory is bounded by a
-    few blocks, whatever the size of the image.
+    Every shard is written whole, and counts once it is on the disk and the journal says so. The pyramid is made
+    shard by shard and can be interrupted like the blocks. Memory is bounded by a few blocks, whatever the size of
+    the image. Shards of zeros take no room.
 
     Parameters are those of `BlockSink`.
     """
@@ -81,11 +83,13 @@ class OmeZarrSink(BlockSink):
     def _put(self, level: int, place: Box, values: np.ndarray) -> None:
         """Write one shard and wait until it is on the disk."""
         array = self._arrays[level]
-        array[place] = values
         corner = tuple(
             part.start // edge for part, edge in zip(place, self.levels[level].layout.shard, strict=True)
         )
         file = self._partial.data / str(level) / array.metadata.encode_chunk_key(corner)
+        # What an interrupted run left of it is worth nothing, and zarr would merge it with the new values.
+        file.unlink(missing_ok=True)
+        array[place] = values
         if file.exists():  # there is none for a shard of zeros
             sync_file(file)
             sync_folder(file.parent)
@@ -117,12 +121,15 @@ class OmeZarrSink(BlockSink):
         return found
 
     def _complete(self) -> None:
-        import zarr
-
-        if self.record is not None:
-            group = zarr.open_group(self._partial.data, mode="r+")
-            group.attrs[RECORD_KEY] = dict(self.record)
-            sync_file(self._partial.data / "zarr.json")
+        if self.record is None:
+            return
+        file = self._partial.data / "zarr.json"
+        group = json.loads(file.read_text(encoding="utf-8"))
+        group["attributes"][RECORD_KEY] = dict(self.record)
+        new = file.with_suffix(".partial")
+        new.write_text(json.dumps(group, indent=2), encoding="utf-8")
+        sync_file(new)
+        os.replace(new, file)
 
 
 def _shards(level: Level) -> BlockPlan:
