@@ -62,5 +62,11 @@ def denoising_loss(
     output = network(torch.cat((state, batch.noisy), 1), times.to(batch.clean.device))
     error = (output - v_target(batch.clean, noise, alpha, sigma)).square().mean((1, 2, 3))
     weight = sigma.flatten() ** 2 / expected_variance(batch.spread) + alpha.flatten() ** 2
-    loss: Tensor = (weight * error).mean()
-    return loss
+    return tamed(weight * error).mean()
+
+
+def tamed(losses: Tensor, limit: float = 8.0) -> Tensor:
+    """Losses above ``limit`` grow as its logarithm only: one odd patch must not decide a step."""
+    above = losses.clamp(min=limit)
+    tame: Tensor = torch.where(losses <= limit, losses, limit * (1 + torch.log(above / limit)))
+    return tame
