@@ -495,3 +495,16 @@ def test_a_stopped_job_goes_on(tmp_path):
         path = run(going)
     assert sorted(computed) == sorted([*range(len(BlockPlan(spec.shape, sink.block))), 2])
     np.testing.assert_array_equal(np.asarray(open_image(path).data), DATA[0])
+
+
+def test_the_example_of_the_documentation(tmp_path, monkeypatch):
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "large-files.md").read_text(encoding="utf-8")
+    example = text.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(example, names)
+    found = open_image(tmp_path / "fine.ome.zarr")
+    assert (found.shape, found.scale) == ((80, 100, 120), (0.25, 0.2, 0.2))
+    assert found.translate == pytest.approx((-0.375, 0, 0))
+    pixels = np.asarray(names["image"].data, np.float32)
+    np.testing.assert_array_equal(np.asarray(found.data), np.repeat(pixels, 4, axis=0))
