@@ -82,7 +82,8 @@ def _kept_specimens(recipe: Recipe) -> dict[str, DenoisingBatches]:
     if not data.validation or not (data.simulated or not data.images):
         return {}
     kept = simulated_images(data, seed=plan.seed, purpose=VALIDATION, count=data.validation)
-    return {"simulated": _validation_batches(recipe, CleanPool(kept))}
+    sharp = data.shrunk_share if data.blur_fwhm else 0.0  # what is to be deblurred must have been sharp
+    return {"simulated": _validation_batches(recipe, CleanPool(kept, shrunk_share=sharp))}
 
 
 def _kept_images(recipe: Recipe, sources: tuple[ImageSource, ...]) -> dict[str, DenoisingBatches]:
@@ -102,7 +103,9 @@ def _validation_batches(recipe: Recipe, pool: CleanPool) -> DenoisingBatches:
 def _noisy_batches(recipe: Recipe, pool: CleanPool, *, batch: int, seed: int) -> DenoisingBatches:
     """Noise as the recipe says, to train on as to validate on."""
     data = recipe.data
-    return DenoisingBatches(pool, batch=batch, patch=data.patch, size=data.size, seed=seed)
+    return DenoisingBatches(
+        pool, batch=batch, patch=data.patch, size=data.size, seed=seed, blur=data.blur_fwhm
+    )
 
 
 def _cut(batches: Dataset[Arrays], recipe: Recipe, device: torch.device) -> tuple[Batch, ...]:

@@ -58,6 +58,10 @@ class Data:
         Share of all patches that show shapes and textures of no specimen.
     shrunk_share
         Share of the others that is averaged down to half its size, so that structures may be as small as a pixel.
+    blur_fwhm
+        For ``denoising``: narrowest and widest point spread function in pixels (full width at half maximum) to blur
+        the clean images with. The target is the image through one half as wide: the network learns to deblur as
+        well. ``None``: the target is at equal blur.
     size, patch
         Edge in pixels of a simulated image, and of a training patch.
     validation
@@ -81,6 +85,7 @@ class Data:
     simulated_share: float = 0.7
     texture_share: float = 0.0
     shrunk_share: float = 0.0
+    blur_fwhm: tuple[float, float] | None = None
     size: int = 256
     patch: int = 128
     validation: int = 24
@@ -211,6 +216,7 @@ class Recipe:
 def _check(recipe: Recipe) -> None:
     """Refuse numbers that no training can have."""
     data, plan, share = recipe.data, recipe.optimisation, recipe.diffusion.highest_share
+    widths = data.blur_fwhm
     if (kind := recipe.network.get("kind", "local-unet")) not in get_args(TrainedKind):
         raise DiffuscopeError(
             f"The network kind must be one of {', '.join(get_args(TrainedKind))}, not {kind!r}."
@@ -230,6 +236,7 @@ def _check(recipe: Recipe) -> None:
         ("time_budget_minutes", budget, budget is None or budget > 0),
         ("patch", data.patch, data.patch >= 1),
         ("highest_share", share, 0 <= share <= 1),
+        ("blur_fwhm", widths, widths is None or 1 <= widths[0] <= widths[1]),
         ("validation_share", data.validation_share, 0 <= (data.validation_share or 0) < 1),
     ):
         if not fits:
