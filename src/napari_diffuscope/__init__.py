@@ -1,6 +1,6 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore`` and ``load_model`` are loaded on first use: importing the package imports neither torch nor napari.
+``restore``, ``superresolve`` and ``load_model`` are loaded on first use: importing the package imports neither torch nor napari.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from napari_diffuscope.imaging.image import Image
     from napari_diffuscope.methods.restoration import restore
     from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.superres.job import superresolve
+    from napari_diffuscope.methods.superres.settings import SuperresSettings
     from napari_diffuscope.weights.model import load_model
 
 try:
@@ -21,14 +23,25 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
 
-__all__ = ["DiffuscopeError", "Image", "RestoreSettings", "__version__", "load_model", "restore"]
+__all__ = [
+    "DiffuscopeError",
+    "Image",
+    "RestoreSettings",
+    "SuperresSettings",
+    "__version__",
+    "load_model",
+    "restore",
+    "superresolve",
+]
 
 _WHERE = {
     "DiffuscopeError": "errors",
     "Image": "imaging.image",
     "RestoreSettings": "methods.settings",
+    "SuperresSettings": "methods.superres.settings",
     "load_model": "weights.model",
     "restore": "methods.restoration",
+    "superresolve": "methods.superres.job",
 }
 
 

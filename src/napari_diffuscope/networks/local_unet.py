@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,8 @@ class LocalUNetConfig:
         Features of the noise-level embedding.
     wavelets
         Starlet bands of details of each input channel that reach the output directly; 0 for no such path.
+    wavelet_start
+        What the untrained wavelet path makes of the condition: ``smooth`` smooths it mildly, ``identity`` leaves it.
     """
 
     dims: int = 2
@@ -66,6 +68,7 @@ class LocalUNetConfig:
     classes: int = 0
     embedding: int = 128
     wavelets: int = 0
+    wavelet_start: Literal["smooth", "identity"] = "smooth"
 
     def __post_init__(self) -> None:
         for name in ("widths", "encoder_blocks", "decoder_blocks", "stem", "pool"):
@@ -74,6 +77,8 @@ class LocalUNetConfig:
             object.__setattr__(self, "pool", (2,) * self.dims)
         if self.dims not in (2, 3) or len(self.stem) != self.dims or len(self.pool) != self.dims:
             raise ValueError(f"a network has 2 or 3 axes, each with a stem and a pool factor, not {self}")
+        if self.wavelet_start not in ("smooth", "identity"):
+            raise ValueError(f"wavelet_start must be smooth or identity, not {self.wavelet_start!r}")
         if len(self.encoder_blocks) != len(self.widths) or len(self.decoder_blocks) != len(self.widths) - 1:
             raise ValueError(f"{len(self.widths)} widths do not fit the numbers of blocks in {self}")
 
@@ -251,13 +256,15 @@ class LocalUNet(nn.Module):
 
 
 def first_factors(config: LocalUNetConfig) -> Tensor:
-    """Factors of the starlet bands before training: a mild smoothing of the condition, with the sign of v.
+    """Factors of the starlet bands before training: the first channels of the condition, with the sign of v.
 
-    At pure noise v is minus the clean image, so an untrained network already returns a smoothed measurement.
+    At pure noise v is minus the clean image, so an untrained network already returns a (mildly smoothed) measurement.
     """
     keep = 1 - 0.5 ** torch.arange(1.0, config.wavelets + 2)
+    if config.wavelet_start == "identity":
+        keep = torch.ones_like(keep)
     factors = torch.zeros(config.channels, config.wavelets + 1, config.channels + config.condition_channels)
-    if config.condition_channels == config.channels:
+    if config.condition_channels >= config.channels:
         for channel in range(config.channels):
             factors[channel, :, config.channels + channel] = -keep
     return factors.flatten()

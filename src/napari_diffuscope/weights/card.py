@@ -137,6 +137,9 @@ class ModelCard:
     deviation_scale
         Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where
         it was not calibrated.
+    axial_fwhm
+        For models of slices that also sharpen along z: the range of blur that they were trained on, full width at
+        half maximum in output pixels. ``None`` where measured planes are taken as they are, and are put back.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -162,6 +165,7 @@ class ModelCard:
     normalisation: Literal["stack-percentiles", "none"] = "stack-percentiles"
     pixel_size: tuple[float, float] | None = None
     deviation_scale: float = 1.0
+    axial_fwhm: tuple[float, float] | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""

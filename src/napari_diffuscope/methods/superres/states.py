@@ -1,0 +1,97 @@
+"""What a sampler keeps between steps: in memory, or in a hidden folder, where it outlives the process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.blocks.partial import identity_hash
+from napari_diffuscope.imaging.failures import writing
+
+NOTES = "notes.json"
+CHUNK = 64
+
+
+def states_path(output: str | Path) -> Path:
+    """Where the states of an output lie while it is made: ``.OUT.states`` beside it."""
+    found = Path(output)
+    return found.with_name(f".{found.name}.states")
+
+
+class States:
+    """Arrays by name, and notes on what is done.
+
+    Parameters
+    ----------
+    folder
+        Where to keep them; ``None`` for in memory. What is there of another identity is deleted.
+    identity
+        What decides the numbers, JSON-able.
+
+    Attributes
+    ----------
+    notes
+        JSON-able; stored by :meth:`save`.
+    """
+
+    def __init__(self, folder: Path | None = None, identity: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self._arrays: dict[str, Any] = {}
+        self._identity = identity_hash(identity or {})
+        self.notes: dict[str, Any] = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        if self.folder is None:
+            return {}
+        path = self.folder / NOTES
+        if path.is_file():
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if found.get("identity") == self._identity:
+                return found
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        return {"identity": self._identity}
+
+    def save(self) -> None:
+        """Store the notes, all or nothing."""
+        if self.folder is None:
+            return
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = self.folder / f"{NOTES}.part"
+            temporary.write_text(json.dumps(self.notes), encoding="utf-8")
+            temporary.replace(self.folder / NOTES)
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Any:
+        """The array of that name, float32, made where there is none; read and written by slices."""
+        if name not in self._arrays:
+            self._arrays[name] = (
+                np.zeros(shape, np.float32) if self.folder is None else self._open(name, shape)
+            )
+        return self._arrays[name]
+
+    def _open(self, name: str, shape: tuple[int, ...]) -> Any:
+        import zarr
+
+        assert self.folder is not None
+        path = self.folder / f"{name}.zarr"
+        with writing(self.folder):
+            if (path / "zarr.json").is_file():
+                return zarr.open_array(path, mode="r+")
+            self.save()
+            chunks = (1,) * (len(shape) - 3) + tuple(min(CHUNK, length) for length in shape[-3:])
+            return zarr.create_array(
+                path, shape=shape, dtype="float32", chunks=chunks, compressors=None, fill_value=0
+            )
+
+    def forget(self) -> None:
+        """Delete everything."""
+        self._arrays.clear()
+        self.notes = {"identity": self._identity}
+        if self.folder is not None and self.folder.exists():
+            shutil.rmtree(self.folder)
