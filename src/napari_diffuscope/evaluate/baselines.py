@@ -216,23 +216,29 @@ def deconvolved(case: Case) -> Best:
     Searched are the number of iterations, a Gaussian filter before it (known to the algorithm as part of the point
     spread function) and the weight of total variation.
     """
+    search = Search(case.clean, case.affine)
+    least = {smooth: _deconvolve(case, search, RichardsonLucy(smooth, 0.002)) for smooth in (0.0, 1.0, 2.0)}
+    smooth = min(least, key=least.__getitem__)
+    for variation in (0.0, 0.01):
+        _deconvolve(case, search, RichardsonLucy(smooth, variation))
+    return search.result()
+
+
+def _deconvolve(case: Case, search: Search, setting: RichardsonLucy) -> float:
+    """Iterate until the error rises; returns the least error."""
     assert case.psf is not None
     assert case.target_psf is not None
-    search = Search(case.clean, case.affine)
     light = case.noisy.astype(np.float64) - case.offset
-    for smooth in (0.0, 1.0, 2.0):
-        for variation in (0.0, 0.002, 0.01):
-            setting = RichardsonLucy(smooth=smooth, variation=variation)
-            began, errors = time.perf_counter(), list[float]()
-            for iteration, image in richardson_lucy(light, case.psf, case.target_psf, setting):
-                counts = image + case.offset
-                words = f"{iteration} iterations, smooth {smooth:g} px, variation {variation:g}"
-                errors.append(search.attempt(words, lambda counts=counts: counts))  # type: ignore[misc]
-                if search.best is not None and search.best.setting == words:
-                    search.best = Best(search.best.image, words, time.perf_counter() - began)
-                if errors[-1] > 1.02 * min(errors):
-                    break
-    return search.result()
+    began, errors = time.perf_counter(), list[float]()
+    for iteration, image in richardson_lucy(light, case.psf, case.target_psf, setting):
+        counts = image + case.offset
+        words = f"{iteration} iterations, smooth {setting.smooth:g} px, variation {setting.variation:g}"
+        errors.append(search.attempt(words, lambda counts=counts: counts))  # type: ignore[misc]
+        if search.best is not None and search.best.setting == words:
+            search.best = Best(search.best.image, words, time.perf_counter() - began)
+        if errors[-1] > 1.02 * min(errors):
+            break
+    return min(errors)
 
 
 METHODS: dict[str, Callable[[Case], Best]] = {

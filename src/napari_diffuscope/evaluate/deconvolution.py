@@ -13,7 +13,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
-SHOWN = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200)
+SHOWN = (1, 2, 3, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 85, 110, 150, 200, 280, 400)
 """Iterations after which the estimate is looked at."""
 
 

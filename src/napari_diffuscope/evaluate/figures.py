@@ -152,7 +152,7 @@ def draw_samples_curve(path: Path, evaluation: Evaluation) -> None:
     if not rows:
         return
     conditions = list(dict.fromkeys((row["noise"], row["level"]) for row in rows))
-    figure = _figure(2.6 * len(conditions) + 0.6, 3.2)
+    figure = _figure(max(2.6 * len(conditions) + 0.6, 7.0), 3.2)
     grid = figure.add_gridspec(1, len(conditions))
     for place, (noise, level) in enumerate(conditions):
         axes = figure.add_subplot(grid[0, place])
@@ -203,10 +203,9 @@ def draw_calibration(path: Path, evaluation: Evaluation) -> None:
         colour = COLOURS[number % len(COLOURS)]
         mine = [row for row in rows if row["model"] == model]
         nominal = sorted({float(row["nominal"]) for row in mine})
-        for column, style, words in (
-            ("found", "--", "unscaled"),
-            ("found_scaled", "-", f"× {mine[0]['scale']}"),
-        ):
+        scale = float(mine[0]["scale"])
+        lines = [("found", "--", "unscaled"), ("found_scaled", "-", f"× {scale:g}")]
+        for column, style, words in lines if scale != 1 else lines[:1]:
             shares = [np.mean([float(r[column]) for r in mine if float(r["nominal"]) == n]) for n in nominal]
             left.plot(
                 nominal,
@@ -217,9 +216,7 @@ def draw_calibration(path: Path, evaluation: Evaluation) -> None:
                 color=colour,
                 label=f"{_short(model)}, {words}",
             )
-        _reliability(
-            right, [r for r in evaluation.deviation if r["model"] == model], float(mine[0]["scale"]), colour
-        )
+        _reliability(right, [r for r in evaluation.deviation if r["model"] == model], scale, colour)
     left.plot([0.4, 1], [0.4, 1], color="black", linewidth=0.8, label="ideal")
     left.set_xlabel("nominal share", fontsize=8)
     left.set_ylabel("share of pixels inside", fontsize=8)
@@ -246,11 +243,10 @@ def _reliability(axes: Axes, rows: Sequence[dict[str, str]], scale: float, colou
         )
 
     error, spread = mean("error"), mean("deviation")
-    axes.loglog(spread, error, "--", marker="o", markersize=3, color=colour)
-    axes.loglog(scale * spread, error, "-", marker="o", markersize=3, color=colour)
-    ends = np.array([min(spread.min(), error.min()), max(spread.max(), error.max())])
-    ends = np.maximum(ends, 1e-6)
-    axes.loglog(ends, ends, color="black", linewidth=0.8)
+    axes.plot(spread, error, "--", marker="o", markersize=3, color=colour)
+    axes.plot(scale * spread, error, "-", marker="o", markersize=3, color=colour)
+    ends = [0.0, max(float(spread.max()), float(error.max()))]
+    axes.plot(ends, ends, color="black", linewidth=0.8)
 
 
 def _figure(width: float, height: float) -> Figure:

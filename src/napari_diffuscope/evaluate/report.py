@@ -213,7 +213,8 @@ def _uncertainty(evaluation: Evaluation, models: Sequence[Candidate]) -> str:
         for condition in [*_joined(mine), EVERYWHERE]:
             part = matching(mine, condition)
             words = ALL if condition == EVERYWHERE else _words(*condition[1:])
-            for scale, column in (("1", "found"), (f"{model.card.deviation_scale:g}", "found_scaled")):
+            scales = [("1", "found"), (f"{model.card.deviation_scale:g}", "found_scaled")]
+            for scale, column in scales if model.card.deviation_scale != 1 else scales[:1]:
                 shares = [
                     f"{np.mean([float(r[column]) for r in part if r['nominal'] == n]):.1%}" for n in nominal
                 ]
@@ -237,11 +238,12 @@ def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
         scale = model.card.deviation_scale
         error = _binned(mine, numbers, lambda row: float(row["error"]) / float(row["range"]))
         spread = _binned(mine, numbers, lambda row: float(row["deviation"]) / float(row["range"]))
-        for words, values in (
+        lines_of = [
             ("error", error),
             ("deviation, unscaled", spread),
             (f"deviation × {scale:g}", spread * scale),
-        ):
+        ]
+        for words, values in lines_of if scale != 1 else lines_of[:2]:
             gap = "" if words == "error" else f"{100 * np.abs(values - error).mean():.2f}"
             cells = " | ".join(f"{100 * value:.2f}" for value in values)
             lines.append(f"| {model.label} | {words} | {cells} | {gap} |")

@@ -77,7 +77,7 @@ def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     Yields
     ------
     Update
-        In tenths of a second that the work is expected to take.
+        In hundredths of a second that the work is expected to take on a processor.
 
     Raises
     ------

@@ -41,7 +41,7 @@ class Work:
 
     def update(self, part: float = 0, **what: Any) -> Update:
         """An update with the work done so far, and ``part`` of what is under way."""
-        return Update(round(self.done + part), max(round(self.total), 1), **what)
+        return Update(round(10 * (self.done + part)), max(round(10 * self.total), 1), **what)
 
     def panel(self, case: Case) -> Panel | None:
         """Where the images of a case are kept for its figure; ``None`` where it gets none."""

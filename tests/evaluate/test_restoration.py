@@ -1,0 +1,268 @@
+"""The whole evaluation, tiny: tables, resuming, pairs, calibration, and the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_diffuscope import DiffuscopeError
+from napari_diffuscope.cli import main
+from napari_diffuscope.evaluate import restoration
+from napari_diffuscope.evaluate.calibration import calibration_field, calibration_job
+from napari_diffuscope.evaluate.models import candidates
+from napari_diffuscope.evaluate.restoration import Evaluation, evaluate_restoration, evaluation_job
+from napari_diffuscope.evaluate.settings import EvaluationSettings
+from napari_diffuscope.jobs import run
+from napari_diffuscope.measure.quality import psnr
+from napari_diffuscope.weights.card import read_card
+from napari_diffuscope.weights.catalogue import STARTERS
+
+STARTER = STARTERS / "restoration-fluorescence"
+SMALL = {
+    "methods": ("gaussian",),
+    "noises": ("camera",),
+    "levels": ("low", "high"),
+    "samples": 3,
+    "steps": 2,
+    "size": 64,
+    "sampled_crop": 32,
+    "limit": 1,
+    "limit_sampled": 1,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    out = tmp_path_factory.mktemp("evaluation") / "out"
+    return evaluate_restoration("standard", STARTER, out=out, **SMALL)  # type: ignore[arg-type]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_case_has_a_row_of_every_method(made: Evaluation) -> None:
+    whole = [row for row in made.results if row["region"] == "whole"]
+    label = made.labels[0]
+    assert len({row["name"] for row in whole}) == 3
+    assert {(row["method"], row["kind"]) for row in whole} == {
+        ("input", ""),
+        ("gaussian", ""),
+        (label, "estimate"),
+    }
+    assert len(whole) == 3 * 2 * 3
+    inner = [row for row in made.results if row["region"] == "middle"]
+    assert {row["kind"] for row in inner} == {"", "estimate", "sample", "mean"}
+    assert len({(row["name"], row["level"]) for row in inner}) == 2  # one of each level is sampled
+
+
+def test_the_model_and_the_baseline_improve(made: Evaluation) -> None:
+    whole = {
+        (r["name"], r["level"], r["method"]): float(r["psnr"]) for r in made.results if r["region"] == "whole"
+    }
+    for (name, level, method), value in whole.items():
+        if method != "input":
+            assert value > whole[name, level, "input"] + 3, (name, level, method)
+
+
+def test_means_of_more_samples_are_closer_to_the_truth(made: Evaluation) -> None:
+    by_count = {n: np.mean([float(r["psnr"]) for r in made.samples if r["samples"] == n]) for n in ("1", "3")}
+    assert by_count["3"] > by_count["1"]
+
+
+def test_summary_and_figures_are_written(made: Evaluation) -> None:
+    assert made.summary == (made.out / "summary.md").read_text(encoding="utf-8")
+    for heading in ("## Quality", "## Against the other methods", "## Samples", "## Honesty", "## Cost"):
+        assert heading in made.summary
+    assert "nan" not in made.summary
+    label = made.labels[0]
+    summary = rows_of(made.out / "summary.csv")
+    [cell] = [
+        row
+        for row in summary
+        if (row["region"], row["source"], row["noise"], row["level"]) == ("whole", "all", "all", "all")
+        and (row["method"], row["measure"]) == (label, "psnr")
+    ]
+    values = [float(r["psnr"]) for r in made.results if r["method"] == label and r["region"] == "whole"]
+    assert float(cell["median"]) == pytest.approx(np.median(values), rel=1e-5)
+    assert int(cell["images"]) == len(values)
+    [test] = [
+        row
+        for row in rows_of(made.out / "tests.csv")
+        if row["source"] == "all" and row["other"] == "input" and row["noise"] == "all"
+    ]
+    assert test["wins"] == test["images"] == "6"
+    pytest.importorskip("matplotlib")
+    figures = {file.name for file in (made.out / "figures").iterdir()}
+    assert {"samples.png", "calibration.png"} < figures
+    assert len([name for name in figures if name.startswith("case-")]) == 2
+
+
+def test_what_is_there_is_not_computed_again(
+    made: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(made.out, out)
+    results = (out / "results.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    lost = [line for line in results if "sarcomeres-1" in line and "gaussian" in line and ",high," in line]
+    assert len(lost) == 1
+    (out / "results.csv").write_text("".join(line for line in results if line not in lost), encoding="utf-8")
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a model was run again")
+
+    monkeypatch.setattr(restoration, "estimate", never)
+    monkeypatch.setattr(restoration, "draw_samples", never)
+    again = evaluate_restoration("standard", STARTER, out=out, **SMALL)  # type: ignore[arg-type]
+
+    def numbers(evaluation: Evaluation) -> set[tuple[str, ...]]:
+        return {tuple(v for k, v in row.items() if k != "seconds") for row in evaluation.results}
+
+    assert numbers(again) == numbers(made)
+
+
+def test_another_evaluation_in_the_folder_is_refused(made: Evaluation) -> None:
+    with pytest.raises(DiffuscopeError, match="holds an evaluation with another seed; name another folder"):
+        evaluate_restoration("standard", STARTER, out=made.out, **{**SMALL, "seed": 1})  # type: ignore[arg-type]
+
+
+def test_stopping_keeps_the_finished_rows(tmp_path: Path) -> None:
+    settings = EvaluationSettings(**{**SMALL, "levels": ("low",)})  # type: ignore[arg-type]
+    job = evaluation_job(settings, tmp_path / "out")
+    for update in job:
+        if update.done > 0:
+            break
+    job.close()
+    kept = rows_of(tmp_path / "out" / "results.csv")
+    assert {row["method"] for row in kept} == {"input", "gaussian"}
+    assert not (tmp_path / "out" / "summary.md").exists()
+    assert not (tmp_path / "out" / ".running").exists()
+
+
+def test_the_command_on_real_pairs(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:64, :64]
+    for number in range(2):
+        clean = 50 + 40 * np.sin(x / (4 + number)) * np.cos(y / 5)
+        for part, image in (("high", 10 * clean), ("low", rng.poisson(clean))):
+            (tmp_path / "pairs" / part).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(tmp_path / "pairs" / part / f"{number}.tif", image.astype(np.uint16))
+    out = tmp_path / "out"
+    words = [
+        "evaluate",
+        "restoration",
+        str(tmp_path / "pairs"),
+        "--out",
+        str(out),
+        "--models",
+        str(tiny_model),
+    ]
+    words += [
+        "--methods",
+        "gaussian",
+        "--samples",
+        "3",
+        "--steps",
+        "2",
+        "--sampled-crop",
+        "32",
+        "--limit-sampled",
+        "1",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    printed = capsys.readouterr()
+    assert "summary.md" in printed.out
+    assert "100%" in printed.err
+    found = {
+        (r["name"], r["method"]): float(r["psnr"])
+        for r in rows_of(out / "results.csv")
+        if r["region"] == "whole"
+    }
+    for number in ("0", "1"):
+        assert found[number, "gaussian"] > found[number, "input"] + 1
+        low, high = (tifffile.imread(tmp_path / "pairs" / part / f"{number}.tif") for part in ("low", "high"))
+        assert found[number, "input"] == pytest.approx(psnr(high, low, affine=True), abs=1e-3)
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "restoration", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert ended.value.code == 1
+    assert "There is no" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_calibration_is_stored_and_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(STARTER, folder)
+    before = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    settings = {**SMALL, "levels": ("high",), "calibrate": True, "calibration_images": 2}
+    done = evaluate_restoration("standard", folder, out=tmp_path / "out", **settings)  # type: ignore[arg-type]
+    card = read_card(folder)
+    assert card.deviation_scale != 1
+    after = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    assert {**after, "deviation_scale": 1.0, "metrics": before["metrics"]} == before
+    assert {row["scale"] for row in done.coverage} == {f"{card.deviation_scale:.6g}"}
+    widened = card.deviation_scale > 1
+    for row in done.coverage:
+        assert (float(row["found_scaled"]) > float(row["found"])) == widened
+    # a second time there is nothing to fit
+    [model] = candidates([str(folder)], ())
+    chosen = EvaluationSettings(data=("standard",), models=(str(folder),), **settings)  # type: ignore[arg-type]
+    assert restoration.is_calibrated(model, chosen)
+
+
+def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_diffuscope.evaluate import calibration
+
+    settings = EvaluationSettings(samples=15, size=64, sampled_crop=64, calibration_images=3)
+    rng = np.random.default_rng(0)
+
+    def honest(_: object, noisy: np.ndarray, crop: int, **__: object) -> Iterator[None]:
+        yield
+        truth = clean.pop(0)
+        centre = truth + rng.normal(0, 5, truth.shape)
+        return calibration_result(centre + rng.normal(0, 5, (15, *truth.shape)))
+
+    def calibration_result(image: np.ndarray) -> object:
+        return calibration.Timed(image, 0.0)
+
+    clean: list[np.ndarray] = []
+    original = calibration.make_case
+
+    def remembering(name: object, *, seed: int) -> object:
+        case = original(name, seed=seed)  # type: ignore[arg-type]
+        clean.append(case.clean.astype(float))
+        return case
+
+    monkeypatch.setattr(calibration, "draw_samples", honest)
+    monkeypatch.setattr(calibration, "make_case", remembering)
+    scale = run(calibration_job(object(), settings))  # type: ignore[arg-type]
+    assert scale == pytest.approx(1, abs=0.05)
+
+
+def test_calibration_images_are_none_of_the_test_set() -> None:
+    first, second = (calibration_field(number, seed=0, size=48) for number in (0, 1))
+    assert first.source != "standard"
+    assert not np.array_equal(first.clean, second.clean)
