@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.simulate.camera import Camera, Exposure
-from napari_diffuscope.simulate.degrade import NoiseModel, draw_noise, noise_level, noisy, training_pair
+from napari_diffuscope.simulate.degrade import (
+    NoiseModel,
+    draw_noise,
+    noise_level,
+    noisy,
+    recorded_mean,
+    training_pair,
+)
 from napari_diffuscope.simulate.processing import Compress, Enlarge, Resample, Sharpen, Smooth
 from napari_diffuscope.simulate.specimens import clean_image
 
@@ -113,3 +120,23 @@ def test_training_pairs_are_finite_varied_and_reproducible():
 def test_a_pixel_size_can_be_asked_for():
     *_, info = training_pair(np.random.default_rng(0), (64, 64), pixel_size_um=0.2)
     assert info["pixel_size_um"] == 0.2
+
+
+def test_the_mean_of_what_is_recorded_is_that_of_many_pictures() -> None:
+    rng = np.random.default_rng(0)
+    clean = np.tile(np.linspace(0, 6, 256, dtype=np.float32), (256, 1))
+    pictures = np.maximum(clean + rng.normal(0, 2, (40, 256, 256)), 0).astype(np.float32)
+    found = recorded_mean(pictures[0], clean)
+    expected = pictures.mean(0).mean(0)
+    assert np.abs(expected - clean[0]).max() > 0.7  # the cut-off matters
+    assert np.abs(found[0] - expected).max() < 0.15
+
+
+def test_hot_pixels_and_noise_without_cut_off_shift_nothing() -> None:
+    rng = np.random.default_rng(1)
+    clean = np.tile(np.linspace(0, 6, 256, dtype=np.float32), (256, 1))
+    noisy = clean + rng.normal(0, 1, clean.shape).astype(np.float32)
+    noisy.flat[::401] += 500
+    assert np.abs(recorded_mean(noisy, clean) - clean).max() < 0.08
+    flat = np.zeros((32, 32), np.float32)
+    assert np.array_equal(recorded_mean(flat, flat), flat)

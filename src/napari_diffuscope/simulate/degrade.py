@@ -103,6 +103,34 @@ def noisy(
     return _finish(taken, clean, model)
 
 
+def recorded_mean(noisy: np.ndarray, clean: np.ndarray, *, knots: int = 12) -> np.ndarray:
+    """What the average of many such pictures would show, where it is not ``clean``.
+
+    Values that are cut off at zero or at saturation, and hot pixels, shift the mean of what is recorded. The shift is
+    measured on the picture itself: the mean residual at pixels of about equal expectation, joined by straight lines.
+
+    Parameters
+    ----------
+    noisy, clean
+        (Y, X), a picture and its expectation before anything was cut off.
+    knots
+        Number of groups of equally many pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (Y, X) float32.
+    """
+    levels, residual = clean.ravel().astype(np.float64), (noisy - clean).ravel().astype(np.float64)
+    limit = 8 * np.median(np.abs(residual)) + 1e-12  # single bright pixels are no shift
+    groups = np.array_split(np.argsort(levels), knots)
+    places = np.array([levels[group].mean() for group in groups])
+    shifts = np.array([residual[group].clip(-limit, limit).mean() for group in groups])
+    distinct = np.concatenate(([True], np.diff(places) > 0))
+    shifted: np.ndarray = clean + np.interp(clean, places[distinct], shifts[distinct])
+    return shifted.astype(np.float32)
+
+
 def _photons(clean01: np.ndarray, model: NoiseModel) -> np.ndarray:
     """Photons per pixel of the camera."""
     small = clean01 if model.enlarge is None else model.enlarge.reduce(clean01)

@@ -15,6 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.objective import denoising_loss, draw_times
 from napari_diffuscope.training.pairs import Batch
 from napari_diffuscope.training.recipe import Recipe
+from napari_diffuscope.training.slice_network import check_slice_channels, with_slice_channels
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import build_network
@@ -156,10 +157,14 @@ def trained_network(recipe: Recipe) -> NetworkSpec:
     DiffuscopeError
         If its arguments are wrong, or the patch is no multiple of its stride.
     """
-    spec = _with_channels(recipe.network_spec)
+    slices = recipe.data.kind == "slices"
+    spec = with_slice_channels(recipe.network_spec) if slices else _with_channels(recipe.network_spec)
     network = build_network(spec, device="meta")
     config: Any = network.config
-    _check_channels(spec.kind, config)
+    if slices:
+        check_slice_channels(spec.kind, config)
+    else:
+        _check_channels(spec.kind, config)
     patch, stride = recipe.data.patch, max(network.total_stride)  # type: ignore[arg-type]
     if patch % stride:
         raise DiffuscopeError(

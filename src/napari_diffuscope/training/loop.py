@@ -14,7 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.denoising import trained_network
-from napari_diffuscope.training.denoising_data import denoising_task
+from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
@@ -90,7 +90,7 @@ def _prepared(recipe: Recipe, run: Path, group: Processes) -> Task:
     if not group.first:
         group.wait()
     with _memory(recipe, group):
-        task = denoising_task(recipe, run, group.device)
+        task = task_of(recipe, run, group.device)
     if group.first:
         group.wait()
     return task

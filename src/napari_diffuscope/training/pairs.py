@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_diffuscope.imaging.intensity import intensity_from_planes
-from napari_diffuscope.simulate.degrade import draw_noise, noisy
+from napari_diffuscope.simulate.degrade import draw_noise, noisy, recorded_mean
 from napari_diffuscope.simulate.spots import blurred_pair
 from napari_diffuscope.simulate.textures import texture_image
 from napari_diffuscope.training.clean import averaged_down
@@ -129,6 +129,8 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         if self.blur is not None:
             image, target = blurred_pair(rng, image, narrowest=self.blur[0], widest=self.blur[1])
         measured, truth = noisy(image, draw_noise(rng), rng, target01=target)
+        if target is None:
+            truth = recorded_mean(measured, truth)
         line = intensity_from_planes([measured])
         both = np.stack([line.forward(measured), line.forward(truth)])
         # The map of a stack is not exactly that of a plane.

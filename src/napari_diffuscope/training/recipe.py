@@ -32,6 +32,8 @@ class ImageSource:
         How often it is drawn, relative to the others.
     validation
         Whether it is kept out of the training, to validate on.
+    planes
+        For ``slices``: first plane and the one after the last that are taken of a stack; ``None`` for all.
     """
 
     path: str
@@ -39,6 +41,7 @@ class ImageSource:
     blur: float = 0.0
     weight: float = 1.0
     validation: bool = False
+    planes: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Data:
     ----------
     kind
         ``denoising``: simulated noise on clean images, target at equal blur. ``pairs``: pairs of a low and a high
-        quality image of the same field, from ``folder``.
+        quality image of the same field, from ``folder``. ``slices``: clean images of which some rows are known, to
+        fill in the others.
     simulated
         Number of simulated specimens.
     simulated_share
@@ -61,7 +65,11 @@ class Data:
     blur_fwhm
         For ``denoising``: narrowest and widest point spread function in pixels (full width at half maximum) to blur
         the clean images with. The target is the image through one half as wide: the network learns to deblur as
-        well. ``None``: the target is at equal blur.
+        well. ``None``: the target is at equal blur. For ``slices``: of a Gaussian across the rows, which the target
+        does not have; ``None`` for planes that are thin.
+    known_weight
+        For ``slices``: weight of the known rows in the loss, beside 1 for the unknown ones. With ``blur_fwhm`` all
+        rows are unknown.
     size, patch
         Edge in pixels of a simulated image, and of a training patch.
     validation
@@ -80,12 +88,13 @@ class Data:
         ``same`` where a fitted line says so, else ``percentiles``.
     """
 
-    kind: Literal["denoising", "pairs"] = "denoising"
+    kind: Literal["denoising", "pairs", "slices"] = "denoising"
     simulated: int = 2000
     simulated_share: float = 0.7
     texture_share: float = 0.0
     shrunk_share: float = 0.0
     blur_fwhm: tuple[float, float] | None = None
+    known_weight: float = 0.1
     size: int = 256
     patch: int = 128
     validation: int = 24
@@ -236,6 +245,7 @@ def _check(recipe: Recipe) -> None:
         ("time_budget_minutes", budget, budget is None or budget > 0),
         ("patch", data.patch, data.patch >= 1),
         ("highest_share", share, 0 <= share <= 1),
+        ("known_weight", data.known_weight, 0 <= data.known_weight <= 1),
         ("blur_fwhm", widths, widths is None or 1 <= widths[0] <= widths[1]),
         ("validation_share", data.validation_share, 0 <= (data.validation_share or 0) < 1),
     ):

@@ -1,0 +1,293 @@
+"""Images whose rows are taken away: crops by number, which rows are known, and what is kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.intensity import intensity_from_planes
+from napari_diffuscope.training.clean import TRAINING, VALIDATION, averaged_down, simulated_images
+from napari_diffuscope.training.kept_out import expand, keep_out
+from napari_diffuscope.training.recipe import ImageSource, Recipe
+from napari_diffuscope.training.task import Arrays, Tensors
+
+FACTORS = (2, 10)
+"""Smallest and largest distance of regular known rows."""
+
+IRREGULAR = (5 / 48, 20 / 48)
+"""Share of irregular known rows, as published."""
+
+VALIDATED = (2, 4, 8)
+FWHM_PER_SIGMA = 2.3548200450309493
+
+
+@dataclass(frozen=True)
+class SlicePool:
+    """Planes to cut patches from, in network values.
+
+    Parameters
+    ----------
+    planes
+        ``(Y, X)``, of any size that holds a patch.
+    weights
+        How often each is drawn.
+    """
+
+    planes: Sequence[np.ndarray]
+    weights: np.ndarray
+
+    def draw(self, rng: np.random.Generator, patch: int, margin: int) -> np.ndarray:
+        """A random crop, turned and mirrored, ``patch`` wide, and higher by up to the margin on both sides."""
+        plane = self.planes[rng.choice(len(self.planes), p=self.weights)]
+        turned = np.rot90(plane, rng.integers(4))
+        height, width = turned.shape
+        high = min(height, patch + 2 * margin)
+        top, left = rng.integers(height - high + 1), rng.integers(width - patch + 1)
+        crop = turned[top : top + high, left : left + patch].astype(np.float32)
+        crop = crop if rng.random() < 0.5 else crop[:, ::-1]
+        gain, offset = np.exp(rng.uniform(-0.25, 0.25)), rng.uniform(-0.15, 0.15)
+        changed: np.ndarray = crop * np.float32(gain) + np.float32(offset)
+        return changed
+
+
+@dataclass(frozen=True)
+class Pools:
+    """What is trained on, what is kept out, and what the card says of both."""
+
+    training: SlicePool
+    kept: SlicePool
+    known: dict[str, Any]
+
+
+class SliceBatches(Dataset[Arrays]):
+    """Small batches by number, decided by the seed.
+
+    Parameters
+    ----------
+    pool
+        Clean planes.
+    patch, batch
+        Edge of a patch, and patches in a batch.
+    seed
+        Of everything.
+    blur
+        Narrowest and widest blur across the rows in pixels (full width at half maximum), or ``None``.
+    known
+        Weight of known rows in the loss; 1 with blur, where they are not the truth.
+    """
+
+    def __init__(
+        self,
+        pool: SlicePool,
+        *,
+        patch: int,
+        batch: int,
+        seed: int,
+        blur: tuple[float, float] | None = None,
+        known: float = 0.0,
+    ) -> None:
+        self.pool, self.patch, self.batch, self.seed = pool, patch, batch, seed
+        self.blur, self.known = blur, 1.0 if blur else known
+
+    def __getitem__(self, number: int) -> Arrays:
+        rng = np.random.default_rng([self.seed, 7, number])
+        members = [self._member(rng) for _ in range(self.batch)]
+        return tuple(np.stack(arrays) for arrays in zip(*members, strict=True))
+
+    def _member(self, rng: np.random.Generator) -> Arrays:
+        margin = int(np.ceil(1.5 * self.blur[1])) if self.blur else 0
+        crop = self.pool.draw(rng, self.patch, margin)
+        rows = known_rows(rng, self.patch)
+        width = rng.uniform(*self.blur) if self.blur else 0.0
+        return with_known_rows(crop, rows, self.patch, width=width, weight=self.known)
+
+
+def known_rows(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Which rows are known: every so many, or as published, random ones; sorted, two at least."""
+    if rng.random() < 0.5:
+        factor = int(rng.integers(FACTORS[0], FACTORS[1] + 1))
+        rows = np.arange(rng.integers(factor), count, factor)
+    else:
+        number = max(2, round(rng.uniform(*IRREGULAR) * count))
+        rows = np.sort(rng.choice(count, min(number, count), replace=False))
+    return rows if len(rows) > 1 else np.array([0, count - 1])
+
+
+def with_known_rows(
+    crop: np.ndarray, rows: np.ndarray, patch: int, *, width: float = 0.0, weight: float = 0.0
+) -> Arrays:
+    """A member of a batch.
+
+    Parameters
+    ----------
+    crop
+        Clean, ``patch`` wide and at least as high; what is higher only serves the blur.
+    rows
+        Known rows of the middle.
+    patch
+        Height of the member.
+    width
+        Full width at half maximum of the blur across the rows, in pixels.
+    weight
+        Of known rows in the loss.
+
+    Returns
+    -------
+    tuple of ndarray
+        Clean and interpolated patch ``(1, patch, patch)``, mask of known rows and weight of rows ``(patch,)``;
+        float32. Rows before the first known one and after the last have no weight.
+    """
+    top = (crop.shape[0] - patch) // 2
+    clean = crop[top : top + patch]
+    measured = _blurred(crop, width)[top : top + patch] if width else clean
+    mask = np.zeros(patch, np.float32)
+    mask[rows] = 1
+    weights = np.where(mask > 0, np.float32(weight), np.float32(1))
+    weights[: rows[0]] = weights[rows[-1] + 1 :] = 0
+    return np.ascontiguousarray(clean[None]), interpolated(measured, rows)[None], mask, weights
+
+
+def _blurred(image: np.ndarray, width: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter1d
+
+    found: np.ndarray = gaussian_filter1d(image, width / FWHM_PER_SIGMA, axis=0, mode="reflect")
+    return found
+
+
+def interpolated(image: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Linear interpolation of an image between known rows; beyond them the outermost are repeated."""
+    place = np.arange(len(image))
+    upper = np.clip(np.searchsorted(rows, place), 0, len(rows) - 1)
+    lower = np.clip(np.searchsorted(rows, place, side="right") - 1, 0, len(rows) - 1)
+    low, high = rows[lower], rows[upper]
+    weight = np.where(high > low, (place - low) / np.maximum(high - low, 1), 0).astype(np.float32)[:, None]
+    found: np.ndarray = image[low] * (1 - weight) + image[high] * weight
+    return found.astype(np.float32, copy=False)
+
+
+def slice_pools(recipe: Recipe, run: Path) -> Pools:
+    """Planes to train on and to validate on.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are none, or they are too small.
+    """
+    data, seed = recipe.data, recipe.optimisation.seed
+    training, kept = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
+    real, kept_real = _planes(training, data.patch), _planes(kept, data.patch)
+    simulated: list[np.ndarray] = []
+    drawn: list[np.ndarray] = []
+    if data.simulated:
+        run.mkdir(parents=True, exist_ok=True)
+        images = simulated_images(
+            data, seed=seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
+        )
+        simulated = [_mapped(image) for image in images]
+        drawn = [
+            _mapped(image)
+            for image in simulated_images(data, seed=seed, purpose=VALIDATION, count=data.validation)
+        ]
+    if not real and not simulated:
+        raise DiffuscopeError("The recipe has nothing to train on: neither simulated specimens nor images.")
+    if not kept_real and not drawn:
+        raise DiffuscopeError(
+            "The recipe has nothing to validate on; name planes of a volume with validation = true."
+        )
+    known = {
+        "simulated": data.simulated,
+        "images": [_named(source) for source in training],
+        "kept_out": [_named(source) for source in kept],
+    }
+    share = data.simulated_share if real and simulated else float(bool(simulated))
+    return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), known)
+
+
+def _named(source: ImageSource) -> str:
+    name = Path(source.path).name
+    return name if source.planes is None else f"{name}, planes {source.planes[0]} to {source.planes[1] - 1}"
+
+
+def _pool(
+    real: Sequence[tuple[np.ndarray, float]], simulated: Sequence[np.ndarray], simulated_share: float
+) -> SlicePool:
+    weights = np.array([weight for _, weight in real], float)
+    parts = []
+    if len(weights):
+        parts.append(weights / weights.sum() * (1 - simulated_share if len(simulated) else 1))
+    if len(simulated):
+        parts.append(np.full(len(simulated), (simulated_share if len(weights) else 1) / len(simulated)))
+    joined = np.concatenate(parts)
+    return SlicePool([*(plane for plane, _ in real), *simulated], joined / joined.sum())
+
+
+def _planes(sources: Sequence[ImageSource], patch: int) -> list[tuple[np.ndarray, float]]:
+    """Planes in network values and their weights; all planes of a source together weigh what it says."""
+    found = []
+    for source in sources:
+        planes = list(_read(source))
+        if min(planes[0].shape) < patch:
+            raise DiffuscopeError(
+                f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {patch}."
+            )
+        chosen = planes[:: max(1, len(planes) // 16)]
+        line = intensity_from_planes(chosen)
+        found += [(_stored(line.forward(plane)), source.weight / len(planes)) for plane in planes]
+    return found
+
+
+def _read(source: ImageSource) -> Iterator[np.ndarray]:
+    from scipy.ndimage import gaussian_filter
+
+    from napari_diffuscope.imaging.files import open_image
+
+    image = open_image(Path(source.path), rgb="channels")
+    first, last = source.planes or (0, image.plane_count)
+    if not 0 <= first < last <= image.plane_count:
+        raise DiffuscopeError(
+            f"{source.path} has {image.plane_count} planes; planes {first} to {last - 1} are not among them."
+        )
+    for flat in range(first, last):
+        plane = averaged_down(image.read_plane(flat), source.shrink)
+        yield gaussian_filter(plane, source.blur) if source.blur else plane
+
+
+def _mapped(image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image, np.float32)
+    return _stored(intensity_from_planes([image]).forward(image))
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    clipped: np.ndarray = np.clip(np.nan_to_num(values), -4, 8).astype(np.float16)
+    return clipped
+
+
+def kept_batches(recipe: Recipe, pool: SlicePool, device: torch.device) -> dict[int, tuple[Tensors, ...]]:
+    """Fixed patches for validation, each with every second, fourth and eighth row."""
+    data, plan = recipe.data, recipe.optimisation
+    rng = np.random.default_rng([plan.seed, 11])
+    margin = int(np.ceil(1.5 * data.blur_fwhm[1])) if data.blur_fwhm else 0
+    crops = [pool.draw(rng, data.patch, margin) for _ in range(max(data.validation, 1))]
+    width = sum(data.blur_fwhm) / 2 if data.blur_fwhm else 0.0
+    found = {}
+    for factor in (factor for factor in VALIDATED if factor < data.patch):
+        rows = np.arange(0, data.patch, factor)
+        members = [
+            with_known_rows(crop, rows, data.patch, width=width, weight=float(data.blur_fwhm is not None))
+            for crop in crops
+        ]
+        found[factor] = tuple(
+            tuple(
+                torch.as_tensor(np.stack(arrays), device=device)
+                for arrays in zip(*members[first : first + plan.batch], strict=True)
+            )
+            for first in range(0, len(members), plan.batch)
+        )
+    return found
