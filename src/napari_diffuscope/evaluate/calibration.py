@@ -33,9 +33,9 @@ def calibration_facts(settings: EvaluationSettings) -> dict[str, Any]:
 
 
 def is_calibrated(candidate: Candidate, settings: EvaluationSettings) -> bool:
-    """Whether its card holds the very calibration that the settings ask for."""
+    """Whether its card holds the very calibration that the settings ask for, of these weights."""
     kept = candidate.card.metrics.get("deviation_calibration")
-    return isinstance(kept, dict) and {**kept, "sha256": ""} == {**calibration_facts(settings), "sha256": ""}
+    return bool(kept == {**calibration_facts(settings), "sha256": candidate.sha256})
 
 
 def calibration_field(number: int, *, seed: int, size: int) -> Field:
@@ -102,7 +102,8 @@ def store_scale(candidate: Candidate, scale: float, settings: EvaluationSettings
     path = card_path(candidate)
     values = json.loads(path.read_text(encoding="utf-8"))
     values["deviation_scale"] = round(scale, 4)
-    values.setdefault("metrics", {})["deviation_calibration"] = calibration_facts(settings)
+    facts = {**calibration_facts(settings), "sha256": candidate.sha256}
+    values.setdefault("metrics", {})["deviation_calibration"] = facts
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

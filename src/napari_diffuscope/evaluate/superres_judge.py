@@ -1,0 +1,94 @@
+"""How good the planes are that were not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_diffuscope.measure.distances import compare_sets, slice_patches
+
+ORIENTATIONS = ("xy", "xz", "yz")
+SSIM_STEP = 4
+"""Every so many slices are compared by structural similarity; neighbours are much alike."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Measures of one volume in one orientation.
+
+    Parameters
+    ----------
+    psnr, ssim
+        Mean over planes, of missing pixels alone; for XZ and YZ planes these are whole rows.
+    frechet, floor
+        Distance of its patches from patches of XY planes of the truth, and that of such patches from each other.
+    """
+
+    psnr: float
+    ssim: float
+    frechet: float
+    floor: float
+
+
+def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dict[str, Judged]:
+    """Measures by orientation.
+
+    Parameters
+    ----------
+    truth, volume
+        ``(Z, Y, X)``, every ``factor``-th plane from the first was measured.
+    factor
+        2 or more.
+    patch
+        Edge of the patches that are compared as sets.
+    """
+    missing = np.arange(len(truth)) % factor > 0
+    peak = float(truth.max() - truth.min())
+    found = {}
+    for axis, name in enumerate(ORIENTATIONS):
+        psnr, ssim = _quality(truth, volume, missing, axis, peak)
+        frechet, floor = _distance(truth, volume, axis, patch)
+        found[name] = Judged(psnr, ssim, frechet, floor)
+    return found
+
+
+def _quality(
+    truth: np.ndarray, volume: np.ndarray, missing: np.ndarray, axis: int, peak: float
+) -> tuple[float, float]:
+    ratios, likenesses = [], []
+    numbers = np.flatnonzero(missing) if axis == 0 else np.arange(truth.shape[axis])
+    for count, number in enumerate(numbers):
+        one, other = (np.take(v, number, axis).astype(np.float64) for v in (truth, volume))
+        rows = slice(None) if axis == 0 else missing
+        error = max(float(np.square(one[rows] - other[rows]).mean()), 1e-12 * peak**2)
+        ratios.append(10 * np.log10(peak**2 / error))
+        if count % SSIM_STEP == 0:
+            likenesses.append(_likeness(one, other, rows, peak))
+    return float(np.mean(ratios)), float(np.mean(likenesses))
+
+
+def _likeness(one: np.ndarray, other: np.ndarray, rows: slice | np.ndarray, peak: float) -> float:
+    from skimage.metrics import structural_similarity
+
+    window = min(7, *(length - 1 + length % 2 for length in one.shape))
+    _, local = structural_similarity(one, other, win_size=window, data_range=peak, full=True)
+    return float(local[rows].mean())
+
+
+def _distance(truth: np.ndarray, volume: np.ndarray, axis: int, patch: int) -> tuple[float, float]:
+    """Fréchet distance on features of intensity, spectrum and texture; NaN where there are too few patches."""
+    if min(volume.shape[:axis] + volume.shape[axis + 1 :]) < patch:
+        return float("nan"), float("nan")
+    stride, step = max(patch // 2, 1), 4
+    real = slice_patches(truth, 0, patch, stride=stride, step=1)
+    made = slice_patches(volume, axis, patch, stride=stride, step=step if axis else 1)
+    if len(real) < 8 or len(made) < 8:
+        return float("nan"), float("nan")
+    found = compare_sets(real, made, repeats=4)
+    return found.value, found.floor
+
+
+def known_planes(planes: int, factor: int) -> int:
+    """How many planes of a truth are used, so that it begins and ends with a measured one."""
+    return (planes - 1) // factor * factor + 1
