@@ -172,6 +172,9 @@ def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
         "imaging.image",
         "imaging.axes",
         "methods.settings",
+        "methods.superres.settings",
+        "methods.superres.outputs",
+        "methods.superres.command",
         "jobs",
         "cli",
     ]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_diffuscope.cli.evaluate_superres import superres
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.evaluate.settings import EvaluationSettings
 
@@ -19,6 +20,9 @@ app = typer.Typer(help="Measure how good models are.", no_args_is_help=True)
 @app.callback()
 def _group() -> None:
     """Measure how good models are."""
+
+
+app.command("superres")(superres)
 
 
 @app.command("restoration")

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def repeat(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="TIFF file that a restoration wrote.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="TIFF file to write.")],
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="File that restore or superres wrote: TIFF or OME-Zarr.")
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write, TIFF; of superres also OME-Zarr.")
+    ],
     *,
     source: Annotated[
         Path | None, typer.Option("--input", help="The input, if it is no longer where the record says.")
@@ -25,20 +29,44 @@ def repeat(
 ) -> None:
     """Make a result again, with its input, model and settings."""
     from napari_diffuscope.cli.outputs import Destination, restore_to_files
-    from napari_diffuscope.imaging.tiff import read_record
     from napari_diffuscope.methods.settings import RestoreSettings
 
-    record = read_record(result)
-    if record is None or record.get("method") != "restoration":
-        raise DiffuscopeError(
-            f"{result} holds no record of a restoration; only files of results can be repeated."
-        )
+    record = _record(result)
+    if record["method"] == "superresolution":
+        _repeat_superres(record, source or _source(record, result), output, overwrite=overwrite, quiet=quiet)
+        return
     settings = RestoreSettings.from_dict(record["settings"])
     source = source or _source(record, result)
     destination = Destination(output, overwrite=overwrite)
     destination.check(source, settings.mode)
     _check_model(record, settings.model)
     restore_to_files(_image(source, record, settings), settings, destination, quiet=quiet)
+
+
+def _record(result: Path) -> dict[str, Any]:
+    from napari_diffuscope.imaging.blocks import read_zarr_record
+    from napari_diffuscope.imaging.tiff import read_record
+
+    record = read_zarr_record(result) if result.suffix.lower() == ".zarr" else read_record(result)
+    if record is None or record.get("method") not in ("restoration", "superresolution"):
+        raise DiffuscopeError(
+            f"{result} holds no record of a restoration or super-resolution; only files of results can be repeated."
+        )
+    return dict(record)
+
+
+def _repeat_superres(
+    record: dict[str, Any], source: Path, output: Path, *, overwrite: bool, quiet: bool
+) -> None:
+    from napari_diffuscope.cli.superres import check_files, fill_in
+    from napari_diffuscope.methods.superres.files import output_files
+    from napari_diffuscope.methods.superres.settings import SuperresSettings
+
+    settings = SuperresSettings.from_dict(record["settings"])
+    files = output_files(output, settings.mode)
+    check_files(source, files)
+    _check_model(record, settings.model)
+    fill_in(_image(source, record, settings), settings, files, overwrite=overwrite, quiet=quiet)
 
 
 def _source(record: dict[str, Any], result: Path) -> Path:
@@ -65,10 +93,13 @@ def _check_model(record: dict[str, Any], model: str) -> None:
 
 def _image(source: Path, record: dict[str, Any], settings: Any) -> Image:
     """The input with the axes that it had, whether the file or the user named them."""
+    from napari_diffuscope.imaging.blocks import in_standard_order
     from napari_diffuscope.imaging.files import open_image
 
     shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
     image = open_image(source, rgb=settings.rgb)
+    if record["method"] == "superresolution":
+        image = in_standard_order(image)
     if image.axes != axes and len(image.axes) == len(axes):
         image = open_image(source, axes=axes, rgb=settings.rgb)
     if (image.axes, image.shape) != (axes, shape):

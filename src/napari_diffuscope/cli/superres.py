@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,9 @@ from napari_diffuscope.methods.superres.settings import (
     SuperresSettings,
     SuperresSolver,
 )
+
+if TYPE_CHECKING:
+    from napari_diffuscope.imaging.image import Image
 
 DEFAULTS = SuperresSettings()
 STDOUT = Path("-")
@@ -115,13 +119,45 @@ def superres(
         raise typer.BadParameter("it belongs to --mode mean alone.", param_hint="--deviation")
 
     from napari_diffuscope.imaging.files import open_image
-    from napari_diffuscope.jobs import run
-    from napari_diffuscope.methods.superres.files import opened_outputs, output_files
-    from napari_diffuscope.methods.superres.job import superresolution_job
+    from napari_diffuscope.methods.superres.files import output_files
 
     files = output_files(output, mode, deviation)
-    _check(source, files)
+    check_files(source, files)
     image = open_image(source, axes=axes, rgb=rgb)
+    record = fill_in(image, settings, files, overwrite=overwrite, quiet=quiet)
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    if json_file == STDOUT:
+        typer.echo(text)
+    elif json_file is not None:
+        _write_text(json_file, text + "\n")
+
+
+def fill_in(
+    image: Image,
+    settings: SuperresSettings,
+    files: Mapping[str, Path],
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Super-resolve an image into files under a progress bar; goes on where it was stopped.
+
+    Returns
+    -------
+    dict
+        The record.
+
+    Raises
+    ------
+    DiffuscopeError
+        As the job.
+    typer.Exit
+        With 130 after Ctrl-C.
+    """
+    from napari_diffuscope.jobs import run
+    from napari_diffuscope.methods.superres.files import opened_outputs
+    from napari_diffuscope.methods.superres.job import superresolution_job
+
     try:
         with (
             opened_outputs(image, settings, files, overwrite=overwrite) as (sinks, states),
@@ -131,13 +167,9 @@ def superres(
     except KeyboardInterrupt:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None
-    text = json.dumps(result.record, indent=2, ensure_ascii=False)
-    if json_file == STDOUT:
-        typer.echo(text)
-    elif json_file is not None:
-        _write_text(json_file, text + "\n")
     if not quiet:
         typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
+    return result.record
 
 
 def parse_block(text: str) -> tuple[int, int, int]:
@@ -157,8 +189,14 @@ def parse_block(text: str) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _check(source: Path, files: dict[str, Path]) -> None:
-    """Refuse outputs that would replace the input or each other."""
+def check_files(source: Path, files: Mapping[str, Path]) -> None:
+    """Refuse outputs that would replace the input or each other.
+
+    Raises
+    ------
+    DiffuscopeError
+        If one would.
+    """
     if len({file.resolve() for file in files.values()}) < len(files):
         raise DiffuscopeError("Two results would be written to one file; give each a name of its own.")
     for file in files.values():

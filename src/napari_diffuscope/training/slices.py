@@ -200,10 +200,17 @@ def slices_task(recipe: Recipe, run: Path, device: torch.device) -> SlicesTask:
         For unreadable or too small images, or nothing to train or to validate on.
     """
     if recipe.task != "superresolution":
-        raise DiffuscopeError('Training on slices makes models for task = "superresolution"; correct the recipe.')
+        raise DiffuscopeError(
+            'Training on slices makes models for task = "superresolution"; correct the recipe.'
+        )
     pools = slice_pools(recipe, run)
     data, plan = recipe.data, recipe.optimisation
     batches = SliceBatches(
-        pools.training, patch=data.patch, batch=PIECE, seed=plan.seed, blur=data.blur_fwhm, known=data.known_weight
+        pools.training,
+        patch=data.patch,
+        batch=PIECE,
+        seed=plan.seed,
+        blur=data.blur_fwhm,
+        known=data.known_weight,
     )
     return SlicesTask(recipe, batches, kept_batches(recipe, pools.kept, device), known=pools.known)

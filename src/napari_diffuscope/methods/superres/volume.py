@@ -142,7 +142,7 @@ class Volume:
 def blurred(volume: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian over 3 × 3 × 3 voxels, weights that add up to 1, mirrored at the borders."""
     side = math.exp(-0.5 / sigma**2)
-    middle, side = np.float32(1 / (1 + 2 * side)), np.float32(side / (1 + 2 * side))
+    centre, beside = np.float32(1 / (1 + 2 * side)), np.float32(side / (1 + 2 * side))
     for axis in range(3):
         if volume.shape[axis] == 1:
             continue
@@ -151,7 +151,7 @@ def blurred(volume: np.ndarray, sigma: float) -> np.ndarray:
         padded = np.pad(volume, widths, mode="reflect")
         length = volume.shape[axis]
         before, after = (np.take(padded, range(first, first + length), axis) for first in (0, 2))
-        volume = volume * middle + (before + after) * side
+        volume = volume * centre + (before + after) * beside
     return volume
 
 

@@ -1,0 +1,107 @@
+"""What the network says of a part of a volume, in both directions, and the state that it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_diffuscope.diffusion.noise import positioned_noise
+from napari_diffuscope.jobs import Update
+from napari_diffuscope.methods.superres.slices import ALONG_X, ALONG_Y, as_slices
+from napari_diffuscope.methods.superres.volume import Volume
+from napari_diffuscope.methods.superres.windows import Ranges, mirrored
+from napari_diffuscope.methods.superres.work import Work
+
+DIRECTIONS = (ALONG_X, ALONG_Y)
+
+
+def estimates(
+    work: Work, volume: Volume, sample: int, step: int, core: Ranges
+) -> Generator[Update, None, list[Tensor]]:
+    """Estimates ``(C, Z, Y, X)`` of a core in both directions."""
+    found = []
+    level = work.plan.levels[step]
+    for along in DIRECTIONS:
+        seen = work.model.needed(core, volume.shape, along)
+        condition = volume.condition(seen)
+        number = 0 if work.settings.together else along
+        blank = level.alpha == 0 or (step == 0 and not work.plan.noisy)
+        state = None if blank else as_slices(state_of(work, volume, sample, step, number, seen), along)
+        evaluation = work.model.volume(
+            _states_of(state, work, condition, along), level, condition, core, volume.shape, along
+        )
+        while True:
+            try:
+                slices, message = next(evaluation)
+            except StopIteration as stop:
+                found.append(stop.value)
+                break
+            work.done += slices
+            yield work.warn(message) if message else work.update()
+    return found
+
+
+def _states_of(state: Tensor | None, work: Work, condition: Any, along: int) -> Any:
+    """Gives the states of some slices; zeros where there is none, without storing a volume of them."""
+    if state is not None:
+        return lambda some: state[some]
+    depth, height, width = condition.values.shape
+    size = (depth, width if along == ALONG_X else height)
+    channels = work.model.model.card.state_channels
+    return lambda some: torch.zeros(some.stop - some.start, channels, *size)
+
+
+def combined(work: Work, clean: list[Tensor]) -> list[Tensor]:
+    """One estimate of both directions."""
+    return [(clean[0] + clean[1]) * 0.5]
+
+
+def state_of(work: Work, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
+    """State ``(C, Z, Y, X)`` of a part at a step; mirrored beyond the volume."""
+    box, rows = mirrored(ranges, volume.shape)
+    if step:
+        kept: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
+        found = stored(work, volume, "state", step, number, kept)
+    else:
+        inside: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
+        found = noise_of(work, volume, sample, 0, number, inside)
+        if not work.plan.noisy:
+            found = torch.zeros_like(found)
+    if all(np.array_equal(row, np.arange(length)) for row, length in zip(rows, found.shape[1:], strict=True)):
+        return found
+    z, y, x = (torch.from_numpy(row) for row in rows)
+    return found[:, z[:, None, None], y[:, None], x]
+
+
+def noise_of(work: Work, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
+    """Unit noise ``(C, Z, Y, X)`` that depends on the seed, sample, step, volume and position alone."""
+    channels = work.model.model.card.state_channels
+    first = (volume.number * 2 + number) * channels
+    drawn = [
+        positioned_noise(ranges, seed=work.settings.seed, sample=sample, step=step, plane=first + channel)
+        for channel in range(channels)
+    ]
+    return torch.from_numpy(np.stack(drawn))
+
+
+def _kept(work: Work, volume: Volume, kind: str, step: int) -> Any:
+    channels = work.model.model.card.state_channels
+    return work.states.array(f"{kind}{step % 2}", (work.states_per_volume, channels, *volume.shape))
+
+
+def stored(work: Work, volume: Volume, kind: str, step: int, number: int, ranges: Ranges) -> Tensor:
+    """A part ``(C, Z, Y, X)`` of a stored state or estimate."""
+    place = (number, slice(None), *(slice(a, b) for a, b in ranges))
+    return torch.from_numpy(np.array(_kept(work, volume, kind, step)[place]))
+
+
+def store(
+    work: Work, volume: Volume, kind: str, step: int, number: int, ranges: Ranges, values: Tensor
+) -> None:
+    """Keep a part of a state or estimate."""
+    place = (number, slice(None), *(slice(a, b) for a, b in ranges))
+    _kept(work, volume, kind, step)[place] = np.ascontiguousarray(values.numpy())

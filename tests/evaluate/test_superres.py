@@ -1,0 +1,97 @@
+"""Evaluation of super-resolution: what counts, what is compared with what, and that it can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_diffuscope import DiffuscopeError
+from napari_diffuscope.cli import main
+from napari_diffuscope.evaluate.superres import read_truth, superres_evaluation_job
+from napari_diffuscope.evaluate.superres_baselines import BASELINES
+from napari_diffuscope.evaluate.superres_judge import judge, known_planes
+from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings
+from napari_diffuscope.jobs import run
+from tests.methods.superres_models import write_tiny
+
+
+def waves(planes: int = 25, size: int = 40) -> np.ndarray:
+    z, y, x = np.mgrid[:planes, :size, :size]
+    noise = np.random.default_rng(0).normal(0, 0.05, z.shape)
+    return (100 + 20 * np.sin(z / 2 + y / 3) + 20 * np.cos(x / 4) + 20 * noise).astype(np.float32)
+
+
+def test_every_baseline_keeps_measured_planes_and_cubic_is_best_on_smooth_volumes() -> None:
+    truth = waves()
+    gains = {}
+    for name, method in BASELINES.items():
+        volume = method(truth[::4], 4, truth).volume
+        assert volume.shape == truth.shape
+        np.testing.assert_allclose(volume[::4], truth[::4], atol=1e-3)
+        gains[name] = judge(truth, volume, 4, 20)["xz"].psnr
+    assert gains["cubic"] > gains["linear"] > gains["nearest"]
+    assert gains["smoothed linear"] >= gains["linear"] - 0.5
+
+
+def test_only_missing_planes_count() -> None:
+    truth = waves()
+    changed, wrong = truth.copy(), truth.copy()
+    changed[::4] += 50
+    wrong[2] += 5
+    peak = truth.max() - truth.min()
+    assert judge(truth, changed, 4, 20)["xy"].psnr > 100
+    assert judge(truth, changed, 4, 20)["xz"].psnr > 100
+    found = judge(truth, wrong, 4, 20)["xz"].psnr
+    assert found == pytest.approx(10 * np.log10(peak**2 / (25 / 18)), abs=1e-3)  # one missing plane of 18
+
+
+def test_planes_are_cut_to_begin_and_end_with_a_measured_one() -> None:
+    assert [known_planes(n, 4) for n in (5, 8, 9, 117)] == [5, 5, 9, 117]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "truth.tif"
+    tifffile.imwrite(path, waves(), metadata={"axes": "ZYX"})
+    return path
+
+
+def test_the_command_writes_table_and_report_and_goes_on(data: Path, tmp_path: Path) -> None:
+    model, out = write_tiny(tmp_path / "tiny-slices"), tmp_path / "out"
+    words = ["evaluate", "superres", str(data), "--out", str(out), "--factors", "4", "--patch", "20"]
+    words += ["--steps", "2", "--size", "24", "--quiet"]
+    main([*words, "--models", str(model), "--variants", "estimate"])
+    lines = (out / "superres.csv").read_text().splitlines()
+    assert len(lines) == 1 + 3 * (1 + len(BASELINES) + 1)
+    main([*words, "--models", str(model), "--variants", "sample", "--variants", "sample-averaged"])
+    more = (out / "superres.csv").read_text().splitlines()
+    assert more[: len(lines)] == lines
+    assert len(more) == len(lines) + 6
+    rows = [line.split(",") for line in more[1:]]
+    counts = {row[2]: int(row[8]) for row in rows if row[1] == "tiny-slices"}
+    assert counts["sample"] == counts["sample-averaged"] == 2 * counts["estimate"]
+    report = (out / "superres.md").read_text()
+    assert "tiny-slices, sample-averaged" in report
+    assert "Every 4th plane kept" in report
+    assert (out / "figures" / "superres-4x.png").exists()
+    with pytest.raises(SystemExit):
+        main([*words, "--seed", "1"])
+
+
+def test_a_part_of_the_volume_is_evaluated(data: Path) -> None:
+    settings = SuperresEvaluationSettings(str(data), factors=(2,), planes=(3, 12), size=16)
+    assert np.array_equal(read_truth(settings), waves()[3:12, 12:28, 12:28])
+
+
+def test_what_cannot_be_evaluated_is_said(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiffuscopeError, match="too few"):
+        read_truth(SuperresEvaluationSettings(str(data), planes=(0, 5)))
+    with pytest.raises(DiffuscopeError, match="between 2 and 10"):
+        SuperresEvaluationSettings(str(data), factors=(12,))
+    flat = tmp_path / "flat.tif"
+    tifffile.imwrite(flat, waves()[0])
+    with pytest.raises(DiffuscopeError, match="ZYX"):
+        run(superres_evaluation_job(SuperresEvaluationSettings(str(flat)), tmp_path / "out"))

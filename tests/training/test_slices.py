@@ -1,0 +1,214 @@
+"""Training on slices: which rows are known, what is learned, what the model says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_diffuscope import DiffuscopeError, load_model, superresolve
+from napari_diffuscope.jobs import run
+from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.training.loop import training_job
+from napari_diffuscope.training.recipe import (
+    Card,
+    Data,
+    Diffusion,
+    ImageSource,
+    Optimisation,
+    Recipe,
+    read_recipe,
+)
+from napari_diffuscope.training.slice_data import (
+    SliceBatches,
+    SlicePool,
+    interpolated,
+    known_rows,
+    slice_pools,
+    with_known_rows,
+)
+from napari_diffuscope.training.slices import slice_inputs, slices_loss, slices_task
+from napari_diffuscope.training.task import Part
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+@pytest.fixture
+def stripes(tmp_path: Path) -> Path:
+    """A stack of oblique waves, which linear interpolation gets wrong and a network can learn."""
+    y, x = np.mgrid[:64, :64]
+    rng = np.random.default_rng(0)
+    planes = [np.sin(0.45 * y + 0.45 * x * rng.choice([-1, 1]) + rng.uniform(0, 6)) for _ in range(12)]
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, (1000 + 300 * np.stack(planes)).astype(np.uint16))
+    return path
+
+
+def recipe(path: Path, *, blur: tuple[float, float] | None = None, **plan: Any) -> Recipe:
+    return Recipe(
+        name="slices",
+        task="superresolution",
+        card=Card("Slices", "Tests."),
+        network={
+            "widths": [16, 24],
+            "encoder_blocks": [1, 1],
+            "decoder_blocks": [1],
+            "embedding": 16,
+            "wavelets": 2,
+            "wavelet_start": "identity",
+        },
+        data=Data(
+            kind="slices",
+            simulated=0,
+            patch=32,
+            validation=6,
+            blur_fwhm=blur,
+            images=(
+                ImageSource(str(path), planes=(0, 8)),
+                ImageSource(str(path), planes=(9, 12), validation=True),
+            ),
+        ),
+        optimisation=Optimisation(
+            **{"steps": 4, "batch": 4, "warmup": 5, "validate_every": 50, "checkpoint_every": 50, **plan}
+        ),
+        diffusion=Diffusion(shift=0.5, highest_share=0.25, sampling_steps=3),
+    )
+
+
+def test_half_of_the_known_rows_are_regular() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [known_rows(rng, 96) for _ in range(400)]
+    steps = [set(np.diff(rows).tolist()) for rows in drawn]
+    regular = [next(iter(step)) for step in steps if len(step) == 1]
+    assert 0.4 < len(regular) / len(drawn) < 0.6
+    assert set(range(2, 11)) <= set(regular)
+    shares = [len(rows) / 96 for rows, step in zip(drawn, steps, strict=True) if len(step) > 1]
+    assert 0.09 < min(shares) < 0.15
+    assert 0.38 < max(shares) < 0.43
+
+
+def test_rows_between_known_ones_are_interpolated_and_the_others_have_no_weight() -> None:
+    image = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
+    rows = np.array([2, 5, 6, 13])
+    clean, linear, mask, weights = with_known_rows(image, rows, 16, weight=0.1)
+    expected = np.stack([np.interp(np.arange(16), rows, image[rows, x]) for x in range(16)], 1)
+    np.testing.assert_allclose(linear[0], expected, atol=1e-6)
+    assert np.array_equal(clean[0], image)
+    assert np.flatnonzero(mask).tolist() == rows.tolist()
+    assert weights[:2].tolist() == weights[14:].tolist() == [0, 0]
+    assert weights[rows] == pytest.approx(0.1)
+    assert (weights[[3, 4, 7, 12]] == 1).all()
+
+
+def test_blurred_rows_are_not_the_truth() -> None:
+    y = np.arange(40)
+    image = np.broadcast_to(np.exp(-0.5 * ((y - 20) / 1.0) ** 2)[:, None], (40, 16)).astype(np.float32)
+    clean, linear, _, _ = with_known_rows(image, np.arange(16), 16, width=4.0)
+    sigma = np.hypot(1.0, 4.0 / 2.3548)
+    expected = np.exp(-0.5 * ((y[12:28] - 20) / sigma) ** 2) / sigma
+    np.testing.assert_allclose(linear[0, :, 0], expected, atol=2e-3)
+    assert clean.max() == pytest.approx(1.0)
+
+
+def test_batches_are_decided_by_seed_and_number() -> None:
+    planes = list(np.random.default_rng(0).normal(size=(3, 50, 40)).astype(np.float16))
+    pool = SlicePool(planes, np.full(3, 1 / 3))
+    first, again, other = (SliceBatches(pool, patch=32, batch=2, seed=seed) for seed in (0, 0, 1))
+    for one, two in zip(first[5], again[5], strict=True):
+        assert np.array_equal(one, two)
+    assert not np.array_equal(first[5][0], other[5][0])
+    assert not np.array_equal(first[5][0], first[6][0])
+    assert [array.shape for array in first[5]] == [(2, 1, 32, 32), (2, 1, 32, 32), (2, 32), (2, 32)]
+
+
+def test_known_rows_of_the_state_are_overwritten_also_at_pure_noise() -> None:
+    linear, known = torch.randn(2, 1, 8, 8), torch.zeros(2, 8)
+    known[:, ::2] = 1
+    kept = slice_inputs(torch.zeros(2, 1, 8, 8), linear, known, replace=True)
+    assert torch.equal(kept[:, 0, ::2], linear[:, 0, ::2])
+    assert not kept[:, 0, 1::2].any()
+    assert torch.equal(kept[:, 2, :, 0], known)
+    assert not slice_inputs(torch.zeros(2, 1, 8, 8), linear, known, replace=False)[:, 0].any()
+
+
+def test_the_loss_does_not_see_rows_without_weight() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(16, 16)).astype(np.float32)
+    batch = [torch.from_numpy(a[None]) for a in with_known_rows(image, np.array([4, 8, 12]), 16)]
+    config = LocalUNetConfig(condition_channels=2, widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
+    torch.manual_seed(0)
+    network = LocalUNet(config)
+
+    def loss(clean: torch.Tensor) -> float:
+        arrays = (clean, *batch[1:])
+        times = torch.ones(1)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            return float(slices_loss(network, arrays, times, shift=1.0, replace=True, generator=generator))
+
+    other, unknown = batch[0].clone(), batch[0].clone()
+    other[..., [0, 3, 4, 8, 13], :] += 1
+    unknown[..., 6, :] += 1
+    assert loss(other) == pytest.approx(loss(batch[0]))
+    assert loss(unknown) != pytest.approx(loss(batch[0]))
+
+
+def test_planes_are_split_as_the_recipe_says(stripes: Path, tmp_path: Path) -> None:
+    pools = slice_pools(recipe(stripes), tmp_path)
+    assert (len(pools.training.planes), len(pools.kept.planes)) == (8, 3)
+    assert pools.known["kept_out"] == ["stack.tif, planes 9 to 11"]
+    wrong = recipe(stripes)
+    wrong = replace(wrong, data=replace(wrong.data, images=(ImageSource(str(stripes), planes=(0, 13)),)))
+    with pytest.raises(DiffuscopeError, match="has 12 planes"):
+        slice_pools(wrong, tmp_path)
+    alone = replace(wrong, data=replace(wrong.data, images=(ImageSource(str(stripes)),)))
+    with pytest.raises(DiffuscopeError, match="validate on"):
+        slice_pools(alone, tmp_path)
+
+
+def test_it_learns_more_than_linear_interpolation_and_the_model_works(stripes: Path, tmp_path: Path) -> None:
+    plan = recipe(stripes, steps=150, learning_rate=1e-2, ema=0.9)
+    out = tmp_path / "slices"
+    card = run(training_job(plan, tmp_path / "run", out, workers=0))
+    assert card.metrics["validation_gain_db"] > 0.5, card.metrics
+    assert card.metrics["validation_gain_2x_db"] > 3.0
+    assert (card.task, card.condition_channels, card.axial_fwhm) == ("superresolution", 2, None)
+    assert card.training["images"] == ["stack.tif, planes 0 to 7"]
+    volume = tifffile.imread(stripes)[:3]
+    assert np.isfinite(superresolve(volume, model=str(out), zoom=2, mode="sample").superresolved).all()
+
+
+def test_a_model_of_blurred_rows_says_so(stripes: Path, tmp_path: Path) -> None:
+    plan = replace(recipe(stripes, blur=(2.0, 4.0)), diffusion=Diffusion(0.5, 1.0))
+    out = tmp_path / "sharpening"
+    run(training_job(plan, tmp_path / "run", out, workers=0))
+    card = load_model(out).card
+    assert card.axial_fwhm == (2.0, 4.0)
+    assert card.diffusion.estimate_only
+
+
+def test_parts_of_a_batch_make_the_whole(stripes: Path, tmp_path: Path) -> None:
+    task = slices_task(recipe(stripes, batch=6), tmp_path, torch.device("cpu"))
+    whole = task.batches(Part(0, 6, 6))[3]
+    parts = [task.batches(Part(a, b, 6))[3] for a, b in ((0, 4), (4, 6))]
+    for one, first, second in zip(whole, *parts, strict=True):
+        assert np.array_equal(one, np.concatenate((first, second)))
+
+
+@pytest.mark.parametrize("name", ["superres-em", "superres-fluorescence"])
+def test_the_recipes_stay_below_three_million_parameters(name: str) -> None:
+    plan = read_recipe(RECIPES / f"{name}.toml")
+    arguments = {"condition_channels": 2, **plan.network}
+    network = LocalUNet(LocalUNetConfig(**arguments))
+    assert sum(parameter.numel() for parameter in network.parameters()) < 3e6
+    assert plan.task == "superresolution"
+
+
+def test_interpolation_repeats_the_outermost_rows() -> None:
+    image = np.arange(6.0, dtype=np.float32)[:, None] * np.ones((1, 2), np.float32)
+    assert interpolated(image, np.array([1, 3]))[:, 0].tolist() == [1, 1, 2, 3, 3, 3]
