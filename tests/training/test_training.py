@@ -228,6 +228,34 @@ def test_batches_depend_on_their_number_alone() -> None:
     torch.testing.assert_close(first.spread, spread)
 
 
+def test_a_target_to_deblur_is_sharper_than_one_at_equal_blur() -> None:
+    """Over the same pictures: at the finest scale, the target has more power."""
+    image = np.random.default_rng(0).uniform(0, 1, (1, 64, 64)).astype(np.float32)
+    options: dict[str, Any] = {"batch": 4, "patch": 64, "size": 64, "seed": 1}
+    steepness = []
+    for blur in (None, (4.0, 4.0)):
+        batches = DenoisingBatches(CleanPool(image), blur=blur, **options)
+        cleans = [batches[number][1] for number in range(4)]
+        noise_free = [clean for part in cleans for clean in part[:, 0]]
+        steepness.append(np.median([np.abs(np.diff(c)).mean() / np.std(c) for c in noise_free]))
+    sharp, deblurred = steepness
+    assert deblurred < sharp  # the specimen itself is white noise, sharper than any spot lets through
+    wide = DenoisingBatches(CleanPool(image), blur=(8.0, 8.0), **options)
+    wider = np.median([np.abs(np.diff(c)).mean() / np.std(c) for c in wide[0][1][:, 0]])
+    assert wider < deblurred
+
+
+def test_shrunk_images_and_textures_are_drawn() -> None:
+    image = np.zeros((1, 64, 64), np.float32)
+    image[:, ::2] = 1
+    rng = np.random.default_rng(0)
+    assert np.ptp(CleanPool(image, shrunk_share=1.0).draw(rng, 32, smallest=32)) == 0
+    assert np.ptp(CleanPool(image, shrunk_share=1.0).draw(rng, 64, smallest=64)) == 1  # too small to shrink
+    texture = CleanPool(image, texture_share=1.0).draw(rng, 48)
+    assert texture.shape == (48, 48)
+    assert len(np.unique(texture)) > 100
+
+
 def test_validation_specimens_are_others() -> None:
     data = Data(size=64)
     training, validation = (simulated_images(data, seed=0, purpose=purpose, count=2) for purpose in (0, 1))
