@@ -46,7 +46,7 @@ class SlicePool:
     def draw(self, rng: np.random.Generator, patch: int, margin: int) -> np.ndarray:
         """A random crop, turned and mirrored, ``patch`` wide, and higher by up to the margin on both sides."""
         plane = self.planes[rng.choice(len(self.planes), p=self.weights)]
-        turned = np.rot90(plane, rng.integers(4))
+        turned = np.rot90(plane, int(rng.integers(4)))
         height, width = turned.shape
         high = min(height, patch + 2 * margin)
         top, left = rng.integers(height - high + 1), rng.integers(width - patch + 1)
