@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,7 +130,35 @@ def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
     )
 
 
-def output_keywords(layer: Any, output: Placed, *, axes: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class OutputLayer:
+    """One output of a method, and how its layer is called and lies.
+
+    Parameters
+    ----------
+    name
+        Of the output; ``deviation`` is shown as a spread: from zero, in its own colours, below the image.
+    axes, shape
+        Letter and length of each dimension.
+    origin
+        Index in the input of the first element, along each axis.
+    label
+        Added to the name of the input layer.
+    grid
+        Distance of neighbours and its unit, of axes on which they differ from those of the input layer.
+    """
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    origin: tuple[float, ...]
+    label: str
+    grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+
+
+def output_keywords(
+    layer: Any, output: Placed, *, axes: str, grid: Mapping[str, tuple[float, str]] | None = None
+) -> dict[str, Any]:
     """Keywords of ``add_image`` that put a result where its input is.
 
     The result may be cropped, may lack planes, and may have axes that the layer has not (samples, or the channels
@@ -144,19 +173,30 @@ def output_keywords(layer: Any, output: Placed, *, axes: str) -> dict[str, Any]:
         Axes and origin of the result.
     axes
         Axes of the input layer.
+    grid
+        Distance of the result's elements and its unit, of axes on which they differ from the layer's.
     """
     letters = checked_axes(axes, layer.ndim)
+    finer = grid or {}
+    steps = [
+        float(np.copysign(finer[letter][0], step)) if letter in finer else step
+        for letter, step in zip(letters, layer.scale, strict=True)
+    ]
+    units = [
+        finer[letter][1] if letter in finer else unit
+        for letter, unit in zip(letters, layer.units, strict=True)
+    ]
     new = new_axes(output.axes, letters)
     corner = np.array([output.origin[output.axes.index(letter)] for letter in letters], dtype=float)
     # Physical coordinates (before `affine`) of the first voxel: rotation and shear turn the offset, too.
     translate = layer.affine.inverse(np.asarray(layer.data_to_world(corner)))
     return {
-        "scale": (*np.ones(len(new)), *layer.scale),
+        "scale": (*np.ones(len(new)), *steps),
         "translate": (*np.zeros(len(new)), *np.ravel(translate)),
         "rotate": _embed(np.asarray(layer.rotate), len(new)),
         "shear": _embed(_shear_matrix(layer), len(new)),
         "affine": _embed(np.asarray(layer.affine), len(new)),
-        "units": (*("pixel" for _ in new), *layer.units),
+        "units": (*("pixel" for _ in new), *units),
         "axis_labels": (*(_NEW_LABELS[letter] for letter in new), *layer.axis_labels),
         "multiscale": False,
         "rgb": False,

@@ -16,6 +16,12 @@ from napari_diffuscope.weights.catalogue import find_model, list_models
 
 #: Files by which a folder is known that diffusers wrote; such models have no card of ours.
 DIFFUSERS_FILES = ("model_index.json", "config.json")
+TASK_WORDS: dict[Task, str] = {
+    "restoration": "restoration",
+    "superresolution": "super-resolution",
+    "shape": "shapes",
+    "generation": "generating images",
+}
 
 
 class ModelChoice(QWidget):
@@ -116,7 +122,7 @@ class ModelChoice(QWidget):
             self._on_error(str(error))
 
     def _show_card(self) -> None:
-        self.card_note.setText(_card_text(self.card) if self.model else "")
+        self.card_note.setText(_card_text(self.card) if self.model else _no_model(self._task))
         self.card_note.setToolTip(_card_details(self.card))
         self.model_changed.emit()
 
@@ -132,6 +138,14 @@ def _open_button(owner: ModelChoice) -> QPushButton:
     menu.addAction("Open checkpoint…", owner.ask_checkpoint)
     opener.setMenu(menu)
     return opener
+
+
+def _no_model(task: Task) -> str:
+    """How to get a model where there is none."""
+    return (
+        f"No model for {escape(TASK_WORDS[task])} is installed: train one with <b>diffuscope train</b>, "
+        "or open a model folder or checkpoint with the button <b>…</b>"
+    )
 
 
 def _card_text(card: ModelCard | None) -> str:

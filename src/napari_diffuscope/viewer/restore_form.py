@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QComboBox,
-    QLineEdit,
-    QSlider,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QLargeIntSpinBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.axes import checked_axes
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.methods.settings import Mode, RestoreSettings
-from napari_diffuscope.viewer.layer_choice import LayerChoice
-from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
+from napari_diffuscope.viewer.form_parts import (
+    DeviceChoice,
+    ImageChoice,
+    keep_wheel_for_scrolling,
+    lengths_of,
+    seed_box,
+    spin,
+    steps_box,
+)
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.restore_texts import MODE_TEXTS, REGION_TEXTS, SAMPLED, SEEDED, STEPPED
 from napari_diffuscope.viewer.widgets import (
     FractionSlider,
-    IgnoreWheel,
     add_row,
     choice,
     choose,
@@ -56,31 +51,24 @@ class RestoreForm(QWidget):
         self._make_advanced()
         self._lay_out()
         self._connect()
-        self._take_layer()
         self._take_model()
 
     # The controls
 
     def _make_input(self, viewer: Any) -> None:
-        self.layer_choice = LayerChoice(
-            viewer, "The image to restore. It stays as it is: the result is a new layer."
+        self.input = ImageChoice(
+            viewer,
+            "The image to restore.",
+            "Each YX plane is restored on its own, each channel with its own intensity range.",
+            self,
         )
-        self.axes = QLineEdit()
-        self.axes.setMaxLength(5)
-        self.axes.setToolTip(
-            "What each dimension of the image is, one letter each: T time, C channel, Z depth, Y height, X width. "
-            "Each YX plane is restored on its own, each channel with its own intensity range."
-        )
-        self.axes_note = note()
-        self.rgb = choice(
-            [("Luminance (grey)", "luminance"), ("Red, green, blue one by one", "channels")],
-            "The image is in colour. Restore its brightness as one grey image, or each colour as a channel.",
-        )
+        self.layer_choice = self.input.layers
+        self.axes, self.axes_note, self.rgb = self.input.axes, self.input.axes_note, self.input.rgb
 
     def _make_method(self) -> None:
         self.mode = choice([], "What kind of answer you want.")
         self.mode_note = note()
-        self.samples = _spin(
+        self.samples = spin(
             2, 1000, "How many plausible images to draw. More give a smoother mean; time grows with them."
         )
         self.samples.setValue(RestoreSettings().samples)
@@ -88,38 +76,34 @@ class RestoreForm(QWidget):
             RestoreSettings().strength,
             "How much detail to add to the best estimate: 0 keeps it, 1 makes a new sample of it.",
         )
-        self.steps = _spin(
-            0, 3000, "Steps from noise to image. More can be a little finer; automatic suits the model."
-        )
-        self.steps.setSpecialValueText("automatic")
-        self.seed = QLargeIntSpinBox()
-        self.seed.setRange(0, 2**63 - 1)
-        self.seed.setToolTip(
-            "Start of the random numbers. The same seed gives the same result, another one other samples."
-        )
+        self.steps = steps_box()
+        self.seed = seed_box()
         self.region = choice(
             [(REGION_TEXTS[key], key) for key in ("stack", "slice", "visible")],
             "Which part to restore. Try the visible area first: it is quick and shows what to expect.",
         )
-        self.device = choice([], "Where to compute. Automatic takes a graphics card if there is one.")
-        self.refresh_devices()
+        self.device = DeviceChoice()
 
     def _make_advanced(self) -> None:
-        self.tile = _spin(0, 8192, "Edge of the square tiles that a large plane is cut into. "
-                          "Smaller tiles need less memory; the result is the same.")  # fmt: skip
+        self.tile = spin(
+            0,
+            8192,
+            "Edge of the square tiles that a large plane is cut into. "
+            "Smaller tiles need less memory; the result is the same.",
+            automatic=True,
+        )
         self.tile.setSingleStep(64)
         self.tile.setSuffix(" px")
-        self.tile.setSpecialValueText("automatic")
-        self.batch = _spin(
-            0, 1024, "Tiles computed at the same time. More use a graphics card better, and more memory."
+        self.batch = spin(
+            0,
+            1024,
+            "Tiles computed at the same time. More use a graphics card better, and more memory.",
+            automatic=True,
         )
-        self.batch.setSpecialValueText("automatic")
 
     def _lay_out(self) -> None:
         self._form = form()
-        add_row(self._form, "Image", self.layer_choice)
-        add_row(self._form, "Axes", with_note(self.axes, self.axes_note))
-        add_row(self._form, "Colour", self.rgb)
+        self.input.add_to(self._form)
         add_row(self._form, "Model", self.model)
         add_row(self._form, "Mode", with_note(self.mode, self.mode_note))
         add_row(self._form, "Samples", self.samples)
@@ -140,21 +124,13 @@ class RestoreForm(QWidget):
         layout.addLayout(self._form)
         layout.addWidget(self.advanced)
         layout.addStretch(1)
-        self._keep_wheel_for_scrolling()
-
-    def _keep_wheel_for_scrolling(self) -> None:
-        self._wheel = IgnoreWheel(self)
-        for kind in (QComboBox, QAbstractSpinBox, QSlider):
-            for control in self.findChildren(kind):
-                control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                control.installEventFilter(self._wheel)
+        self._wheel = keep_wheel_for_scrolling(self)
 
     def _connect(self) -> None:
-        self.layer_choice.layer_changed.connect(self._take_layer)
+        self.input.layer_changed.connect(self._check_image)
+        self.input.reading_changed.connect(self._check_image)
         self.model.model_changed.connect(self._take_model)
         self.mode.currentIndexChanged.connect(lambda _: self._take_mode())
-        self.axes.textEdited.connect(lambda _: self._check_image())
-        self.rgb.currentIndexChanged.connect(lambda _: self._check_image())
         self.region.currentIndexChanged.connect(lambda _: self.changed.emit())
 
     # What they say
@@ -162,7 +138,7 @@ class RestoreForm(QWidget):
     @property
     def layer(self) -> Any:
         """The chosen layer, or ``None``."""
-        return self.layer_choice.layer
+        return self.input.layer
 
     def image(self) -> Image:
         """The chosen layer as an image.
@@ -172,19 +148,17 @@ class RestoreForm(QWidget):
         DiffuscopeError
             If none is chosen, or its axes do not fit.
         """
-        if self.layer is None:
-            raise DiffuscopeError(
-                "There is no image to restore; open one with File › Open, or take one from the samples."
-            )
-        return image_from_layer(self.layer, axes=self.axes.text(), rgb=self.rgb.currentData())
+        return self.input.image(
+            "There is no image to restore; open one with File › Open, or take one from the samples."
+        )
 
     def axes_letters(self) -> str:
         """Axes of the chosen layer, checked, without its colours."""
-        return checked_axes(self.axes.text(), self.layer.ndim)
+        return self.input.axes_letters()
 
     def layer_axes(self) -> str:
         """Axes of the chosen layer, with ``S`` for colours."""
-        return self.axes_letters() + "S" * bool(self.layer.rgb)
+        return self.input.layer_axes()
 
     def settings(self) -> RestoreSettings:
         """Settings as the controls show them, without the region (`RestoreDock.settings` adds it)."""
@@ -218,9 +192,7 @@ class RestoreForm(QWidget):
         self.steps.setValue(settings.steps or 0)
         self.seed.setValue(settings.seed)
         self.strength.setValue(settings.strength)
-        if not choose(self.device, settings.device):
-            self.device.addItem(settings.device, settings.device)
-            choose(self.device, settings.device)
+        self.device.choose(settings.device)
         choose(self.rgb, settings.rgb)
         self.tile.setValue(settings.tile or 0)
         self.batch.setValue(settings.batch or 0)
@@ -236,25 +208,7 @@ class RestoreForm(QWidget):
         fill(self.region, [(REGION_TEXTS[key], key) for key in keys])
         choose(self.region, keys[-1] if self.same_region else "stack")
 
-    def refresh_devices(self) -> None:
-        """List the devices that are known; graphics cards only once torch is loaded."""
-        entries = [("Automatic", "auto"), ("CPU", "cpu"), *_graphics_cards()]
-        kept = self.device.currentData()
-        if kept and kept not in [value for _, value in entries]:
-            entries.append((kept, kept))
-        fill(self.device, entries)
-
-    def disconnect_viewer(self) -> None:
-        """Let go of the viewer."""
-        self.layer_choice.disconnect_viewer()
-
     # How they depend on each other
-
-    def _take_layer(self) -> None:
-        layer = self.layer
-        self.axes.setText(guess_axes(layer) if layer is not None else "")
-        show_row(self._form, self.rgb, layer is not None and bool(layer.rgb))
-        self._check_image()
 
     def _check_image(self) -> None:
         """Say under the axes what they mean for this image, or what is wrong with them."""
@@ -302,31 +256,3 @@ class RestoreForm(QWidget):
             show_row(self._form, control, mode in modes)
         show_row(self._form, self.seed, mode in SEEDED)
         self.changed.emit()
-
-
-def lengths_of(image: Image) -> str:
-    """``Z 9, Y 256, X 256``."""
-    return ", ".join(f"{letter} {length}" for letter, length in zip(image.axes, image.shape, strict=True))
-
-
-def _graphics_cards() -> list[tuple[str, str]]:
-    torch = sys.modules.get("torch")
-    if torch is None:  # importing it here would stall the window
-        return []
-    cards = []
-    if torch.cuda.is_available():
-        cards = [
-            (f"{torch.cuda.get_device_name(i)} (cuda:{i})", f"cuda:{i}")
-            for i in range(torch.cuda.device_count())
-        ]
-        cards.insert(0, ("Graphics card (cuda)", "cuda"))
-    if torch.backends.mps.is_available():
-        cards.append(("Apple graphics (mps)", "mps"))
-    return cards
-
-
-def _spin(low: int, high: int, tooltip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(low, high)
-    box.setToolTip(tooltip)
-    return box

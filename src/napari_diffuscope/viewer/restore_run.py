@@ -1,37 +1,24 @@
-"""One restoration in a viewer: its input, the arrays it fills and the layers that show them."""
+"""What a restoration does and shows in a viewer."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
 
-from napari_diffuscope import __version__
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.outputs import OutputSpec, describe_outputs
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.outputs import describe_outputs
 from napari_diffuscope.methods.settings import RestoreSettings
-from napari_diffuscope.viewer.contrast import joined
-from napari_diffuscope.viewer.layers import (
-    appearance,
-    new_axes,
-    output_keywords,
-    view_for_layer,
-)
-from napari_diffuscope.viewer.progress import in_words
-from napari_diffuscope.viewer.results import Plane, Results
+from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
+from napari_diffuscope.viewer.layers import OutputLayer
+from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.weights.card import ModelCard
 
-LAYER_NAMES = {"restored": "restored", "deviation": "uncertainty"}
-UNCERTAINTY_COLORMAP = "inferno"
-#: Seconds between two refreshes of a volume shown in 3D, which costs far more than a slice.
-VOLUME_INTERVAL = 1.0
+LABELS = {"restored": "restored", "deviation": "uncertainty"}
 
 
 @dataclass(frozen=True)
@@ -46,191 +33,46 @@ class Request:
     card: ModelCard | None = None
 
 
-class RestoreRun(QObject):
-    """The result layers of one run.
+def restore_plan(request: Request) -> RunPlan:
+    """The run of a restoration.
 
-    The input layer may change or vanish meanwhile: the run has its own reference to the pixels. When the user deletes
-    the last of the result layers, ``abandoned`` is emitted.
+    Raises
+    ------
+    DiffuscopeError
+        For planes or a crop that the image does not have.
     """
+    outputs = [
+        OutputLayer(spec.name, spec.axes, spec.shape, spec.origin, LABELS.get(spec.name, spec.name))
+        for spec in describe_outputs(request.image, request.settings)
+    ]
 
-    abandoned = Signal()
-
-    def __init__(self, viewer: Any, request: Request, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
-        self._request = request
-        self._specs: dict[str, OutputSpec] = {
-            s.name: s for s in describe_outputs(request.image, request.settings)
-        }
-        self.results = Results(list(self._specs.values()))
-        self.layers: dict[str, Any] = {}
-        self._limits_set: dict[str, tuple[float, float]] = {}
-        self._next_volume = 0.0
-        self._deleted = False
-        self._add_layers()
-        viewer.layers.events.removed.connect(self._on_removed)
-
-    def make_job(self) -> Job[Any]:
-        """The job; called in the worker."""
+    def make_job(results: Results) -> Job[Any]:
         from napari_diffuscope.methods.restoration import restoration_job
 
-        request = self._request
-        for _ in self.results.blank():
-            yield Update(0, 0, "Preparing…")
-        return (
-            yield from restoration_job(
-                request.image, request.settings, sinks=self.results.arrays, order=request.order
+        return restoration_job(request.image, request.settings, sinks=results.arrays, order=request.order)
+
+    def early_record(outcome: Outcome, results: Results) -> dict[str, Any]:
+        record = begun_record("restoration", request.image, request.settings, request.card, outcome)
+        return {**record, "planes_done": planes_done(request.image, outputs, results)}
+
+    return RunPlan(request.layer, request.axes, outputs, make_job, early_record, _activity)
+
+
+def planes_done(image: Image, outputs: Sequence[OutputLayer], results: Results) -> list[int]:
+    """Flat numbers, in the input, of the planes that are finished in every output and sample."""
+    done = []
+    for flat in range(image.plane_count):
+        planes = []
+        for output in outputs:
+            new = len(output.axes) - len(image.axes)
+            place = tuple(
+                int(i - o) for i, o in zip(image.plane_index(flat), output.origin[new:], strict=False)
             )
-        )
+            planes += [(output.name, (*lead, *place)) for lead in np.ndindex(output.shape[:new])]
+        if all(plane in results.finished[name] for name, plane in planes):
+            done.append(flat)
+    return done
 
-    def _add_layers(self) -> None:
-        """Uncertainty below, so that the image is what is seen first."""
-        request = self._request
-        for name in sorted(self._specs, key=lambda name: name != "deviation"):
-            spec = self._specs[name]
-            keywords = output_keywords(request.layer, spec, axes=request.axes) | appearance(request.layer)
-            if name == "deviation":
-                keywords |= {"colormap": UNCERTAINTY_COLORMAP, "gamma": 1.0}
-            self.layers[name] = self._viewer.add_image(
-                view_for_layer(self.results.arrays[name], spec.axes, request.axes),
-                name=f"{request.layer.name} {LAYER_NAMES.get(name, name)}",
-                contrast_limits=self._first_limits(name),
-                **keywords,
-            )
-            self._limits_set[name] = tuple(self.layers[name].contrast_limits)
 
-    def _first_limits(self, name: str) -> tuple[float, float]:
-        """Until the first preview: nothing is seen anyway."""
-        layer = self._request.layer
-        if layer.rgb:
-            return 0.0, 1.0
-        low, high = (float(limit) for limit in layer.contrast_limits)
-        return (0.0, max(high - low, 1e-6)) if name == "deviation" else (low, high)
-
-    def refresh(self) -> None:
-        """Show what changed since the last call, if it is in view."""
-        if not self.layers:
-            return
-        volume = self._viewer.dims.ndisplay == 3
-        if volume and time.monotonic() < self._next_volume:
-            return
-        for name, planes in self.results.take_changes().items():
-            layer = self.layers.get(name)
-            if layer is None or not planes:
-                continue
-            self._steady_contrast(name, layer)
-            if volume or self._in_view(name, layer, planes):
-                layer.refresh(extent=False, thumbnail=False)
-        self._next_volume = time.monotonic() + VOLUME_INTERVAL
-
-    def finish(self, outcome: Outcome) -> str:
-        """Leave only what is finished, with its record; returns a sentence on how it went."""
-        self.results.drop_previews()
-        if self.layers:
-            self._disconnect()
-        empty = [name for name in self.layers if not self.results.has_finished(name)]
-        for name in empty:
-            self._viewer.layers.remove(self.layers.pop(name))
-        for name, layer in self.layers.items():
-            self._steady_contrast(name, layer)
-            layer.metadata[RECORD_KEY] = self._record(outcome)
-            layer.refresh(extent=False)
-        return self._summary(outcome)
-
-    def activity(self) -> str:
-        """How many planes are finished."""
-        finished, total = self._plane_counts()
-        return f"{finished} of {total} planes finished" if total > 1 else "Restoring this plane"
-
-    def _plane_counts(self) -> tuple[int, int]:
-        """Finished planes and all planes of the outputs; of the slowest, where there are several."""
-        finished = min((len(planes) for planes in self.results.finished.values()), default=0)
-        total = max((int(np.prod(spec.shape[:-2])) for spec in self._specs.values()), default=0)
-        return finished, total
-
-    def _record(self, outcome: Outcome) -> dict[str, Any]:
-        """The job's own record, or for a run that did not end what is known without it."""
-        if outcome.state == "done":
-            return dict(outcome.result.record)
-        image, settings, card = self._request.image, self._request.settings, self._request.card
-        return {
-            "method": "restoration",
-            "plugin": __version__,
-            "model": {
-                "name": settings.model,
-                "title": card.title if card else "",
-                "sha256": card.sha256 if card else "",
-            },
-            "settings": settings.to_dict(),
-            "input": {
-                "name": image.name,
-                "source": image.source,
-                "shape": list(image.shape),
-                "axes": image.axes,
-                "dtype": str(image.dtype),
-            },
-            "seconds": round(outcome.seconds, 3),
-            "planes_done": self._planes_done(),
-            "messages": [str(outcome.error)] if outcome.error else [f"Ended early: {outcome.state}."],
-        }
-
-    def _planes_done(self) -> list[int]:
-        """Flat numbers, in the input, of the planes that are finished in every output and sample."""
-        image, done = self._request.image, []
-        for flat in range(image.plane_count):
-            planes = []
-            for name, spec in self._specs.items():
-                new = len(spec.axes) - len(image.axes)
-                place = tuple(
-                    int(i - o) for i, o in zip(image.plane_index(flat), spec.origin[new:], strict=False)
-                )
-                planes += [(name, (*lead, *place)) for lead in np.ndindex(spec.shape[:new])]
-            if all(plane in self.results.finished[name] for name, plane in planes):
-                done.append(flat)
-        return done
-
-    def _summary(self, outcome: Outcome) -> str:
-        finished, total = self._plane_counts()
-        planes = f"{finished} {'plane' if finished == 1 else 'planes'}"
-        if self._deleted:
-            return "The result layers were deleted, so the run was cancelled."
-        if outcome.state == "done":
-            return f"Finished {planes} in {in_words(outcome.seconds)}."
-        if not finished:
-            return "Cancelled; nothing was finished yet."
-        return f"Cancelled; kept {finished} of {total} planes."
-
-    def _steady_contrast(self, name: str, layer: Any) -> None:
-        """Set the limits chosen from the first pixels, unless the user has set others."""
-        limits, current = self.results.limits.get(name), tuple(layer.contrast_limits)
-        if limits is None or limits == self._limits_set[name] or current != self._limits_set[name]:
-            return
-        if name == "deviation":  # small beside the intensities, whose range would leave no room to slide
-            layer.contrast_limits_range = (0.0, 4 * limits[1])
-        else:
-            layer.contrast_limits_range = joined([layer.contrast_limits_range, limits])
-        layer.contrast_limits = limits
-        self._limits_set[name] = tuple(layer.contrast_limits)
-
-    def _in_view(self, name: str, layer: Any, planes: set[Plane]) -> bool:
-        """Whether one of the planes is on the screen."""
-        spec, axes = self._specs[name], self._request.axes
-        letters = new_axes(spec.axes, axes) + axes
-        position = layer.world_to_data(np.asarray(self._viewer.dims.point))[-layer.ndim :]
-        shown = {letter: round(float(value)) for letter, value in zip(letters, position, strict=True)}
-        first = self._viewer.dims.ndim - layer.ndim
-        displayed = {letters[axis - first] for axis in self._viewer.dims.displayed if axis >= first}
-        fixed = [(i, shown[a]) for i, a in enumerate(spec.axes[:-2]) if a not in displayed]
-        return any(all(plane[i] == at for i, at in fixed) for plane in planes)
-
-    def _on_removed(self, event: Any) -> None:
-        for name, layer in list(self.layers.items()):
-            if layer == event.value:  # the event may bring a proxy
-                del self.layers[name]
-                if not self.layers:
-                    self._deleted = True
-                    self._disconnect()
-                    self.abandoned.emit()
-
-    def _disconnect(self) -> None:
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+def _activity(finished: int, total: int) -> str:
+    return f"{finished} of {total} planes finished" if total > 1 else "Restoring this plane"

@@ -26,6 +26,8 @@ MEMORY_SHARE = 0.25
 BLANK_AT_ONCE = 2**26
 
 Plane = tuple[int, ...]
+Box = tuple[tuple[int, int], ...]
+"""Start and stop along every axis."""
 
 
 class Output(Protocol):
@@ -33,7 +35,7 @@ class Output(Protocol):
 
     @property
     def name(self) -> str:
-        """``"restored"`` or ``"deviation"``."""
+        """``"deviation"`` for a spread, which is shown from zero; anything else for an image."""
         ...
 
     @property
@@ -46,14 +48,11 @@ class Output(Protocol):
         """Length along each axis."""
         ...
 
-    @property
-    def origin(self) -> tuple[float, ...]:
-        """Index in the input of the first element."""
-        ...
-
 
 class Results:
-    """One float32 array per output, NaN where unfinished; previews come and go, final planes stay.
+    """One float32 array per output, NaN where unfinished; previews come and go, final parts stay.
+
+    A method may finish whole planes, or blocks of a volume; a plane is finished when all its pixels are.
 
     The worker calls `blank` and `paint`, the window reads the arrays and calls the rest. A plane that is read while
     it is written shows half a preview for a fifth of a second, which nobody minds.
@@ -77,7 +76,9 @@ class Results:
         self.finished: dict[str, set[Plane]] = {output.name: set() for output in outputs}
         self.limits: dict[str, tuple[float, float]] = {}
         self._limits_from_final: set[str] = set()
-        self._previews: dict[str, set[Plane]] = {output.name: set() for output in outputs}
+        self._any_final: set[str] = set()
+        self._pixels_done: dict[str, dict[Plane, int]] = {output.name: {} for output in outputs}
+        self._previews: dict[str, set[Box]] = {output.name: set() for output in outputs}
         self._dirty: dict[str, set[Plane]] = {output.name: set() for output in outputs}
         self._lock = threading.Lock()
         self._blank_later = size > BLANK_AT_ONCE
@@ -101,14 +102,13 @@ class Results:
         if update.preview is not None and not update.final:
             self.arrays[name][region] = update.preview
         self._choose_limits(name, region, final=update.final)
+        box, planes = box_of(region, self.arrays[name].shape), planes_of(region, self.arrays[name].shape)
         with self._lock:
-            for plane in planes_of(region, self.arrays[name].shape):
-                if update.final:
-                    self.finished[name].add(plane)
-                    self._previews[name].discard(plane)
-                elif plane not in self.finished[name]:
-                    self._previews[name].add(plane)
-                self._dirty[name].add(plane)
+            if update.final:
+                self._finish(name, box)
+            elif not self.finished[name].issuperset(planes):
+                self._previews[name].add(box)
+            self._dirty[name].update(planes)
 
     def take_changes(self) -> dict[str, set[Plane]]:
         """Planes changed since the last call, by output."""
@@ -117,16 +117,28 @@ class Results:
         return taken
 
     def drop_previews(self) -> None:
-        """Make planes blank that were never finished."""
+        """Make blank what was never finished."""
         with self._lock:
-            for name, planes in self._previews.items():
-                for plane in planes:
-                    self.arrays[name][plane] = np.nan
-                planes.clear()
+            for name, boxes in self._previews.items():
+                for box in boxes:
+                    self.arrays[name][tuple(slice(start, stop) for start, stop in box)] = np.nan
+                boxes.clear()
 
     def has_finished(self, name: str) -> bool:
-        """Whether at least one plane of an output is finished."""
-        return bool(self.finished[name])
+        """Whether at least a part of an output is finished."""
+        return name in self._any_final
+
+    def _finish(self, name: str, box: Box) -> None:
+        """Note a part that stays; previews inside it are no longer there."""
+        (y0, y1), (x0, x1) = box[-2:]
+        height, width = self.arrays[name].shape[-2:]
+        done = self._pixels_done[name]
+        self._any_final.add(name)
+        self._previews[name] = {preview for preview in self._previews[name] if not _inside(preview, box)}
+        for plane in itertools.product(*(range(start, stop) for start, stop in box[:-2])):
+            done[plane] = done.get(plane, 0) + (y1 - y0) * (x1 - x0)
+            if done[plane] >= height * width:
+                self.finished[name].add(plane)
 
     def _choose_limits(self, name: str, region: Index, *, final: bool) -> None:
         """Contrast limits from the first preview, and once more from the first finished plane; then steady."""
@@ -139,13 +151,22 @@ class Results:
                 self._limits_from_final.add(name)
 
 
+def box_of(region: Index, shape: Sequence[int]) -> Box:
+    """Start and stop of a region along every axis; axes that it does not name are whole."""
+    entries = (*region, *(slice(None) for _ in range(len(shape) - len(region))))
+    return tuple(
+        entry.indices(length)[:2] if isinstance(entry, slice) else (int(entry), int(entry) + 1)
+        for entry, length in zip(entries, shape, strict=True)
+    )
+
+
 def planes_of(region: Index, shape: Sequence[int]) -> list[Plane]:
     """Leading indices that a region touches."""
-    ranges = [
-        range(*entry.indices(length)) if isinstance(entry, slice) else (int(entry),)
-        for entry, length in zip(region[: len(shape) - 2], shape, strict=False)
-    ]
-    return list(itertools.product(*ranges))
+    return list(itertools.product(*(range(start, stop) for start, stop in box_of(region, shape)[:-2])))
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return all(a <= c and d <= b for (c, d), (a, b) in zip(inner, outer, strict=True))
 
 
 @lru_cache(maxsize=1)

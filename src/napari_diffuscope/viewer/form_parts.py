@@ -1,0 +1,189 @@
+"""Parts of the docks' forms: which image and its axes, spin boxes, the device."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLineEdit, QSlider, QSpinBox, QWidget
+from superqt import QLargeIntSpinBox
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import checked_axes
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.viewer.layer_choice import LayerChoice
+from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
+from napari_diffuscope.viewer.widgets import IgnoreWheel, add_row, choice, fill, note, show_row, with_note
+
+
+class ImageChoice(QObject):
+    """The controls that say which layer is worked on and what its dimensions are.
+
+    ``layer_changed`` tells of another layer, ``reading_changed`` that its axes or colours are read in another way.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    what_for
+        Begins the tooltip of the layer: ``"The image to restore."``.
+    axes_use
+        Ends the tooltip of the axes: what the method does with them.
+    """
+
+    layer_changed = Signal()
+    reading_changed = Signal()
+
+    def __init__(self, viewer: Any, what_for: str, axes_use: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.layers = LayerChoice(viewer, f"{what_for} It stays as it is: the result is a new layer.")
+        self.axes = QLineEdit()
+        self.axes.setMaxLength(5)
+        self.axes.setToolTip(
+            "What each dimension of the image is, one letter each: T time, C channel, Z depth, Y height, X width. "
+            + axes_use
+        )
+        self.axes_note = note()
+        self.rgb = choice(
+            [("Luminance (grey)", "luminance"), ("Red, green, blue one by one", "channels")],
+            "The image is in colour. Take its brightness as one grey image, or each colour as a channel.",
+        )
+        self.layers.layer_changed.connect(self._take_layer)
+        self.axes.textEdited.connect(lambda _: self.reading_changed.emit())
+        self.rgb.currentIndexChanged.connect(lambda _: self.reading_changed.emit())
+        self._form: QFormLayout | None = None
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or ``None``."""
+        return self.layers.layer
+
+    def add_to(self, layout: QFormLayout) -> None:
+        """Put the controls into a form."""
+        self._form = layout
+        add_row(layout, "Image", self.layers)
+        add_row(layout, "Axes", with_note(self.axes, self.axes_note))
+        add_row(layout, "Colour", self.rgb)
+        self._guess()
+
+    def image(self, nothing: str) -> Image:
+        """The chosen layer as an image.
+
+        Parameters
+        ----------
+        nothing
+            What to say where no layer is chosen.
+
+        Raises
+        ------
+        DiffuscopeError
+            If none is chosen, or its axes do not fit.
+        """
+        if self.layer is None:
+            raise DiffuscopeError(nothing)
+        return image_from_layer(self.layer, axes=self.axes.text(), rgb=self.rgb.currentData())
+
+    def axes_letters(self) -> str:
+        """Axes of the chosen layer, checked, without its colours."""
+        return checked_axes(self.axes.text(), self.layer.ndim)
+
+    def layer_axes(self) -> str:
+        """Axes of the chosen layer, with ``S`` for colours."""
+        return self.axes_letters() + "S" * bool(self.layer.rgb)
+
+    def _guess(self) -> None:
+        layer = self.layer
+        self.axes.setText(guess_axes(layer) if layer is not None else "")
+        if self._form is not None:
+            show_row(self._form, self.rgb, layer is not None and bool(layer.rgb))
+
+    def _take_layer(self) -> None:
+        self._guess()
+        self.layer_changed.emit()
+
+
+class DeviceChoice(QComboBox):
+    """Where to compute; knows graphics cards only once torch is loaded."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setToolTip("Where to compute. Automatic takes a graphics card if there is one.")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """List the devices that are known now."""
+        entries = [("Automatic", "auto"), ("CPU", "cpu"), *_graphics_cards()]
+        kept = self.currentData()
+        if kept and kept not in [value for _, value in entries]:
+            entries.append((kept, kept))
+        fill(self, entries)
+
+    def choose(self, device: str) -> None:
+        """Choose a device, known or not."""
+        if self.findData(device) < 0:
+            self.addItem(device, device)
+        self.setCurrentIndex(self.findData(device))
+
+
+def lengths_of(image: Image) -> str:
+    """``Z 9, Y 256, X 256``."""
+    return ", ".join(f"{letter} {length}" for letter, length in zip(image.axes, image.shape, strict=True))
+
+
+def spin(low: int, high: int, tooltip: str, *, automatic: bool = False) -> QSpinBox:
+    """A spin box; where 0 means automatic, it says so."""
+    box = QSpinBox()
+    box.setRange(low, high)
+    box.setToolTip(tooltip)
+    if automatic:
+        box.setSpecialValueText("automatic")
+    return box
+
+
+def steps_box() -> QSpinBox:
+    """Network evaluations per sample."""
+    return spin(
+        0,
+        3000,
+        "Steps from noise to image. More can be a little finer; automatic suits the model.",
+        automatic=True,
+    )
+
+
+def seed_box() -> QLargeIntSpinBox:
+    """The seed of the noise."""
+    box = QLargeIntSpinBox()
+    box.setRange(0, 2**63 - 1)
+    box.setToolTip(
+        "Start of the random numbers. The same seed gives the same result, another one other samples."
+    )
+    return box
+
+
+def keep_wheel_for_scrolling(widget: QWidget) -> IgnoreWheel:
+    """Let the wheel scroll the form; the returned object has to be kept."""
+    wheel = IgnoreWheel(widget)
+    for kind in (QComboBox, QAbstractSpinBox, QSlider):
+        for control in widget.findChildren(kind):
+            control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            control.installEventFilter(wheel)
+    return wheel
+
+
+def _graphics_cards() -> list[tuple[str, str]]:
+    torch = sys.modules.get("torch")
+    if torch is None:  # importing it here would stall the window
+        return []
+    cards = []
+    if torch.cuda.is_available():
+        cards = [
+            (f"{torch.cuda.get_device_name(i)} (cuda:{i})", f"cuda:{i}")
+            for i in range(torch.cuda.device_count())
+        ]
+        cards.insert(0, ("Graphics card (cuda)", "cuda"))
+    if torch.backends.mps.is_available():
+        cards.append(("Apple graphics (mps)", "mps"))
+    return cards
