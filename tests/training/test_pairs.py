@@ -267,7 +267,7 @@ def test_training_goes_on_from_a_model(tmp_path: Path) -> None:
         for name in ("first", "second")
     )
     np.testing.assert_allclose(first, second, atol=2e-3)
-    assert card.training["recipe"]["start_from"] == str(tmp_path / "first")
+    assert card.training["recipe"]["start_from"] == "first"
     other = replace(tuned, network={**tuned.network, "widths": [16, 8]})
     with pytest.raises(DiffuscopeError, match="is not that of the recipe"):
         run(training_job(other, tmp_path / "c", tmp_path / "third", workers=0))

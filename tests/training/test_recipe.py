@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ from napari_diffuscope.training.recipe import (
     read_recipe,
 )
 from napari_diffuscope.training.recipe_file import write_recipe
+from napari_diffuscope.training.result import without_folders
 from napari_diffuscope.training.state import rate_at
 from napari_diffuscope.training.task import Parts
 
 CPU = torch.device("cpu")
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
 def recipe(**parts: Any) -> Recipe:
@@ -226,3 +229,11 @@ def test_how_long_to_train_may_change_on_resuming(tmp_path: Path) -> None:
     other = replace(plan, optimisation=replace(plan.optimisation, clip=2.0))
     with pytest.raises(DiffuscopeError, match="another recipe, with another clip"):
         run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True))
+
+
+def test_a_card_does_not_tell_where_files_lie() -> None:
+    text = json.dumps(without_folders(read_recipe(RECIPES / "restoration.toml").to_dict()))
+    assert "IXMtest_A02_s9.tif" in text
+    assert "restoration-trunk" in text
+    assert str(RECIPES.parent.parent) not in text
+    assert "/" not in json.loads(text)["data"]["images"][0]["path"]

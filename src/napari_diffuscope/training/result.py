@@ -38,7 +38,7 @@ def finished_card(
     stopping = recipe.optimisation.patience > 0
     training = {
         **task.facts(),
-        "recipe": recipe.to_dict(),
+        "recipe": without_folders(recipe.to_dict()),
         "version": napari_diffuscope.__version__,
         "seed": recipe.optimisation.seed,
         "steps": state.step,
@@ -52,6 +52,16 @@ def finished_card(
         training=training,
         metrics={f"validation_{name}": round(value, 4) for name, value in state.measures.items()},
     )
+
+
+def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe whose paths are reduced to their last part: where somebody keeps files is nobody's business."""
+    data = dict(recipe["data"])
+    data["images"] = [{**entry, "path": Path(entry["path"]).name} for entry in data["images"]]
+    if data.get("folder"):
+        data["folder"] = Path(data["folder"]).name
+    start = recipe.get("start_from")
+    return {**recipe, "data": data, "start_from": Path(start).name if start else start}
 
 
 def circumstances(group: Processes, precision: Chosen) -> dict[str, Any]:
