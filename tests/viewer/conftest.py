@@ -31,12 +31,12 @@ def viewer(make_napari_viewer_proxy: Any) -> Any:
 
 
 @pytest.fixture
-def open_dock(viewer: Any, qtbot: Any) -> Iterator[Callable[[], Any]]:
-    """Opens the Restore dock as the menu does; no worker and no error is left at the end."""
+def open_dock(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a dock as the menu does, Restore by default; no worker and no error is left at the end."""
     docks, errors_before = [], len(errors())
 
-    def opened() -> Any:
-        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
+    def opened(name: str = "Restore") -> Any:
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", name)
         docks.append(dock)
         return dock
 

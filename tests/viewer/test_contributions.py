@@ -24,11 +24,16 @@ def test_menus(viewer) -> None:
 
     menus = get_app_model().menus
     plugins = [item.command.title for item in menus.get_menu("napari/plugins/napari-diffuscope")]
-    assert {title.split(" (")[0] for title in plugins} == {"Restore", "Models"}
+    assert {title.split(" (")[0] for title in plugins} == {
+        "Restore",
+        "Super-resolve volume",
+        "Models",
+    }
     submenu = [item.title for item in menus.get_menu("napari/layers/filter") if hasattr(item, "submenu")]
     assert "Diffuscope" in submenu
     assert [item.command.id for item in menus.get_menu("napari-diffuscope/filter")] == [
-        "napari-diffuscope.restore"
+        "napari-diffuscope.restore",
+        "napari-diffuscope.superres",
     ]
 
 
@@ -38,6 +43,7 @@ def test_menus(viewer) -> None:
     [
         ("pair", ["pair clean", "pair noisy"]),
         ("stack", ["stack clean", "stack noisy"]),
+        ("anisotropic", ["anisotropic clean", "anisotropic noisy"]),
         ("timelapse", ["timelapse noisy"]),
     ],
 )

@@ -66,6 +66,23 @@ def test_samples_and_a_region_of_several_planes() -> None:
     assert np.isfinite(results.arrays["restored"]).sum() == 3 * 8 * 4
 
 
+def test_a_plane_is_finished_when_all_blocks_of_it_are_and_a_cancel_keeps_finished_blocks() -> None:
+    results = Results([STACK])
+    array = results.arrays["restored"]
+    left, right = (slice(0, 3), slice(0, 8), slice(0, 4)), (slice(0, 3), slice(0, 8), slice(4, 8))
+    for region in (left, right):
+        results.paint(Update(1, 9, output="restored", region=region, preview=np.full((3, 8, 4), 2.0)))
+    array[left] = 7
+    results.paint(Update(2, 9, output="restored", region=left, final=True))
+    assert results.has_finished("restored")
+    assert results.finished["restored"] == set()
+    results.drop_previews()
+    assert (array[left] == 7).all()
+    assert np.isnan(array[right]).all()
+    results.paint(Update(3, 9, output="restored", region=right, final=True))
+    assert results.finished["restored"] == {(0,), (1,), (2,)}
+
+
 def test_large_results_go_to_a_temporary_file_and_are_blanked_by_the_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,6 +14,8 @@ SAMPLE_NAMES = (
     "pair_clean",
     "stack_noisy",
     "stack_clean",
+    "anisotropic_noisy",
+    "anisotropic_clean",
     "timelapse_noisy",
 )
 """Names of the sample images."""

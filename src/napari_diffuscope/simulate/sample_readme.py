@@ -50,6 +50,9 @@ def _section(sample: Sample) -> str:
         ("converter", f"{camera.bits} bits"),
         ("seed", f"{sample.seed} for the specimen, ({sample.seed}, 1) for the noise"),
     ]
+    if sample.z_every > 1:
+        step = f"{sample.noisy_scale[0]:g} µm between the {sample.noisy_shape[0]} planes of the noisy stack"
+        rows.insert(4, ("planes", f"{step}, every {sample.z_every}th of the clean one"))
     if not exposure.bleaching:
         rows = [row for row in rows if row[0] != "bleaching"]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)

@@ -16,13 +16,18 @@ import numpy as np
 import tifffile
 
 from napari_diffuscope.simulate.camera import Camera, Exposure, expose
+from napari_diffuscope.simulate.mitochondria import mitochondria
+from napari_diffuscope.simulate.optics import blur, confocal_psf_3d
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER, SAMPLE_NAMES, sample_path
 from napari_diffuscope.simulate.sample_readme import sample_readme
 from napari_diffuscope.simulate.scenes import (
+    ellipsoid,
     mitochondria_scene,
     moving_scene,
     nuclei_and_filaments_scene,
+    relative,
 )
+from napari_diffuscope.simulate.specimens import specimen
 
 __all__ = [
     "SAMPLES",
@@ -58,6 +63,8 @@ class Sample:
         The specimen and the point spread function in words.
     keep_clean
         Whether the clean image is a file too.
+    z_every
+        The noisy stack holds the first of so many planes of the clean one, the next first one, and so on.
     """
 
     name: str
@@ -71,6 +78,23 @@ class Sample:
     what: str
     optics: str
     keep_clean: bool = True
+    z_every: int = 1
+
+    @property
+    def noisy_shape(self) -> tuple[int, ...]:
+        """Lengths of the noisy image; those of the clean one are ``shape``."""
+        return tuple(
+            -(-length // self.z_every) if axis == "Z" else length
+            for axis, length in zip(self.axes, self.shape, strict=True)
+        )
+
+    @property
+    def noisy_scale(self) -> tuple[float, ...]:
+        """Steps of the noisy image; those of the clean one are ``scale``."""
+        return tuple(
+            step * self.z_every if axis == "Z" else step
+            for axis, step in zip(self.axes, self.scale, strict=True)
+        )
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -80,6 +104,18 @@ class Sample:
 
 def _moving(rng: np.random.Generator, shape: tuple[int, ...], scale: tuple[float, ...]) -> np.ndarray:
     return moving_scene(rng, shape[1:], scale[-1], frames=shape[0], interval_s=scale[0])
+
+
+def _mitochondria_in_depth(
+    rng: np.random.Generator, shape: tuple[int, ...], scale: tuple[float, ...]
+) -> np.ndarray:
+    """Mitochondria in all directions beside a nucleus, confocal (1.4, 488 / 525 nm): (Z, Y, X), peak 1."""
+    nucleus = ellipsoid(shape, scale, centre=(0.45, 0.35, 0.3), radii_um=(1.5, 2.6, 2.2), edge_um=0.25)
+    tubes = mitochondria(rng, shape, scale, count=60, width_um=0.35, branching=0.4, hollow=False)
+    density = relative(tubes.render(shape, scale) * (1 - nucleus), 99.5)
+    density += 0.3 * nucleus + 0.04 * specimen("cytoplasm", shape, scale, rng, grain_um=1.5)
+    psf = confocal_psf_3d((25, 25, 25), scale, excitation_nm=488, emission_nm=525, numerical_aperture=1.4)
+    return relative(blur(density, psf), 99.99)
 
 
 SAMPLES: tuple[Sample, ...] = (
@@ -106,6 +142,19 @@ SAMPLES: tuple[Sample, ...] = (
         _DETECTOR,
         "Microtubules that pass between nuclei, a stack through the lower part of the cells",
         "confocal: excitation times detection spot of Born & Wolf in space, aperture 1.4, 488 and 525 nm",
+    ),
+    Sample(
+        "anisotropic",
+        3,
+        _mitochondria_in_depth,
+        "ZYX",
+        (51, 96, 96),
+        (0.1, 0.1, 0.1),
+        Exposure(peak_photons=600.0, background_photons=4.0),
+        _DETECTOR,
+        "Mitochondria that run in all directions beside a nucleus",
+        "confocal: excitation times detection spot of Born & Wolf in space, aperture 1.4, 488 and 525 nm",
+        z_every=5,
     ),
     Sample(
         "timelapse",
@@ -142,9 +191,10 @@ def clean_counts(sample: Sample) -> np.ndarray:
 
 
 def add_noise(clean: np.ndarray, sample: Sample) -> np.ndarray:
-    """One noisy picture per plane of clean counts: uint16 of the same shape."""
+    """One noisy picture per plane of clean counts, of those that the noisy stack has: uint16."""
     camera = sample.camera
     rng = np.random.default_rng([sample.seed, 1])
+    clean = clean[:: sample.z_every] if sample.z_every > 1 else clean
     photons = (clean.astype(np.float64) - camera.offset) / camera.counts_per_photon
     planes = photons.reshape(-1, *photons.shape[-2:])
     noisy = np.stack([expose(plane, camera, rng) for plane in planes])
@@ -166,7 +216,8 @@ def write_samples(folder: Path) -> list[Path]:
 
 def _write(path: Path, image: np.ndarray, sample: Sample, name: str) -> None:
     """OME-TIFF with pixel sizes; its identifier follows from the name: equal data give equal files."""
-    step = dict(zip(sample.axes, sample.scale, strict=True))
+    scale = sample.scale if name.endswith("clean") else sample.noisy_scale
+    step = dict(zip(sample.axes, scale, strict=True))
     metadata: dict[str, object] = {"axes": sample.axes, "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
     for axis in "ZYX":
         if axis in step:

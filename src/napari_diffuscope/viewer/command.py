@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.methods.command import restore_command
 from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.superres.command import superres_command
+from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 PLACEHOLDER = "INPUT.tif"
 _READY = "Copied; paste it into a terminal."
@@ -21,8 +25,16 @@ _SAVE_FIRST = (
 )
 
 
+class Writer(Protocol):
+    """Makes the command line of a method."""
+
+    def __call__(self, source: str, output: str, settings: Any, /, *, axes: str | None = None) -> str:
+        """A shell command."""
+        ...
+
+
 def command_for(image: Image, settings: RestoreSettings, *, layer_axes: str) -> tuple[str, str]:
-    """Command for an image and settings, and a sentence on what to do with it.
+    """Command for a restoration, and a sentence on what to do with it.
 
     Parameters
     ----------
@@ -31,25 +43,80 @@ def command_for(image: Image, settings: RestoreSettings, *, layer_axes: str) -> 
     layer_axes
         Axes of the layer, with ``S`` for colours; given in the command where the file says otherwise.
     """
+    return _command(restore_command, image, settings, layer_axes, "restored")
+
+
+def command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Command that made a restored layer, and a sentence on what to do with it."""
+    return _of_record(restore_command, record, RestoreSettings.from_dict(record["settings"]), "restored")
+
+
+def superres_command_for(image: Image, settings: SuperresSettings, *, layer_axes: str) -> tuple[str, str]:
+    """Command for a super-resolution, and a sentence on what to do with it; parameters as `command_for`.
+
+    Sizes that the layer has and its file has not are part of the command.
+    """
+    steps = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
+    stored = _read(image.source, settings) if image.source else None
+    return _command(superres_command, image, with_sizes(settings, steps, stored), layer_axes, "superresolved")
+
+
+def superres_command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Command that made a super-resolved layer, and a sentence on what to do with it."""
+    settings, found = SuperresSettings.from_dict(record["settings"]), record["input"]
+    source = found.get("source")
+    stored = _read(source, settings) if source and Path(source).exists() else None
+    pairs = zip(found.get("scale", ()), found.get("units", ()), strict=True)
+    steps = dict(zip(found["axes"], pairs, strict=False))
+    return _of_record(superres_command, record, with_sizes(settings, steps, stored), "superresolved")
+
+
+def with_sizes(
+    settings: SuperresSettings, steps: Mapping[str, tuple[float, str]], stored: Image | None
+) -> SuperresSettings:
+    """Settings that name the sizes of a layer where its file says otherwise or nothing.
+
+    Parameters
+    ----------
+    settings
+        What was chosen.
+    steps
+        Step and unit of the layer, by axis.
+    stored
+        The file of the layer, if there is one.
+    """
+    own = {letter: to_micrometres(*steps[letter]) if letter in steps else None for letter in "ZYX"}
+    if stored is not None:
+        file = dict(zip(stored.axes, zip(stored.scale, stored.units, strict=True), strict=True))
+        same = all(
+            letter in file and to_micrometres(*file[letter]) == size
+            for letter, size in own.items()
+            if letter in steps
+        )
+        if same:
+            return settings
+    square = own["X"] if own["X"] == own["Y"] else None
+    return replace(settings, z_step=settings.z_step or own["Z"], pixel_size=settings.pixel_size or square)
+
+
+def _command(write: Writer, image: Image, settings: Any, layer_axes: str, suffix: str) -> tuple[str, str]:
     source = image.source
     if source and (stored := _read(source, settings)) is not None:
         axes = None if _long(stored) == _long(image) else _without_short(layer_axes, image)
         if axes is not None:
             stored = _read(source, settings, axes=axes)
         if stored is not None and holds_same_pixels(stored, image):
-            return restore_command(source, _output_name(source), settings, axes=axes), _READY
-    return restore_command(PLACEHOLDER, _output_name(f"{image.name}.tif"), settings), _SAVE_FIRST
+            return write(source, _output_name(source, suffix), settings, axes=axes), _READY
+    return write(PLACEHOLDER, _output_name(f"{image.name}.tif", suffix), settings), _SAVE_FIRST
 
 
-def command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Command that made a result, and a sentence on what to do with it."""
-    settings = RestoreSettings.from_dict(record["settings"])
+def _of_record(write: Writer, record: Mapping[str, Any], settings: Any, suffix: str) -> tuple[str, str]:
     source = record["input"].get("source")
     if source and Path(source).exists():
-        return restore_command(
-            source, _output_name(source), settings
+        return write(
+            source, _output_name(source, suffix), settings
         ), "Copied the command of the selected result."
-    return restore_command(PLACEHOLDER, _output_name(f"{record['input']['name']}.tif"), settings), _SAVE_FIRST
+    return write(PLACEHOLDER, _output_name(f"{record['input']['name']}.tif", suffix), settings), _SAVE_FIRST
 
 
 def holds_same_pixels(stored: Image, image: Image) -> bool:
@@ -63,7 +130,7 @@ def holds_same_pixels(stored: Image, image: Image) -> bool:
     )
 
 
-def _read(source: str, settings: RestoreSettings, *, axes: str | None = None) -> Image | None:
+def _read(source: str, settings: Any, *, axes: str | None = None) -> Image | None:
     """The file as the command line would open it, or ``None`` where it would not."""
     from napari_diffuscope.imaging.files import open_image
 
@@ -87,6 +154,6 @@ def _without_short(layer_axes: str, image: Image) -> str:
     return "".join(letter for letter in layer_axes if letter not in short)
 
 
-def _output_name(source: str) -> str:
+def _output_name(source: str, suffix: str) -> str:
     stem = Path(source).name.split(".")[0]
-    return f"{stem}_restored.tif"
+    return f"{stem}_{suffix}.tif"

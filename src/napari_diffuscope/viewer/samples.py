@@ -21,6 +21,11 @@ def stack() -> list[LayerData]:
     return [_layer("stack_clean"), _layer("stack_noisy")]
 
 
+def anisotropic() -> list[LayerData]:
+    """A stack with coarse steps along z, and the isotropic stack behind it."""
+    return [_layer("anisotropic_clean"), _layer("anisotropic_noisy")]
+
+
 def timelapse() -> list[LayerData]:
     """A noisy time-lapse."""
     return [_layer("timelapse_noisy")]

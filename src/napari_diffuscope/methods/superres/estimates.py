@@ -11,7 +11,8 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.superres.slices import ALONG_X, ALONG_Y, as_slices
+from napari_diffuscope.methods.superres.outputs import RESULT
+from napari_diffuscope.methods.superres.slices import ALONG_X, ALONG_Y, Condition, as_slices
 from napari_diffuscope.methods.superres.volume import Volume
 from napari_diffuscope.methods.superres.windows import Ranges, mirrored
 from napari_diffuscope.methods.superres.work import Work
@@ -34,15 +35,44 @@ def estimates(
         evaluation = work.model.volume(
             _states_of(state, work, condition, along), level, condition, core, volume.shape, along
         )
+        first = 0
         while True:
             try:
-                slices, message = next(evaluation)
+                slices, message, part = next(evaluation)
             except StopIteration as stop:
                 found.append(stop.value)
                 break
+            shown = (
+                {} if part is None or sample else _shown(work, volume, condition, core, along, first, part)
+            )
             work.done += slices
-            yield work.warn(message) if message else work.update()
+            first += slices
+            yield work.warn(message) if message else work.update(**shown)
     return found
+
+
+def _shown(
+    work: Work, volume: Volume, condition: Condition, core: Ranges, along: int, first: int, part: Tensor
+) -> dict[str, Any]:
+    """What an update shows of slices just made, where fine planes are planes of the output."""
+    if RESULT not in work.sinks or not work.scale.exact or work.settings.blur:
+        return {}
+    place = [slice(start, stop) for start, stop in core]
+    start = core[1 + along][0] + first
+    place[1 + along] = slice(start, start + len(part))
+    values = part.mean(1).permute((1, 0, 2) if along == ALONG_X else (1, 2, 0))
+    if work.reimpose:
+        inside = tuple(
+            slice(p.start - at, p.stop - at) for p, at in zip(place, condition.origin, strict=True)
+        )
+        known = condition.known[inside[0]][:, None, None]
+        values = torch.where(known, condition.values[inside], values)
+    pixels = volume.line.inverse(np.asarray(values))
+    return {
+        "output": RESULT,
+        "region": (*(slice(at, at + 1) for at in volume.leading), *place),
+        "preview": pixels.reshape((1,) * len(volume.leading) + pixels.shape),
+    }
 
 
 def _states_of(state: Tensor | None, work: Work, condition: Any, along: int) -> Any:

@@ -129,7 +129,7 @@ class SliceModel:
         core: Ranges,
         shape: tuple[int, int, int],
         along: int,
-    ) -> Generator[tuple[int, str], None, Tensor]:
+    ) -> Generator[tuple[int, str, Tensor | None], None, Tensor]:
         """Estimates of all slices of a core in one direction.
 
         Parameters
@@ -150,7 +150,8 @@ class SliceModel:
         Yields
         ------
         tuple
-            Slices done since the last time, and what had to be changed, if anything.
+            Slices done since the last time, what had to be changed, if anything, and estimates ``(n, C, Z, L)`` of
+            these slices.
 
         Returns
         -------
@@ -171,11 +172,11 @@ class SliceModel:
                     raise
                 found = None
             if found is None:
-                yield 0, self._back_off(windows)
+                yield 0, self._back_off(windows), None
                 continue
             parts.append(found)
             done = some.stop
-            yield some.stop - some.start, ""
+            yield some.stop - some.start, "", found
         whole = torch.cat(parts)
         return whole.permute(1, 2, 0, 3) if along == ALONG_X else whole.permute(1, 2, 3, 0)
 

@@ -1,0 +1,169 @@
+"""One XZ slice of a volume, in seconds: what a model makes of it, before the volume is made."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks import in_standard_order
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.intensity import measure_intensities
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.methods.device import choose_device
+from napari_diffuscope.methods.superres.estimates import noise_of
+from napari_diffuscope.methods.superres.job import check_fits, reimposes
+from napari_diffuscope.methods.superres.outputs import RESULT
+from napari_diffuscope.methods.superres.plan import sampling_plan
+from napari_diffuscope.methods.superres.record import superres_record
+from napari_diffuscope.methods.superres.scale import plan_scale
+from napari_diffuscope.methods.superres.settings import SuperresSettings
+from napari_diffuscope.methods.superres.slices import ALONG_X, SliceModel, as_slices
+from napari_diffuscope.methods.superres.states import States
+from napari_diffuscope.methods.superres.volume import Volume, volumes_of
+from napari_diffuscope.methods.superres.windows import Ranges, mirrored
+from napari_diffuscope.methods.superres.work import Work
+from napari_diffuscope.weights.model import load_model
+
+METHOD = "superresolution slice"
+"""Of the record: a slice is not what the command line makes."""
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """A slice and the record of how it was made."""
+
+    pixels: np.ndarray
+    record: dict[str, Any]
+
+
+def slice_job(
+    image: Image,
+    settings: SuperresSettings,
+    *,
+    row: int,
+    leading: tuple[int, ...] = (),
+    target: np.ndarray | None = None,
+) -> Job[SliceResult]:
+    """Make one XZ slice from the measured rows alone.
+
+    It is what the slices along x say; a volume brings them together with those along y. Modes that draw several
+    samples show the first one. Intensities are mapped, and noise is drawn, as for the volume.
+
+    Parameters
+    ----------
+    image, settings
+        As for :func:`~napari_diffuscope.methods.superres.job.superresolution_job`.
+    row
+        Which slice: index along y.
+    leading
+        Index along the axes before z, in the order ``TC``.
+    target
+        Where to write the slice: ``(…, Z, 1, X)``.
+
+    Yields
+    ------
+    Update
+        In steps; regions count in ``target``.
+
+    Raises
+    ------
+    DiffuscopeError
+        As for the volume, and for a row that the image does not have.
+    """
+    started = time.perf_counter()
+    image = in_standard_order(image)
+    scale = plan_scale(image, settings)
+    if not 0 <= row < image.plane_shape[0]:
+        raise DiffuscopeError(
+            f"{image.name!r} has no row {row}; its rows are 0 to {image.plane_shape[0] - 1}."
+        )
+    device = choose_device(settings.device)
+    yield Update(0, 0, f"Loading {settings.model}")
+    model = load_model(settings.model, device=device)
+    check_fits(model, settings)
+    yield Update(0, 0, "Measuring intensities")
+    intensities = measure_intensities(image)
+    reimpose = reimposes(model, settings)
+    measured = ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated"
+    record = superres_record(image, settings, model, scale, intensities, device=device, measured=measured)
+    plan = sampling_plan(model, settings)
+    work = Work(settings, SliceModel(model, settings.batch), plan, scale, States(), {}, reimpose, record)
+    work.total = plan.steps
+    volumes = volumes_of(image, scale, intensities, model.card.data_range)
+    volume = next(volume for volume in volumes if volume.leading == tuple(leading))
+    pixels = yield from _chain(work, volume, row, target)
+    record |= {"method": METHOD, "row": row, "leading": list(leading)}
+    record["seconds"] = round(time.perf_counter() - started, 3)
+    return SliceResult(pixels, record)
+
+
+def _chain(work: Work, volume: Volume, row: int, target: np.ndarray | None) -> Job[np.ndarray]:
+    """From noise (or nothing) to the pixels ``(Z, 1, X)`` of a slice."""
+    core: Ranges = ((0, volume.shape[0]), (row, row + 1), (0, volume.shape[2]))
+    seen = work.model.needed(core, volume.shape, ALONG_X)
+    wide, own = volume.condition(seen), volume.condition(core)
+    x = noise_of(work, volume, 0, 0, 0, core)
+    if not work.plan.noisy:
+        x = torch.zeros_like(x)
+    before = None
+    region = (*(slice(0, 1) for _ in volume.leading), slice(0, work.scale.output), slice(0, 1), slice(None))
+    for step in range(work.plan.steps):
+        states = as_slices(_widened(x, seen, volume.shape), ALONG_X)
+        evaluation = work.model.volume(
+            lambda some, states=states: states[some],  # type: ignore[misc]
+            work.plan.levels[step],
+            wide,
+            core,
+            volume.shape,
+            ALONG_X,
+        )
+        while True:
+            try:
+                _, message, _ = next(evaluation)
+            except StopIteration as stop:
+                clean: Tensor = stop.value
+                break
+            if message:
+                yield work.warn(message)
+        if work.model.replaces:
+            x = torch.where(own.known[:, None, None], own.values, x)
+        x = work.plan.step(
+            step,
+            x,
+            clean,
+            before,
+            lambda at: noise_of(work, volume, 0, at, 0, core),
+        )
+        before, work.done = clean, step + 1
+        last = step == work.plan.steps - 1
+        pixels = _pixels(work, volume, core, x if last else clean)
+        shown = pixels.reshape((1,) * len(volume.leading) + pixels.shape)
+        if last and target is not None:
+            target[...] = shown
+        yield work.update(output=RESULT, region=region, preview=shown, final=last)
+    return pixels
+
+
+def _widened(x: Tensor, seen: Ranges, shape: tuple[int, int, int]) -> Tensor:
+    """The state ``(C, Z, 1, X)`` of a whole slice, mirrored to what the network sees."""
+    box, (z, y, columns) = mirrored(seen, shape)
+    inside = x[:, box[0], :, box[2]]
+    found: Tensor = inside[
+        :, torch.from_numpy(z)[:, None, None], torch.from_numpy(y)[:, None], torch.from_numpy(columns)
+    ]
+    return found
+
+
+def _pixels(work: Work, volume: Volume, core: Ranges, values: Tensor) -> np.ndarray:
+    made = volume.line.inverse(np.asarray(values.mean(0)))
+    if work.reimpose:
+        rows, planes = volume.measured(core)
+        made = made.copy()
+        made[rows] = planes
+    return work.scale.resampled(made, 0, work.scale.output)

@@ -1,0 +1,71 @@
+"""Z-step and pixel size: what a layer says, and what was typed where it is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox
+
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.units import to_micrometres
+
+DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Z-step and pixel size in µm; ``None`` where nobody knows."""
+
+    z_step: float | None = None
+    pixel_size: float | None = None
+
+
+def sizes_of(image: Image) -> Sizes:
+    """What an image says of itself; 1, 1, 1 is what files and readers give that say nothing."""
+    scale = dict(zip(image.axes, image.scale, strict=True))
+    units = dict(zip(image.axes, image.units, strict=True))
+    if all(scale.get(letter, 1.0) == 1.0 for letter in "ZYX"):
+        return Sizes()
+    z_step = to_micrometres(scale["Z"], units["Z"]) if "Z" in scale else None
+    return Sizes(z_step, to_micrometres(scale["X"], units["X"]))
+
+
+def give_sizes(layer: Any, axes: str, sizes: Sizes) -> None:
+    """Write typed sizes to a layer that has none, so that it and its results lie in one world."""
+    if sizes.z_step is None or sizes.pixel_size is None:
+        return
+    steps = {"Z": sizes.z_step, "Y": sizes.pixel_size, "X": sizes.pixel_size}
+    before = tuple(layer.scale)
+    after = [steps.get(letter, step) for letter, step in zip(axes, before, strict=True)]
+    moved = [t * b / a for t, a, b in zip(layer.translate, before, after, strict=True)]
+    units = ["micrometer" if letter in steps else u for letter, u in zip(axes, layer.units, strict=True)]
+    layer.scale, layer.translate, layer.units = after, moved, units
+
+
+class SizeBox(QDoubleSpinBox):
+    """A length in µm that follows the image until somebody types another one; 0 is not known."""
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self.setToolTip(tooltip)
+        self.setDecimals(DECIMALS)
+        self.setRange(0.0, 10_000.0)
+        self.setSuffix(" µm")
+        self.setSpecialValueText("not known")
+        self.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        self._own = 0.0
+
+    def follow(self, size: float | None) -> None:
+        """Show what the image says, which is then no choice of the user."""
+        self._own = round(size or 0.0, DECIMALS)
+        self.setValue(self._own)
+
+    @property
+    def typed(self) -> float | None:
+        """What the user chose instead of what the image says."""
+        return self.value() if self.value() and self.value() != self._own else None
+
+    def take(self, size: float | None) -> None:
+        """Show a choice, or what the image says."""
+        self.setValue(self._own if size is None else size)
