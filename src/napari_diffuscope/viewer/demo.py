@@ -1,6 +1,6 @@
-"""A run to look at: ``python -m napari_diffuscope.viewer.demo [--screenshot FILE]``.
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres] [--screenshot FILE]``.
 
-Opens the sample stack, restores it live in the real dock, and shows input, result and uncertainty side by side.
+Opens a sample, works on it live in the real dock, and shows input, result and uncertainty side by side.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.methods.settings import RestoreSettings
-from napari_diffuscope.viewer.restore_dock import RestoreDock
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
-#: What is run, one after the other: settings, and the region as the dock calls it.
+Name = Literal["restore", "superres"]
+#: Sample and dock of each demo.
+PLACES: dict[Name, tuple[str, str]] = {
+    "restore": ("stack", "Restore"),
+    "superres": ("anisotropic", "Super-resolve volume"),
+}
+#: What is restored, one after the other: settings, and the region as the dock calls it.
 STEPS = (
     (RestoreSettings(mode="estimate"), "stack"),
     (RestoreSettings(mode="deviation", samples=4, steps=5), "slice"),
@@ -37,29 +42,34 @@ class Demo:
         An empty viewer.
     screenshot
         Where to save a picture of the window; the viewer stays open without.
+    name
+        Which demo.
     """
 
-    def __init__(self, viewer: Any, screenshot: Path | None) -> None:
+    def __init__(self, viewer: Any, screenshot: Path | None, name: Name = "restore") -> None:
         self.viewer = viewer
         self.problem: str | None = None
         self._screenshot = screenshot
-        self._steps = list(STEPS)
-        viewer.window.resize(1560, 700)
-        viewer.open_sample("napari-diffuscope", "stack")
+        self._name = name
+        self._steps = list(STEPS) if name == "restore" else [(None, "")]
+        viewer.window.resize(1560, 700 if name == "restore" else 900)
+        sample, title = PLACES[name]
+        viewer.open_sample("napari-diffuscope", sample)
         for layer in [layer for layer in viewer.layers if "clean" in layer.name]:
             viewer.layers.remove(layer)  # the demo shows what a user has: the noisy image alone
         noisy = viewer.layers[0]
         viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
-        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
-        self.dock: RestoreDock = dock
-        self.dock.form.layer_choice.choose(noisy)
+        _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", title)
+        self.dock = dock
+        self.dock.form.input.layers.choose(noisy)
         self.dock.runner.ended.connect(self._on_ended)
         QTimer.singleShot(SETTLE, self._run_next)
 
     def _run_next(self) -> None:
         settings, region = self._steps.pop(0)
-        self.dock.apply(settings)
-        choose(self.dock.form.region, region)
+        if settings is not None:
+            self.dock.apply(settings)
+            choose(self.dock.form.region, region)
         self.dock.bar.run_button.click()
         if not self.dock.runner.running:
             self._stop(self.dock.bar.status.text())
@@ -70,7 +80,10 @@ class Demo:
         elif self._steps:
             QTimer.singleShot(0, self._run_next)
         else:
-            side_by_side(self.viewer)
+            if self._name == "restore":
+                side_by_side(self.viewer)
+            else:
+                self.dock.compare_button.click()
             if self._screenshot is not None:
                 QTimer.singleShot(SETTLE, self._photograph)
 
@@ -111,13 +124,15 @@ def save_screenshot(viewer: Any, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def main(headless_screenshot: Path | None = None) -> int:
+def main(headless_screenshot: Path | None = None, name: Name = "restore") -> int:
     """Show the demo.
 
     Parameters
     ----------
     headless_screenshot
         Save a picture of the finished window there and leave.
+    name
+        Which demo.
 
     Returns
     -------
@@ -125,7 +140,7 @@ def main(headless_screenshot: Path | None = None) -> int:
         0, or 1 when something went wrong; the sentence goes to the standard error.
     """
     viewer = napari.Viewer(title="napari-diffuscope")
-    demo = Demo(viewer, headless_screenshot)
+    demo = Demo(viewer, headless_screenshot, name)
     napari.run()
     if demo.problem:
         sys.stderr.write(f"{demo.problem}\n")
@@ -137,10 +152,12 @@ def main(headless_screenshot: Path | None = None) -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Restore the sample stack in a napari window.")
+    parser = argparse.ArgumentParser(description="Work on a sample in a napari window.")
+    parser.add_argument("name", nargs="?", choices=get_args(Name), default="restore", help="which method")
     parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    sys.exit(main(_arguments().screenshot))
+    arguments = _arguments()
+    sys.exit(main(arguments.screenshot, arguments.name))
