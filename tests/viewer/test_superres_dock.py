@@ -75,6 +75,7 @@ def test_one_click_makes_cubes_at_the_same_place(qtbot, viewer, coarse, open_doc
     for name in ("translate", "rotate", "shear", "units", "axis_labels", "gamma"):
         np.testing.assert_array_equal(getattr(result, name), getattr(coarse, name), err_msg=name)
     assert result.colormap.name == "green"
+    assert tuple(result.contrast_limits) == tuple(coarse.contrast_limits)
     np.testing.assert_array_equal(coarse.data, pixels)
     np.testing.assert_array_equal(result.data[::3], pixels)
     landmark = np.unravel_index(np.argmax(result.data[::3]), pixels.shape)
@@ -127,7 +128,7 @@ def test_a_preview_lies_in_its_row_and_the_view_comes_back(qtbot, viewer, coarse
     dock.form.input.layers.choose(coarse)
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         click(qtbot, dock.preview_button)
-    result = viewer.layers["cells slice super-resolved"]
+    result = viewer.layers["cells XZ slice"]
     assert result.data.shape == (10, 1, 24)
     row = result.metadata[RECORD]["row"]
     np.testing.assert_array_equal(result.data[::3, 0], coarse.data[:, row])

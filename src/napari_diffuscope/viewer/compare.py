@@ -90,14 +90,16 @@ class BeforeAfter:
 
 
 def _shape(viewer: Any, layer: Any, axes: str) -> tuple[int, int]:
-    """Cells in a column where slices are wide and low, else in a row; a square for many layers."""
+    """Rows and columns of cells: one row or one column, whichever shows the slices larger; a square for many."""
     count = len(viewer.layers)
     if count > 4:
         return (-1, -1)
-    size = dict(
-        zip(axes, np.asarray(layer.extent.world[1] - layer.extent.world[0])[-layer.ndim :], strict=True)
-    )
-    return (count, 1) if size["X"] > 2 * size["Z"] else (1, count)
+    lengths = np.asarray(layer.extent.world[1] - layer.extent.world[0])[-layer.ndim :]
+    depth, width = (float(lengths[axes.index(letter)]) for letter in "ZX")
+    high, wide = (float(size) for size in viewer.canvas.size)
+    in_row = min(wide / count / width, high / depth)
+    in_column = min(wide / width, high / count / depth)
+    return (count, 1) if in_column > in_row else (1, count)
 
 
 def row_in_view(viewer: Any, layer: Any, axes: str) -> int:

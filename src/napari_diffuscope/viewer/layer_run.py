@@ -103,6 +103,8 @@ class LayerRun(QObject):
                 contrast_limits=self._first_limits(name),
                 **keywords,
             )
+            if output.same_contrast and not source.rgb:
+                self.layers[name].contrast_limits_range = source.contrast_limits_range
             self._limits_set[name] = tuple(self.layers[name].contrast_limits)
 
     def _first_limits(self, name: str) -> tuple[float, float]:
@@ -173,7 +175,9 @@ class LayerRun(QObject):
         )
 
     def _steady_contrast(self, name: str, layer: Any) -> None:
-        """Set the limits chosen from the first pixels, unless the user has set others."""
+        """Set the limits chosen from the first pixels, unless the input's stay or the user has set others."""
+        if self._outputs[name].same_contrast and not self.plan.layer.rgb:
+            return
         limits, current = self.results.limits.get(name), tuple(layer.contrast_limits)
         if limits is None or limits == self._limits_set[name] or current != self._limits_set[name]:
             return

@@ -146,6 +146,8 @@ class OutputLayer:
         Added to the name of the input layer.
     grid
         Distance of neighbours and its unit, of axes on which they differ from those of the input layer.
+    same_contrast
+        Whether it keeps the contrast of the input layer; it gets its own otherwise.
     """
 
     name: str
@@ -154,6 +156,7 @@ class OutputLayer:
     origin: tuple[float, ...]
     label: str
     grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    same_contrast: bool = False
 
 
 def output_keywords(

@@ -87,7 +87,8 @@ class SuperresForm(QWidget):
     def _make_target(self) -> None:
         self.target = choice(
             [(text, key) for key, text in TARGET_TEXTS.items()],
-            "How fine the result shall be along z. With cubic voxels it can be turned and measured in 3D.",
+            "How fine the result shall be along z. Cubic voxels, as long along z as a pixel is wide, can be turned "
+            "and measured in 3D.",
         )
         self.zoom = _real(1.01, MOST_ZOOM, "How many planes take the place of one; whole numbers are exact.")
         self.zoom.setValue(2.0)

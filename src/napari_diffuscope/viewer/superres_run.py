@@ -19,7 +19,7 @@ from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.weights.card import ModelCard
 
 LABELS = {RESULT: "super-resolved", "deviation": "uncertainty"}
-SLICE_LABEL = "slice super-resolved"
+SLICE_LABEL = "XZ slice"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,13 @@ def superres_plan(request: Request) -> RunPlan:
     specs = describe_superres(request.image, request.settings)
     outputs = [
         OutputLayer(
-            name, spec.axes, spec.shape, (0,) * len(spec.shape), LABELS[name], _grid(request.image, spec)
+            name,
+            spec.axes,
+            spec.shape,
+            (0,) * len(spec.shape),
+            LABELS[name],
+            _grid(request.image, spec),
+            same_contrast=name == RESULT,
         )
         for name, spec in specs.items()
     ]
@@ -88,7 +94,13 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
     index = tuple(leading.get(letter, 0) for letter in spec.axes[:-3])
     shape = (*(1 for _ in index), spec.shape[-3], 1, spec.shape[-1])
     output = OutputLayer(
-        RESULT, spec.axes, shape, (*index, 0, row, 0), SLICE_LABEL, _grid(request.image, spec)
+        RESULT,
+        spec.axes,
+        shape,
+        (*index, 0, row, 0),
+        SLICE_LABEL,
+        _grid(request.image, spec),
+        same_contrast=True,
     )
 
     def make_job(results: Results) -> Job[Any]:

@@ -37,7 +37,7 @@ STEPPED: tuple[SuperresMode, ...] = ("sample", "mean", "deviation")
 SEEDED: tuple[SuperresMode, ...] = (*STEPPED, "as-published")
 
 TARGET_TEXTS: dict[Target, str] = {
-    "isotropic": "Cubic voxels (z-step = pixel size)",
+    "isotropic": "Cubic voxels",
     "zoom": "A number of times finer",
     "step": "A z-step",
 }
