@@ -154,6 +154,19 @@ def test_a_preview_lies_in_its_row_and_the_view_comes_back(qtbot, viewer, coarse
     assert set(viewer.layers) == {coarse, other, result}
 
 
+def test_closing_the_dock_returns_the_view_and_labels_are_no_stack(qtbot, viewer, open_dock, coarse) -> None:
+    dock = open_dock(DOCK)
+    click(qtbot, dock.compare_button)
+    assert viewer.canvas.grid.enabled
+    viewer.layers.remove(coarse)
+    viewer.add_labels(np.ones((20, 24), int))
+    assert "labels cannot be filled in" in dock.form.input.axes_note.text()
+    assert not dock.bar.run_button.isEnabled()
+    viewer.window.remove_dock_widget(dock)
+    assert not viewer.canvas.grid.enabled
+    assert tuple(viewer.dims.order) == (0, 1)
+
+
 def test_sizes_that_are_missing_are_asked_for_and_given_to_the_image(qtbot, viewer, open_dock) -> None:
     layer = viewer.add_image(noisy(4, 20, 24), name="silent")
     dock = open_dock(DOCK)

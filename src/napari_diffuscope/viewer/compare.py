@@ -73,7 +73,8 @@ class BeforeAfter:
             if not any(layer == known for known, _ in before["names"]):
                 layer.name_overlay.visible = False
         added = viewer.dims.ndim - len(before["order"])
-        viewer.dims.order = (*range(added), *(axis + added for axis in before["order"]))
+        order = (*range(added), *(axis + added for axis in before["order"]))
+        viewer.dims.order = order if added >= 0 else tuple(range(viewer.dims.ndim))
         viewer.dims.ndisplay = before["ndisplay"]
         for name in CAMERA:
             setattr(viewer.scene.camera, name, before["camera"][name])

@@ -33,11 +33,19 @@ class ModelChoice(QWidget):
         Which models to list.
     on_error
         Called with a sentence when a folder is no model.
+    default
+        Name of the model that is chosen at first, where it is at hand.
     """
 
     model_changed = Signal()
 
-    def __init__(self, task: Task, on_error: Callable[[str], None], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        on_error: Callable[[str], None],
+        default: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._task: Task = task
         self._on_error = on_error
@@ -53,6 +61,7 @@ class ModelChoice(QWidget):
         self.card_note = note()
         self.card_note.setTextFormat(Qt.TextFormat.RichText)
         self.refresh()
+        choose(self.box, default)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         row = QHBoxLayout()

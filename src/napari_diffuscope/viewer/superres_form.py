@@ -59,7 +59,7 @@ class SuperresForm(QWidget):
         super().__init__(parent)
         self._make_input(viewer)
         self._make_target()
-        self.model = ModelChoice("superresolution", on_error)
+        self.model = ModelChoice("superresolution", on_error, DEFAULTS.model)
         self._make_method()
         self._make_advanced()
         self._lay_out()
@@ -331,7 +331,9 @@ class SuperresForm(QWidget):
         show_row(self._form, self.step, target == "step")
         for remark in (self.input.axes_note, self.sizes_note, self.result_note):
             say(remark, "")
-        if self.layer is not None:
+        if self.layer is None:
+            say(self.input.axes_note, NOTHING)
+        else:
             self._describe()
         self.changed.emit()
 

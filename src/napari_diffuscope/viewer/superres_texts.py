@@ -41,4 +41,7 @@ TARGET_TEXTS: dict[Target, str] = {
     "zoom": "A number of times finer",
     "step": "A z-step",
 }
-NOTHING = "There is no stack to fill in; open one with File › Open, or take one from the samples."
+NOTHING = (
+    "There is no stack to fill in; open an image with File › Open, or take one from the samples "
+    "(labels cannot be filled in)."
+)
