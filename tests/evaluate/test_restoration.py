@@ -17,6 +17,7 @@ from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate import restoration
 from napari_diffuscope.evaluate.calibration import calibration_field, calibration_job
+from napari_diffuscope.evaluate.fields import standard_fields
 from napari_diffuscope.evaluate.models import candidates
 from napari_diffuscope.evaluate.restoration import Evaluation, evaluate_restoration, evaluation_job
 from napari_diffuscope.evaluate.settings import EvaluationSettings
@@ -263,6 +264,8 @@ def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest
 
 
 def test_calibration_images_are_none_of_the_test_set() -> None:
-    first, second = (calibration_field(number, seed=0, size=48) for number in (0, 1))
+    first, *others = (calibration_field(number, seed=0, size=48) for number in (0, 1, 2, 5))
     assert first.source != "standard"
-    assert not np.array_equal(first.clean, second.clean)
+    tested = [field.clean for field in standard_fields(0, 48, 2)]
+    assert not any(np.array_equal(first.clean, image) for image in [*(o.clean for o in others), *tested])
+    assert {field.group for field in (first, *others)} == {"neurites", "bacteria", "sarcomeres"}
