@@ -237,7 +237,7 @@ class LocalUNet(nn.Module):
         common = self.mean_factors + self.level_factors(embedding, self.level_factor_gain)
         factors = factors + common.view(*common.shape, *[1] * self.config.dims)
         per_output = factors.unflatten(1, (self.config.channels, self.config.bands)) * bands.unsqueeze(1)
-        total = per_output[:, :, 0]
+        total: Tensor = per_output[:, :, 0]
         for band in range(1, self.config.bands):  # one after the other: the same order for every pixel
             total = total + per_output[:, :, band]
         return total

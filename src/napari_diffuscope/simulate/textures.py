@@ -39,7 +39,8 @@ def texture_image(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     if rng.uniform() < 0.6:
         image = gaussian_filter(image, rng.uniform(0.3, 1.5))
     scaled: np.ndarray = (image / max(float(image.max()), 1e-6)).astype(np.float32)
-    return np.power(scaled, np.float32(log_uniform(rng, 0.7, 3.0)))
+    curved: np.ndarray = np.power(scaled, np.float32(log_uniform(rng, 0.7, 3.0)))
+    return curved
 
 
 def leaves(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
