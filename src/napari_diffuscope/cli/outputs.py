@@ -89,10 +89,7 @@ def restore_to_files(
     specs, files = describe_outputs(image, settings), destination.files(settings.mode)
     with _stopping_cleanly():
         record = _write(image, settings, {spec: files[spec.name] for spec in specs}, quiet=quiet)
-    if destination.record == STDOUT:
-        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
-    elif destination.record is not None:
-        _write_text(destination.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    give_record(record, destination.record)
     if not quiet:
         typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
 
@@ -131,8 +128,21 @@ def _stopping_cleanly() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _write_text(path: Path, text: str) -> None:
+def give_record(record: dict[str, Any], path: Path | None) -> None:
+    """Print a record (``-``), write it into a file, or neither (``None``).
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file cannot be written.
+    """
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    if path is None:
+        return
+    if path == STDOUT:
+        typer.echo(text)
+        return
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise DiffuscopeError(f"The record cannot be written to {path}: {error.strerror}.") from error

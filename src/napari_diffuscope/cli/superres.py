@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,8 @@ import typer
 
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.settings import RGB
 from napari_diffuscope.methods.superres.settings import (
-    RGB,
     Pixels,
     SuperresMode,
     SuperresSettings,
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from napari_diffuscope.imaging.image import Image
 
 DEFAULTS = SuperresSettings()
-STDOUT = Path("-")
 
 
 def superres(
@@ -118,6 +116,7 @@ def superres(
     if deviation is not None and mode != "mean":
         raise typer.BadParameter("it belongs to --mode mean alone.", param_hint="--deviation")
 
+    from napari_diffuscope.cli.outputs import give_record
     from napari_diffuscope.imaging.files import open_image
     from napari_diffuscope.methods.superres.files import output_files
 
@@ -125,11 +124,7 @@ def superres(
     check_files(source, files)
     image = open_image(source, axes=axes, rgb=rgb)
     record = fill_in(image, settings, files, overwrite=overwrite, quiet=quiet)
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    if json_file == STDOUT:
-        typer.echo(text)
-    elif json_file is not None:
-        _write_text(json_file, text + "\n")
+    give_record(record, json_file)
 
 
 def fill_in(
@@ -202,10 +197,3 @@ def check_files(source: Path, files: Mapping[str, Path]) -> None:
     for file in files.values():
         if file.resolve() == source.resolve():
             raise DiffuscopeError(f"{file} is the input, which is never replaced; give OUT another name.")
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DiffuscopeError(f"The record cannot be written to {path}: {error.strerror}.") from error

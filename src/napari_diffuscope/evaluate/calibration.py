@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.cases import CaseName, make_case
 from napari_diffuscope.evaluate.fields import Field
@@ -108,12 +108,9 @@ def store_scale(candidate: Candidate, scale: float, settings: EvaluationSettings
     values["deviation_scale"] = round(scale, 4)
     facts = {**calibration_facts(settings), "sha256": candidate.sha256}
     values.setdefault("metrics", {})["deviation_calibration"] = facts
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DiffuscopeError(
             f"The scale cannot be written to {path}: {error.strerror}; copy the model folder and calibrate that."
         ) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.models import Candidate
 from napari_diffuscope.evaluate.settings import EvaluationSettings
@@ -101,6 +102,4 @@ def _forget_figures(out: Path) -> None:
 
 
 def _write(path: Path, values: Any) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")

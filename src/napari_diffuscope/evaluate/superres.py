@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import FIGURES, only_one
 from napari_diffuscope.evaluate.superres_baselines import BASELINES
@@ -123,7 +123,7 @@ def superres_evaluation_job(settings: SuperresEvaluationSettings, out: Path) -> 
             if len(views) > 1:
                 draw_views(out / FIGURES, views, factor)
         summary = report(table.rows, settings, truth.shape)
-        _write(out / "superres.md", summary)
+        replace_text(out / "superres.md", summary)
     return SuperresEvaluation(out, tuple(table.rows), summary)
 
 
@@ -268,10 +268,4 @@ def _keep_arguments(out: Path, settings: SuperresEvaluationSettings) -> None:
         if json.loads(path.read_text(encoding="utf-8")) != mine:
             raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
         return
-    _write(path, json.dumps(mine, indent=2) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    replace_text(path, json.dumps(mine, indent=2) + "\n")

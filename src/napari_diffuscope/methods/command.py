@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 from napari_diffuscope.methods.settings import RestoreSettings
 
@@ -20,13 +22,44 @@ def restore_command(source: str, output: str, settings: RestoreSettings, *, axes
     axes
         Axes of the input, where they were chosen by hand.
     """
-    words = ["diffuscope", "restore", source, output]
+    return shell_command("restore", source, output, settings, axes=axes, text=_text)
+
+
+def shell_command(
+    verb: str,
+    source: str,
+    output: str,
+    settings: Any,
+    *,
+    axes: str | None,
+    text: Callable[[str, object], str],
+) -> str:
+    """A shell command of a method, with every field of its settings that is not the default.
+
+    Parameters
+    ----------
+    verb
+        Name of the command.
+    source, output, axes
+        As of :func:`restore_command`.
+    settings
+        A dataclass whose fields have defaults; options are called as they are, a truth value as ``--yes`` or
+        ``--no-yes``.
+    text
+        How a value of a field is written.
+    """
+    words = ["diffuscope", verb, source, output]
     if axes is not None:
         words += ["--axes", axes]
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if value != field.default:
-            words += [f"--{field.name}", _text(field.name, value)]
+        if value == field.default:
+            continue
+        option = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", text(field.name, value)]
     return shlex.join(words)
 
 

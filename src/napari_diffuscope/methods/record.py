@@ -15,25 +15,26 @@ RECORD_KEY = "napari-diffuscope"
 """Key of the record in a layer's metadata."""
 
 
-def restoration_record(
+def begun_record(
+    method: str,
     image: Image,
-    settings: RestoreSettings,
+    settings: dict[str, Any],
     model: Model,
     intensities: tuple[ChannelIntensity, ...],
     *,
     device: str,
 ) -> dict[str, Any]:
-    """JSON-able record of a restoration; ``seconds`` and ``planes_done`` are added as it goes."""
+    """What the records of all methods say: versions, model, settings, device, intensities and input."""
     import torch
 
     from napari_diffuscope import __version__
 
     return {
-        "method": "restoration",
+        "method": method,
         "plugin": __version__,
         "torch": str(torch.__version__),
         "model": {"name": model.card.name, "title": model.card.title, "sha256": model.sha256},
-        "settings": settings.to_dict(),
+        "settings": settings,
         "device": device,
         "threads": torch.get_num_threads(),
         "intensity": [
@@ -48,6 +49,18 @@ def restoration_record(
             "dtype": str(image.dtype),
         },
         "seconds": 0.0,
-        "planes_done": [],
         "messages": [],
     }
+
+
+def restoration_record(
+    image: Image,
+    settings: RestoreSettings,
+    model: Model,
+    intensities: tuple[ChannelIntensity, ...],
+    *,
+    device: str,
+) -> dict[str, Any]:
+    """JSON-able record of a restoration; ``seconds`` and ``planes_done`` are added as it goes."""
+    begun = begun_record("restoration", image, settings.to_dict(), model, intensities, device=device)
+    return {**begun, "planes_done": []}

@@ -5,6 +5,7 @@ Free of torch, so that a dock can be drawn before torch is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -86,10 +87,11 @@ class RestoreSettings:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RestoreSettings:
         """Settings from a record; unknown keys are refused by name."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise DiffuscopeError(
-                f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}."
-            )
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **lists})
+        return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
+
+
+def recorded_settings(values: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    """Settings of a record as arguments: JSON's lists become tuples, unknown keys are refused by name."""
+    if unknown := sorted(set(values) - set(known)):
+        raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 
 LOG = "log.csv"
@@ -44,15 +45,12 @@ def cut_back(folder: Path, step: int) -> None:
     text = path.read_text(encoding="utf-8", errors="replace")
     heading, *rows = [line for line in text.splitlines(keepends=True) if line.endswith("\n")] or [""]
     kept = [row for row in rows if (number := row.split(",")[0]).isdigit() and int(number) <= step]
-    temporary = path.with_name(f".{LOG}.part")
     try:
         if not kept:
             path.unlink()
             return
-        temporary.write_text("".join([heading, *kept]), encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, "".join([heading, *kept]))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.recipe import Recipe
 
@@ -24,13 +25,10 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     DiffuscopeError
         If the disk is full or the folder may not be written to.
     """
-    temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(recipe_toml(recipe), encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, recipe_toml(recipe))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DiffuscopeError(f"The recipe {path} cannot be written: {error.strerror}.") from error
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import fields
-
+from napari_diffuscope.methods.command import shell_command
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 
@@ -20,18 +18,8 @@ def superres_command(source: str, output: str, settings: SuperresSettings, *, ax
     axes
         Axes of the input, where they were chosen by hand.
     """
-    words = ["diffuscope", "superres", source, output]
-    if axes is not None:
-        words += ["--axes", axes]
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if value == field.default:
-            continue
-        option = field.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        elif isinstance(value, tuple):
-            words += [f"--{option}", ",".join(map(str, value))]
-        else:
-            words += [f"--{option}", str(value)]
-    return shlex.join(words)
+    return shell_command("superres", source, output, settings, axes=axes, text=_text)
+
+
+def _text(_: str, value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

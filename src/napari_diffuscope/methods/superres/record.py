@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
+from napari_diffuscope.methods.record import begun_record
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
@@ -30,35 +31,12 @@ def superres_record(
     ``disagreement`` is the root mean square difference, in the units of the image, between what the slices along
     x and those along y say before they are brought together for the last time, per volume.
     """
-    import torch
-
-    from napari_diffuscope import __version__
-
+    begun = begun_record("superresolution", image, settings.to_dict(), model, intensities, device=device)
     return {
-        "method": "superresolution",
-        "plugin": __version__,
-        "torch": str(torch.__version__),
-        "model": {"name": model.card.name, "title": model.card.title, "sha256": model.sha256},
-        "settings": settings.to_dict(),
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "intensity": [
-            {"channel": c.channel, "offset": c.map.offset, "scale": c.map.scale, "planes": list(c.planes)}
-            for c in intensities
-        ],
-        "input": {
-            "name": image.name,
-            "source": image.source,
-            "shape": list(image.shape),
-            "axes": image.axes,
-            "dtype": str(image.dtype),
-            "scale": list(image.scale),
-            "units": list(image.units),
-        },
+        **begun,
+        "input": {**begun["input"], "scale": list(image.scale), "units": list(image.units)},
         "factor": scale.factor,
         "plane_spacing": scale.stride,
         "measured_planes": measured,
         "disagreement": [],
-        "seconds": 0.0,
-        "messages": [],
     }

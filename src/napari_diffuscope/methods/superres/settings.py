@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.settings import RGB, recorded_settings
 
 SuperresMode = Literal["estimate", "sample", "mean", "deviation", "as-published"]
 SUPERRES_MODES: tuple[SuperresMode, ...] = get_args(SuperresMode)
 SuperresSolver = Literal["dpm-solver++", "ddim"]
-RGB = Literal["luminance", "channels"]
 Pixels = Literal["float32", "input"]
 
 DEFAULT_SUPERRES_MODEL = "superres-fluorescence"
@@ -143,13 +143,7 @@ class SuperresSettings:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SuperresSettings:
         """Settings from a record; unknown keys are refused by name."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise DiffuscopeError(
-                f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}."
-            )
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **lists})
+        return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.imaging.blocks.partial import identity_hash
 from napari_diffuscope.imaging.failures import writing
 
@@ -63,9 +64,7 @@ class States:
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / f"{NOTES}.part"
-            temporary.write_text(json.dumps(self.notes), encoding="utf-8")
-            temporary.replace(self.folder / NOTES)
+            replace_text(self.folder / NOTES, json.dumps(self.notes))
 
     def array(self, name: str, shape: tuple[int, ...]) -> Any:
         """The array of that name, float32, made where there is none; read and written by slices."""
