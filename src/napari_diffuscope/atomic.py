@@ -1,0 +1,31 @@
+"""Text files that are replaced all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def replace_text(path: Path, text: str, *, newline: str | None = None) -> None:
+    """Write a file beside its place, then give it its name: a reader sees the old text or the new one.
+
+    Parameters
+    ----------
+    path
+        Of the file; its folder exists.
+    text
+        All of it, in UTF-8.
+    newline
+        As of :func:`open`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left behind then.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline=newline)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
