@@ -21,6 +21,9 @@ from napari_diffuscope.training.task import Arrays, Tensors
 FACTORS = (2, 10)
 """Smallest and largest distance of regular known rows."""
 
+REGULAR = 0.75
+"""How often the known rows are evenly spaced, as in a stack; otherwise they are random ones, as published."""
+
 IRREGULAR = (5 / 48, 20 / 48)
 """Share of irregular known rows, as published."""
 
@@ -111,7 +114,7 @@ class SliceBatches(Dataset[Arrays]):
 
 def known_rows(rng: np.random.Generator, count: int) -> np.ndarray:
     """Which rows are known: every so many, or as published, random ones; sorted, two at least."""
-    if rng.random() < 0.5:
+    if rng.random() < REGULAR:
         factor = int(rng.integers(FACTORS[0], FACTORS[1] + 1))
         rows = np.arange(rng.integers(factor), count, factor)
     else:
