@@ -16,7 +16,7 @@ import torch
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate import restoration
-from napari_diffuscope.evaluate.calibration import calibration_field, calibration_job
+from napari_diffuscope.evaluate.calibration import COMBINATIONS, calibration_field, calibration_job
 from napari_diffuscope.evaluate.fields import standard_fields
 from napari_diffuscope.evaluate.models import candidates
 from napari_diffuscope.evaluate.restoration import Evaluation, evaluate_restoration, evaluation_job
@@ -261,6 +261,10 @@ def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest
     monkeypatch.setattr(calibration, "make_case", remembering)
     scale = run(calibration_job(object(), settings))  # type: ignore[arg-type]
     assert scale == pytest.approx(1, abs=0.05)
+
+
+def test_calibration_meets_every_structure_noise_and_level_once() -> None:
+    assert len(set(COMBINATIONS)) == len(COMBINATIONS) == EvaluationSettings().calibration_images
 
 
 def test_calibration_images_are_none_of_the_test_set() -> None:

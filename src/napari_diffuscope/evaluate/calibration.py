@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.measure.uncertainty import CoverageCounter
 from napari_diffuscope.weights.card import CARD_FILE, read_card
 from napari_diffuscope.weights.model import model_place
+
+COMBINATIONS = tuple(product(LEVELS, NOISES, STRUCTURES))
+"""Level, noise and structure of the images, in turn: a fit on some of them alone would not suit the others."""
 
 STREAM = 7002
 """Keeps these random numbers apart from those of training (0, 1) and of the standard test set."""
@@ -43,7 +47,7 @@ def calibration_field(number: int, *, seed: int, size: int) -> Field:
 
     On structures of training errors are smaller than elsewhere; a scale fitted there would promise too much.
     """
-    kind = list(STRUCTURES)[(number + number // len(LEVELS)) % len(STRUCTURES)]
+    *_, kind = COMBINATIONS[number % len(COMBINATIONS)]
     made = standard_specimen(kind, (size, size), np.random.default_rng([seed, STREAM, number]))
     return Field("calibration", kind, f"calibration-{number}", made.image, made.density, fwhm_px=made.fwhm_px)
 
@@ -61,7 +65,7 @@ def calibration_job(candidate: Candidate, settings: EvaluationSettings) -> Job[f
     for number in range(settings.calibration_images):
         yield Update(number, settings.calibration_images)
         field = calibration_field(number, seed=settings.seed, size=min(settings.size, crop + 64))
-        noise, level = NOISES[number % len(NOISES)], list(LEVELS)[number % len(LEVELS)]
+        level, noise, _ = COMBINATIONS[number % len(COMBINATIONS)]
         name = CaseName(field, noise, level, settings.target)
         case = make_case(name, seed=settings.seed)
         drawn = yield from _quietly(

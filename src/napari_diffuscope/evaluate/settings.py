@@ -55,7 +55,7 @@ class EvaluationSettings:
     calibrate
         Whether the scale of the deviation is fitted first and written to the card of every model.
     calibration_images
-        On how many images.
+        On how many images; 18 are one of every structure, noise and level.
     device
         Where the networks run.
     """
@@ -75,7 +75,7 @@ class EvaluationSettings:
     size: int = 256
     shrink: int = 2
     calibrate: bool = False
-    calibration_images: int = 9
+    calibration_images: int = 18
     device: str = "auto"
 
     def __post_init__(self) -> None:

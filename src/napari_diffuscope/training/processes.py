@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +61,7 @@ class Processes:
         if self.world == 1:
             return network
         places = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=places, broadcast_buffers=False)
+        return DistributedDataParallel(network, device_ids=places, **_without_buffers())
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -79,6 +81,12 @@ class Processes:
         said = torch.tensor([value], dtype=torch.float64, device=self.device)
         distributed.broadcast(said, 0)
         return float(said)
+
+
+def _without_buffers() -> dict[str, bool]:
+    """Buffers are constants here and need not be sent at every step; newer torch gives the option another name."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 def is_first() -> bool:
@@ -104,7 +112,10 @@ def processes(device: str) -> Iterator[Processes]:
         place = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(place)
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
+    group = Processes(distributed.get_rank(), world, place)
     try:
-        yield Processes(distributed.get_rank(), world, place)
+        yield group
+        group.wait()  # who leaves before the others takes their connections with him
     finally:
+        gc.collect()  # the wrapped network holds on to the group, whose threads must end before Python does
         distributed.destroy_process_group()
