@@ -140,6 +140,9 @@ class ModelCard:
     axial_fwhm
         For models of slices that also sharpen along z: the range of blur that they were trained on, full width at
         half maximum in output pixels. ``None`` where measured planes are taken as they are, and are put back.
+    cell_extent
+        For models of shapes: the larger extent of a training cell's mask over the edge of the window, median; cells
+        are resampled to fill as much of it. ``None`` where unknown.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -166,6 +169,7 @@ class ModelCard:
     pixel_size: tuple[float, float] | None = None
     deviation_scale: float = 1.0
     axial_fwhm: tuple[float, float] | None = None
+    cell_extent: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""
