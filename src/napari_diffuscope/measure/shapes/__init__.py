@@ -1,0 +1,1 @@
+"""Measures of 3D objects: features, errors against a truth, and surfaces."""
