@@ -26,6 +26,7 @@ from napari_diffuscope.evaluate.fields import read_fields
 from napari_diffuscope.evaluate.models import candidates
 from napari_diffuscope.evaluate.settings import LEVELS, NOISES, STANDARD
 from napari_diffuscope.jobs import run
+from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe import Recipe, read_recipe
 
@@ -86,7 +87,7 @@ def standard_psnr(place: Path, seed: int = 0) -> list[float]:
     for name in case_names(fields, NOISES, tuple(LEVELS), "equal-blur"):
         case = make_case(name, seed=seed)
         image = restore(case.noisy, model=str(place)).restored
-        found.append(10 * np.log10(np.ptp(case.clean) ** 2 / np.mean((image - case.clean) ** 2)))
+        found.append(psnr(case.clean, image))
     return found
 
 

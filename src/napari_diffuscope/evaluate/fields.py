@@ -13,6 +13,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.settings import STANDARD
 from napari_diffuscope.evaluate.structures import STRUCTURES, standard_specimen
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.imaging.units import to_micrometres
 
 STANDARD_FIELDS = 2
@@ -129,7 +130,7 @@ def clean_fields(path: Path, edge: int, shrink: int, limit: int | None) -> list[
         image = _opened(file)
         pixel = _pixel_um(image)
         for label, plane in _planes(image, file, limit):
-            small = _scaled(_shrunk(plane, shrink))
+            small = _scaled(averaged_down(plane, shrink))
             middle = centre(small, edge)
             _check_content(middle, file)
             fields.append(
@@ -228,12 +229,6 @@ def _planes(image: Image, file: Path, limit: int | None) -> Iterator[tuple[str, 
     for flat in sorted({round(float(i)) for i in np.linspace(0, image.plane_count - 1, count)}):
         label = stem if image.plane_count == 1 else f"{stem}-{flat + 1}"
         yield label, np.asarray(image.read_plane(flat))
-
-
-def _shrunk(plane: np.ndarray, factor: int) -> np.ndarray:
-    height, width = (n // factor * factor for n in plane.shape)
-    blocks = plane[:height, :width].reshape(height // factor, factor, width // factor, factor)
-    return np.asarray(blocks.mean((1, 3), dtype=np.float64))
 
 
 def _scaled(plane: np.ndarray) -> np.ndarray:

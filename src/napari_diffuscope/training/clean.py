@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.training.recipe import Data, ImageSource
 
 TRAINING, VALIDATION = 0, 1
@@ -95,11 +96,3 @@ def _prepared(plane: np.ndarray, source: ImageSource) -> np.ndarray:
     low, high = np.percentile(plane, [0.5, 99.9])
     scaled: np.ndarray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1.5).astype(np.float16)
     return scaled
-
-
-def averaged_down(plane: np.ndarray, factor: int) -> np.ndarray:
-    """Averages over blocks of ``factor`` by ``factor`` pixels; what is left over at the far edges is cut off."""
-    height, width = (size // factor * factor for size in plane.shape)
-    blocks = plane[:height, :width].reshape(height // factor, factor, width // factor, factor)
-    means: np.ndarray = blocks.mean((1, 3), dtype=np.float32)
-    return means

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from napari_diffuscope.imaging.intensity import intensity_from_planes
+from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.degrade import draw_noise, noisy, recorded_mean
 from napari_diffuscope.simulate.spots import blurred_pair
 from napari_diffuscope.simulate.textures import texture_image
-from napari_diffuscope.training.clean import averaged_down
 
 PATCHES_PER_IMAGE = 2
 

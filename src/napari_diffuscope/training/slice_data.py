@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.intensity import intensity_from_planes
-from napari_diffuscope.training.clean import TRAINING, VALIDATION, averaged_down, simulated_images
+from napari_diffuscope.imaging.shrink import averaged_down
+from napari_diffuscope.training.clean import TRAINING, VALIDATION, simulated_images
 from napari_diffuscope.training.kept_out import expand, keep_out
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
