@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +56,26 @@ def open_image(
     raise DiffuscopeError(
         f"{str(path)!r} is of no kind that can be read; convert it to one of {', '.join(SUFFIXES)}."
     )
+
+
+def image_of(source: Any, axes: str | None = None, *, rgb: RGB = "luminance") -> Image:
+    """An image from whatever a caller has.
+
+    Parameters
+    ----------
+    source
+        An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file.
+    axes, rgb
+        As for :func:`open_image`.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it cannot be read, or its axes make no sense.
+    """
+    if isinstance(source, str | os.PathLike):
+        return open_image(Path(source), axes=axes, rgb=rgb)
+    return Image.wrap(source, axes, rgb=rgb)
 
 
 def _read_npy(path: Path, axes: str | None, rgb: RGB) -> Image:

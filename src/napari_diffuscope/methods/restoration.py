@@ -7,11 +7,9 @@ also trained at pure noise gives that mean in a single evaluation, which is the 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +19,7 @@ from torch import Tensor
 from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap, measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update, run
@@ -195,19 +194,11 @@ def restore(
     >>> result.restored, result.deviation  # doctest: +SKIP
     """
     settings = replace(settings or RestoreSettings(), **choices)
-    opened = _opened(image, axes, settings)
+    opened = image_of(image, axes, rgb=settings.rgb)
     sinks = {
         spec.name: np.full(spec.shape, np.nan, np.float32) for spec in describe_outputs(opened, settings)
     }
     return run(restoration_job(opened, settings, sinks=sinks), on_update)
-
-
-def _opened(image: Any, axes: str | None, settings: RestoreSettings) -> Image:
-    if isinstance(image, str | os.PathLike):
-        from napari_diffuscope.imaging.files import open_image
-
-        return open_image(Path(image), axes=axes, rgb=settings.rgb)
-    return Image.wrap(image, axes, rgb=settings.rgb)
 
 
 def _check_fits(model: Model, settings: RestoreSettings) -> None:

@@ -7,15 +7,14 @@ that neighbouring slices and both directions agree on one volume; or at the end,
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
+from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
@@ -168,12 +167,7 @@ def superresolve(
     from dataclasses import replace
 
     settings = replace(settings or SuperresSettings(), **choices)
-    if isinstance(image, str | os.PathLike):
-        from napari_diffuscope.imaging.files import open_image
-
-        opened = open_image(Path(image), axes=axes, rgb=settings.rgb)
-    else:
-        opened = Image.wrap(image, axes, rgb=settings.rgb)
+    opened = image_of(image, axes, rgb=settings.rgb)
     sinks = {
         name: ArraySink(spec, settings.block) for name, spec in describe_superres(opened, settings).items()
     }
