@@ -1,6 +1,6 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore``, ``superresolve`` and ``load_model`` are loaded on first use: importing the package imports neither torch
+``restore``, ``superresolve``, ``predict_shapes`` and ``load_model`` are loaded on first use: importing the package imports neither torch
 nor napari.
 """
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_diffuscope.imaging.image import Image
     from napari_diffuscope.methods.restoration import restore
     from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.shape.job import predict_shapes
+    from napari_diffuscope.methods.shape.settings import ShapeSettings
     from napari_diffuscope.methods.superres.job import superresolve
     from napari_diffuscope.methods.superres.settings import SuperresSettings
     from napari_diffuscope.weights.model import load_model
@@ -28,9 +30,11 @@ __all__ = [
     "DiffuscopeError",
     "Image",
     "RestoreSettings",
+    "ShapeSettings",
     "SuperresSettings",
     "__version__",
     "load_model",
+    "predict_shapes",
     "restore",
     "superresolve",
 ]
@@ -39,8 +43,10 @@ _WHERE = {
     "DiffuscopeError": "errors",
     "Image": "imaging.image",
     "RestoreSettings": "methods.settings",
+    "ShapeSettings": "methods.shape.settings",
     "SuperresSettings": "methods.superres.settings",
     "load_model": "weights.model",
+    "predict_shapes": "methods.shape.job",
     "restore": "methods.restoration",
     "superresolve": "methods.superres.job",
 }

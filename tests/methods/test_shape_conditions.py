@@ -90,3 +90,5 @@ def test_wrong_input_is_refused() -> None:
         image_in_mask(np.zeros((64, 64)), DISC[1:])
     with pytest.raises(DiffuscopeError, match="64 x 64"):
         shape_conditions(np.zeros((32, 32)), DISC)
+    with pytest.raises(DiffuscopeError, match="64 x 64"):
+        shape_conditions(np.zeros((31, 31)), np.ones((31, 31), bool))

@@ -8,10 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from napari_diffuscope.errors import DiffuscopeError
 
 SIDE = 64
-"""Voxels along each edge of the window of a model."""
-
-MIDDLE = SIDE // 2
-"""The plane of the object that lies in the image plane."""
+"""Voxels along each edge of the window of a model that does not say otherwise; plane 32 lies in the image plane."""
 
 CHANNELS = ("mask", "image", "height", "distance")
 """Channels of the condition of our own networks, in order."""
@@ -65,7 +62,7 @@ def shape_conditions(image01: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     image01
-        ``(64, 64)`` in 0 … 1, as :func:`image_in_mask` gives it.
+        ``(64, 64)`` in 0 … 1, as :func:`image_in_mask` gives it. Models of other windows get ``(S, S)``.
     mask
         ``(64, 64)`` bool.
 
@@ -80,18 +77,16 @@ def shape_conditions(image01: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Raises
     ------
     DiffuscopeError
-        If one of the two has another shape.
+        If the two do not have one shape, or are no square of an even number of pixels.
     """
-    image01, mask = np.asarray(image01, np.float32), np.asarray(mask, bool)
-    if image01.shape != (SIDE, SIDE) or mask.shape != (SIDE, SIDE):
-        raise DiffuscopeError(
-            f"A shape network sees windows of {SIDE} x {SIDE} pixels, not {image01.shape} and {mask.shape}."
-        )
-    result = np.empty((len(CHANNELS), SIDE, SIDE, SIDE), np.float32)
+    image01, mask = _window(image01, mask)
+    side = len(mask)
+    middle = side // 2
+    result = np.empty((len(CHANNELS), side, side, side), np.float32)
     result[0] = np.where(mask, 1, -1)
     result[1] = np.where(mask, 2 * image01 - 1, 0)
-    result[2] = ((np.arange(SIDE, dtype=np.float32) - MIDDLE) / MIDDLE)[:, None, None]
-    result[3] = signed_distance(mask) / MIDDLE
+    result[2] = ((np.arange(side, dtype=np.float32) - middle) / middle)[:, None, None]
+    result[3] = signed_distance(mask) / middle
     np.clip(result, -1, 1, out=result)
     return result
 
@@ -100,7 +95,7 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
     """Distance of pixel centres to the outline in pixels, positive in the mask; beyond the window nothing is cell."""
     inside = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     if not mask.any():
-        return np.full(mask.shape, -float(SIDE))
+        return np.full(mask.shape, -float(max(mask.shape)))
     outside = distance_transform_edt(~mask)
     return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside))
 
@@ -120,6 +115,15 @@ def published_conditions(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     ndarray
         ``(2, 64, 64, 64)`` float32 in 0 … 1, axes channel, z, y, x.
     """
-    mask = np.asarray(mask, np.float32)
-    planes = np.stack([mask, np.asarray(image, np.float32) * mask])
-    return np.repeat(planes[:, None], SIDE, axis=1)
+    image, mask = _window(image, mask)
+    planes = np.stack([mask.astype(np.float32), image * mask])
+    return np.repeat(planes[:, None], len(mask), axis=1)
+
+
+def _window(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    image, mask = np.asarray(image, np.float32), np.asarray(mask, bool)
+    if image.shape != mask.shape or mask.ndim != 2 or mask.shape[0] != mask.shape[1] or mask.shape[0] % 2:
+        raise DiffuscopeError(
+            f"A shape network sees windows of {SIDE} x {SIDE} pixels, not {image.shape} and {mask.shape}."
+        )
+    return image, mask

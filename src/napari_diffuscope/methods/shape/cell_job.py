@@ -1,0 +1,196 @@
+"""One cell, from its window in the plane to an object with features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_diffuscope.diffusion.moments import Moments
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.methods.shape.cells import Cell
+from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, eight_bit
+from napari_diffuscope.methods.shape.occupancy import agreement, binarised
+from napari_diffuscope.methods.shape.plan import ShapePlan
+from napari_diffuscope.methods.shape.result import CellShape
+from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.methods.shape.window import ShapeWindow
+
+
+@dataclass
+class ShapeWork:
+    """What all cells share, and how far the job is.
+
+    Parameters
+    ----------
+    plane
+        ``(Y, X)``.
+    settings, model, plan
+        What to do.
+    pixel_size
+        In µm, or ``None``.
+    record
+        Of the job; gets the messages.
+    total, done
+        In network evaluations of one sample.
+    """
+
+    plane: np.ndarray
+    settings: ShapeSettings
+    model: ShapeModel
+    plan: ShapePlan
+    pixel_size: float | None
+    record: dict[str, Any]
+    total: int = 0
+    done: int = 0
+    features: Callable[..., Mapping[str, float]] = field(init=False)
+    grey: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        from napari_diffuscope.measure.shapes.features import shape_features
+
+        self.features = shape_features
+        published = self.model.model.card.condition_channels == PUBLISHED
+        self.grey = eight_bit(self.plane) if published else self.plane
+
+    @property
+    def evaluations(self) -> int:
+        """Of one cell."""
+        return self.plan.evaluations * self.settings.draws
+
+    def window(self, cell: Cell) -> ShapeWindow:
+        """The model's window for a cell."""
+        side = self.model.side
+        if self.settings.window == "plane":
+            return ShapeWindow.of_plane(self.plane.shape, pixel_size=self.pixel_size, side=side)
+        extent = self.model.model.card.cell_extent
+        return ShapeWindow.around(cell, pixel_size=self.pixel_size, extent=extent, side=side)
+
+    def update(self, **what: Any) -> Update:
+        """An update with the count of evaluations done."""
+        return Update(min(self.done, self.total), self.total, **what)
+
+    def warn(self, message: str, **what: Any) -> Update:
+        """A warning, kept in the record."""
+        if message not in self.record["messages"]:
+            self.record["messages"].append(message)
+        return self.update(message=message, warning=True, **what)
+
+
+def cell_job(work: ShapeWork, cell: Cell) -> Job[CellShape]:
+    """Predict the shape of one cell.
+
+    Yields
+    ------
+    Update
+        After every evaluation, with the current probability as ``preview``; ``output`` is the label.
+
+    Raises
+    ------
+    DiffuscopeError
+        If nothing of the cell is left in the window, or the model finds no object.
+    """
+    window = work.window(cell)
+    mask = window.mask(cell)
+    if not mask.any():
+        raise DiffuscopeError(f"Nothing is left of cell {cell.label} in the model's window; it is too thin.")
+    condition = work.model.condition(window.image(work.grey), mask)
+    moments, samples = Moments(), []
+    while moments.count < work.settings.draws:
+        for drawn in (yield from _some_samples(work, cell, condition, moments)):
+            moments.add(torch.from_numpy(drawn))
+            if work.settings.draws > 1:
+                samples.append(binarised(drawn, mask, work.settings)[0])
+    mean = moments.mean.numpy()
+    deviation = None
+    if work.settings.draws > 1:
+        deviation = moments.deviation.numpy() * np.float32(work.model.model.card.deviation_scale)
+    return _measured(work, cell, window, mask, mean, deviation, tuple(samples))
+
+
+def _some_samples(work: ShapeWork, cell: Cell, condition: np.ndarray, moments: Moments) -> Job[np.ndarray]:
+    """The next samples of a cell, as many at once as the memory allows: ``(count, S, S, S)``."""
+    while True:
+        count = work.model.per_call(work.settings.draws - moments.count)
+        before = work.done
+        evaluation = work.model.samples(
+            condition, work.plan, seed=work.settings.seed, cell=cell.label, first=moments.count, count=count
+        )
+        try:
+            while True:
+                current = next(evaluation)
+                work.done += count
+                yield work.update(output=str(cell.label), preview=_mean_with(moments, current))
+        except StopIteration as stop:
+            work.done += count
+            found: np.ndarray = stop.value
+            return found
+        except (RuntimeError, MemoryError) as error:
+            message = work.model.back_off(count, error)
+        work.done = before
+        yield work.warn(message)
+
+
+def _mean_with(moments: Moments, current: np.ndarray) -> np.ndarray:
+    """Mean of the finished samples and of the current estimates of those in work."""
+    total = current.sum(0)
+    if moments.count:
+        total = total + moments.mean.numpy() * np.float32(moments.count)
+    mean: np.ndarray = total / np.float32(moments.count + len(current))
+    return mean
+
+
+def _measured(
+    work: ShapeWork,
+    cell: Cell,
+    window: ShapeWindow,
+    mask: np.ndarray,
+    mean: np.ndarray,
+    deviation: np.ndarray | None,
+    samples: tuple[np.ndarray, ...],
+) -> CellShape:
+    """The object in the probabilities, and its features."""
+    occupied, probability, threshold = binarised(mean, mask, work.settings)
+    if not occupied.any():
+        raise DiffuscopeError(
+            f"The model found no object for cell {cell.label}: no voxel is above the threshold; check its outline, "
+            "or whether the model suits these cells."
+        )
+    # Corrected by the mask it would agree in any case: what is told is how far the model agreed by itself.
+    own = (
+        binarised(mean, mask, replace(work.settings, match_mask=False))[0]
+        if work.settings.match_mask
+        else None
+    )
+    features = dict(work.features(occupied, voxel_size=window.voxel_size))
+    each = [work.features(one, voxel_size=window.voxel_size) for one in samples if one.any()]
+    spread = {name: float(np.std([one[name] for one in each], ddof=1)) for name in features if len(each) > 1}
+    return CellShape(
+        label=cell.label,
+        probability=probability,
+        occupied=occupied,
+        deviation=deviation,
+        voxel_size=window.voxel_size,
+        origin=window.origin,
+        features=features,
+        spread=spread,
+        mask_agreement=agreement(occupied if own is None else own, mask),
+        samples=samples,
+        threshold=threshold,
+        complaint=_complaint(cell, occupied),
+    )
+
+
+def _complaint(cell: Cell, occupied: np.ndarray) -> str | None:
+    """What is amiss with the cell or its object."""
+    found = [cell.complaint] if cell.complaint else []
+    faces = (occupied[[0, -1]], occupied[:, [0, -1]], occupied[:, :, [0, -1]])
+    if any(face.any() for face in faces):
+        found.append(
+            f"The shape of cell {cell.label} reaches the border of the model's window and may be cut off."
+        )
+    return " ".join(found) or None

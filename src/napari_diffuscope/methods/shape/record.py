@@ -1,0 +1,58 @@
+"""The record that predicted shapes carry: everything needed to make them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.record import begun_record
+from napari_diffuscope.methods.shape.result import CellShape
+from napari_diffuscope.methods.shape.settings import ShapeSettings
+
+if TYPE_CHECKING:
+    from napari_diffuscope.methods.shape.model import ShapeModel
+    from napari_diffuscope.methods.shape.plan import ShapePlan
+
+
+def shape_record(
+    inputs: Mapping[str, Image],
+    settings: ShapeSettings,
+    model: ShapeModel,
+    plan: ShapePlan,
+    *,
+    device: str,
+    pixel_size: float | None,
+) -> dict[str, Any]:
+    """JSON-able record; ``seconds``, ``cells``, ``refused`` and ``messages`` are filled as it goes."""
+    begun = begun_record("shape", inputs["image"], settings.to_dict(), model.model, (), device=device)
+    labels = inputs.get("labels")
+    return {
+        **begun,
+        "labels": None
+        if labels is None
+        else {"name": labels.name, "source": labels.source, "shape": list(labels.shape), "axes": labels.axes},
+        "pixel_size": pixel_size,
+        "unit": unit_of(pixel_size),
+        "window": model.side,
+        "sampler": {"name": plan.solver, "evaluations": plan.evaluations},
+        "cells": [],
+        "refused": {},
+    }
+
+
+def unit_of(pixel_size: float | None) -> str:
+    """Unit of all lengths: ``micrometer``, or ``pixel`` where the pixel size is unknown."""
+    return "pixel" if pixel_size is None else "micrometer"
+
+
+def cell_record(shape: CellShape) -> dict[str, Any]:
+    """What the record says of one cell."""
+    return {
+        "label": shape.label,
+        "voxel_size": shape.voxel_size,
+        "origin": list(shape.origin),
+        "threshold": shape.threshold,
+        "mask_agreement": shape.mask_agreement,
+        "complaint": shape.complaint,
+    }

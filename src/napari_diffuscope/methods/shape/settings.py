@@ -1,0 +1,156 @@
+"""What a user chooses for the prediction of shapes: one set of defaults for all. Free of torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.settings import recorded_settings
+
+ShapeMode = Literal["estimate", "sample", "ensemble", "as-published"]
+SHAPE_MODES: tuple[ShapeMode, ...] = get_args(ShapeMode)
+ShapeSolver = Literal["dpm-solver++", "ddim", "ancestral-mean"]
+Threshold = Literal["half", "otsu"]
+WindowKind = Literal["cell", "plane"]
+
+DEFAULT_SHAPE_MODEL = "shape-red-blood-cells"
+
+_COMPUTING = ("device", "batch")
+
+
+@dataclass(frozen=True)
+class ShapeSettings:
+    """Everything that decides the numbers of a prediction of shapes, and how it is computed.
+
+    Parameters
+    ----------
+    model
+        Name of a model in the catalogue, or the path of a model folder or checkpoint.
+    mode
+        ``estimate``: at every voxel the probability that the cell is there, in one network evaluation (networks
+        that predict the noise: a short chain). ``sample``: one plausible shape. ``ensemble``: ``samples`` of them,
+        their mean as the probability, and their deviation. ``as-published``: the same with the sampler of the
+        model's paper.
+    samples
+        Number of samples for ``ensemble`` and ``as-published``.
+    steps
+        Network evaluations per sample; ``None`` takes the model's own default. For ``estimate`` it counts where
+        a chain is used.
+    solver
+        ``dpm-solver++`` or ``ddim`` for samples; ``ancestral-mean`` (the ancestral chain without its noise) or
+        ``ddim`` (started from zero) for ``estimate``. ``None`` takes the model's own for samples, and for
+        ``estimate`` one evaluation where the network allows it, else ``ancestral-mean``.
+    seed
+        Seed of the noise; equal seeds give equal results, whichever other cells are worked on.
+    threshold
+        From which probability on a voxel belongs to the cell: ``half``, or by Otsu's method for every cell.
+    largest
+        Whether only the largest connected piece is kept (with ``match_mask``: the pieces that the outline meets).
+    match_mask
+        Whether plane 32 is made equal to the mask.
+    anyway
+        Whether cells are tried that are refused otherwise: at the border, tiny, huge, hollow, in several pieces.
+    window
+        ``cell``: every cell is resampled so that it fills as much of the model's window as the cells of its
+        training. ``plane``: the plane is a window of the model already and is taken as it is.
+    plane
+        Which plane of the image, as flat index into its leading axes; ``None`` where there is only one.
+    pixel_size
+        Of the image in µm, where the file is silent or wrong; ``None`` takes what the image says.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    batch
+        Samples per network call, ``None`` to decide. Never changes the result on a CPU.
+
+    References
+    ----------
+    Waibel et al., ISBI 2023 (arXiv 2208.14125).
+    """
+
+    model: str = DEFAULT_SHAPE_MODEL
+    mode: ShapeMode = "estimate"
+    samples: int = 5
+    steps: int | None = None
+    solver: ShapeSolver | None = None
+    seed: int = 0
+    threshold: Threshold = "half"
+    largest: bool = True
+    match_mask: bool = False
+    anyway: bool = False
+    window: WindowKind = "cell"
+    plane: int | None = None
+    pixel_size: float | None = None
+    device: str = "auto"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            _choice(name, getattr(self, name), choices)
+        if self.solver is not None:
+            _choice("solver", self.solver, get_args(ShapeSolver))
+        self._check_solver()
+        if self.samples < self._least_samples:
+            raise DiffuscopeError(
+                f"Mode {self.mode!r} needs at least {self._least_samples} samples, not {self.samples}."
+            )
+        for name in ("steps", "batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise DiffuscopeError(f"{name} must be at least 1, not {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {self.seed}.")
+        if self.plane is not None and self.plane < 0:
+            raise DiffuscopeError(f"The plane must be 0 or more, not {self.plane}.")
+        if self.pixel_size is not None and not (math.isfinite(self.pixel_size) and self.pixel_size > 0):
+            raise DiffuscopeError(f"The pixel_size must be a positive number, not {self.pixel_size}.")
+
+    def _check_solver(self) -> None:
+        if self.solver == "ancestral-mean" and self.mode in ("sample", "ensemble"):
+            raise DiffuscopeError(
+                "The solver 'ancestral-mean' stays at the estimate and draws no samples; choose the mode "
+                "'estimate' or another solver."
+            )
+        if self.solver == "dpm-solver++" and self.mode == "estimate":
+            raise DiffuscopeError(
+                "The solver 'dpm-solver++' draws samples and gives no estimate; choose another mode or solver."
+            )
+        if self.solver is not None and self.mode == "as-published":
+            raise DiffuscopeError("The mode 'as-published' has its own solver; leave the solver out.")
+
+    @property
+    def _least_samples(self) -> int:
+        return 2 if self.mode == "ensemble" else 1
+
+    @property
+    def draws(self) -> int:
+        """How many results are computed for every cell."""
+        return self.samples if self.mode in ("ensemble", "as-published") else 1
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the numbers, JSON-able: without device and batch."""
+        return {name: value for name, value in self.to_dict().items() if name not in _COMPUTING}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, as stored in records."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ShapeSettings:
+        """Settings from a record; unknown keys are refused by name."""
+        return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "mode": SHAPE_MODES,
+    "threshold": get_args(Threshold),
+    "window": get_args(WindowKind),
+}
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise DiffuscopeError(
+            f"{name.capitalize()} {value!r} is unknown; choose one of {', '.join(choices)}."
+        )
