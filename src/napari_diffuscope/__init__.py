@@ -1,7 +1,7 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore``, ``superresolve``, ``predict_shapes`` and ``load_model`` are loaded on first use: importing the package imports neither torch
-nor napari.
+``restore``, ``superresolve``, ``predict_shapes`` and ``load_model`` are loaded on first use: importing the package
+imports neither torch nor napari.
 """
 
 from __future__ import annotations
