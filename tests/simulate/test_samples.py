@@ -39,7 +39,8 @@ def test_files_know_their_axes_pixel_sizes_and_times(sample):
 
 def test_files_are_small_and_listed():
     assert sum(path.stat().st_size for path in SAMPLE_FOLDER.iterdir()) < 6e6
-    assert {name for sample in SAMPLES for name in sample.files} == set(SAMPLE_NAMES)
+    noisy_and_clean = {name for sample in SAMPLES for name in sample.files}
+    assert noisy_and_clean | {"cells_image", "cells_labels", "cells_truth"} == set(SAMPLE_NAMES)
     assert {path.name for path in SAMPLE_FOLDER.glob("*.tif")} == {f"{name}.ome.tif" for name in SAMPLE_NAMES}
 
 
@@ -51,8 +52,10 @@ def test_the_command_makes_the_files_again(remade):
     for name in SAMPLE_NAMES:
         shipped = tifffile.imread(sample_path(name))
         again = tifffile.imread(remade / f"{name}.ome.tif")
-        sample = next(sample for sample in SAMPLES if name in sample.files)
-        if name.endswith("clean"):
+        sample = next((sample for sample in SAMPLES if name in sample.files), None)
+        if sample is None:
+            assert (again == shipped).mean() > 0.999
+        elif name.endswith("clean"):
             # Other processors may round a Fourier transform, and so a count, the other way.
             assert np.abs(again.astype(int) - shipped).max() <= 1
             assert (again == shipped).mean() > 0.999

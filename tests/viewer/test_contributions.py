@@ -45,6 +45,7 @@ def test_menus(viewer) -> None:
         ("stack", ["stack clean", "stack noisy"]),
         ("anisotropic", ["anisotropic clean", "anisotropic noisy"]),
         ("timelapse", ["timelapse noisy"]),
+        ("cells", ["cells image", "cells labels", "cells truth"]),
     ],
 )
 def test_samples_open_with_pixel_size_units_and_axes(viewer, key, names) -> None:
@@ -58,6 +59,18 @@ def test_samples_open_with_pixel_size_units_and_axes(viewer, key, names) -> None
         np.testing.assert_array_equal(
             np.asarray(layer.data).reshape(-1, *stored.plane_shape)[0], stored.read_plane(0)
         )
+
+
+@pytest.mark.viewer
+def test_the_true_shapes_of_cells_lie_around_their_image(viewer) -> None:
+    viewer.open_sample("napari-diffuscope", "cells")
+    image, labels, truth = viewer.layers
+    assert [layer._type_string for layer in viewer.layers] == ["image", "labels", "labels"]
+    np.testing.assert_allclose(labels.extent.world, image.extent.world)
+    np.testing.assert_allclose(truth.extent.world[:, 1:], image.extent.world)
+    middle = truth.world_to_data((0.0, 12.0, 12.0))
+    assert middle == pytest.approx((35, 100, 100))
+    np.testing.assert_array_equal(truth.data[35], labels.data)
 
 
 @pytest.mark.viewer

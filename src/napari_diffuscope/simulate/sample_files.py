@@ -17,6 +17,9 @@ SAMPLE_NAMES = (
     "anisotropic_noisy",
     "anisotropic_clean",
     "timelapse_noisy",
+    "cells_image",
+    "cells_labels",
+    "cells_truth",
 )
 """Names of the sample images."""
 

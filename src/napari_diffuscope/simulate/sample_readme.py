@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from napari_diffuscope.simulate import cells
+
 if TYPE_CHECKING:
     from napari_diffuscope.simulate.samples import Sample
 
@@ -22,12 +24,13 @@ To the extent possible under law, the authors have waived all rights to these im
 All files are OME-TIFF, uint16, with pixel sizes (and the time between frames) in their metadata.
 Values are counts: `offset + gain · quantum efficiency · photons`. The clean file of a pair holds the expected
 counts at the same blur, so noisy minus clean has mean 0: no offset or scale lies between the two.
+(Labels and true shapes of cells hold no counts: 0 is background, other numbers are cells.)
 """
 
 
 def sample_readme(samples: Sequence[Sample]) -> str:
     """The text, Markdown, one section per sample."""
-    return "\n".join([_HEAD, *(_section(sample) for sample in samples)])
+    return "\n".join([_HEAD, *(_section(sample) for sample in samples), _cells_section()])
 
 
 def _section(sample: Sample) -> str:
@@ -57,6 +60,34 @@ def _section(sample: Sample) -> str:
         rows = [row for row in rows if row[0] != "bleaching"]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     return f"## {sample.name}\n\n| | |\n|---|---|\n{table}\n"
+
+
+def _cells_section() -> str:
+    size, planes = f"Y {cells.EDGE} × X {cells.EDGE}", cells.PLANES
+    camera, exposure = cells.CAMERA, cells.EXPOSURE
+    rows = [
+        ("files", "`cells_image.ome.tif`, `cells_labels.ome.tif` and `cells_truth.ome.tif`"),
+        ("specimen", f"{len(cells.CELLS)} red blood cells, membrane bright and inside dim, of known shape"),
+        ("size", f"{size}; the truth Z {planes} × {size}, its plane {planes // 2} is the one imaged"),
+        ("steps", f"{cells.VOXEL_UM} µm along every axis"),
+        (
+            "point spread function",
+            "confocal: excitation times detection spot of Born & Wolf in space, aperture "
+            f"{cells.APERTURE}, {cells.EXCITATION_NM:.0f} and {cells.EMISSION_NM:.0f} nm",
+        ),
+        ("photons", f"{exposure.peak_photons:g} at the peak, {exposure.background_photons:g} of background"),
+        ("quantum efficiency", f"{camera.quantum_efficiency:g}"),
+        ("gain, offset", f"{camera.gain:g} counts per electron, {camera.offset:g} counts"),
+        ("read noise", f"{camera.read_noise:g} electrons, normal; shot noise: Poisson"),
+        ("converter", f"{camera.bits} bits"),
+        ("seed", f"{cells.SEED} for the noise"),
+    ]
+    rows += [(f"cell {cell.label}", cell.what) for cell in cells.CELLS]
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
+    return (
+        f"## cells\n\n| | |\n|---|---|\n{table}\n\n"
+        "Biconcave discs are the mean red blood cell of Evans & Fung (1972); the other forms are drawn by hand.\n"
+    )
 
 
 def _first(sample: Sample) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import tifffile
 
 from napari_diffuscope.simulate.camera import Camera, Exposure, expose
+from napari_diffuscope.simulate.cells import VOXEL_UM, cell_scene
 from napari_diffuscope.simulate.mitochondria import mitochondria
 from napari_diffuscope.simulate.optics import blur, confocal_psf_3d
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER, SAMPLE_NAMES, sample_path
@@ -34,6 +35,7 @@ __all__ = [
     "SAMPLE_FOLDER",
     "SAMPLE_NAMES",
     "Sample",
+    "make_cells",
     "make_sample",
     "sample_path",
     "write_samples",
@@ -201,6 +203,12 @@ def add_noise(clean: np.ndarray, sample: Sample) -> np.ndarray:
     return np.asarray(noisy, dtype=np.uint16).reshape(clean.shape)
 
 
+def make_cells() -> dict[str, np.ndarray]:
+    """Image, labels and true shapes of the simulated cells, by the names of their files: uint16."""
+    scene = cell_scene()
+    return {"cells_image": scene.image, "cells_labels": scene.labels, "cells_truth": scene.truth}
+
+
 def write_samples(folder: Path) -> list[Path]:
     """Write all sample images and their README into a folder, which is made where missing."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -208,17 +216,21 @@ def write_samples(folder: Path) -> list[Path]:
     for sample in SAMPLES:
         for name, image in make_sample(sample).items():
             written.append(folder / f"{name}.ome.tif")
-            _write(written[-1], image, sample, name)
+            scale = sample.scale if name.endswith("clean") else sample.noisy_scale
+            _write(written[-1], image, sample.axes, scale)
+    for name, image in make_cells().items():
+        written.append(folder / f"{name}.ome.tif")
+        _write(written[-1], image, "ZYX"[-image.ndim :], (VOXEL_UM,) * image.ndim)
     written.append(folder / "README.md")
     written[-1].write_text(sample_readme(SAMPLES), encoding="utf-8")
     return written
 
 
-def _write(path: Path, image: np.ndarray, sample: Sample, name: str) -> None:
+def _write(path: Path, image: np.ndarray, axes: str, scale: Sequence[float]) -> None:
     """OME-TIFF with pixel sizes; its identifier follows from the name: equal data give equal files."""
-    scale = sample.scale if name.endswith("clean") else sample.noisy_scale
-    step = dict(zip(sample.axes, scale, strict=True))
-    metadata: dict[str, object] = {"axes": sample.axes, "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
+    step = dict(zip(axes, scale, strict=True))
+    name = path.name.removesuffix(".ome.tif")
+    metadata: dict[str, object] = {"axes": axes, "UUID": str(uuid.uuid5(uuid.NAMESPACE_URL, name))}
     for axis in "ZYX":
         if axis in step:
             metadata |= {f"PhysicalSize{axis}": step[axis], f"PhysicalSize{axis}Unit": "µm"}

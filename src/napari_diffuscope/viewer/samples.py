@@ -31,6 +31,21 @@ def timelapse() -> list[LayerData]:
     return [_layer("timelapse_noisy")]
 
 
+def cells() -> list[LayerData]:
+    """A plane through simulated cells, their labels, and their true shapes (hidden at first)."""
+    image, labels = _layer("cells_image"), _labels_layer("cells_labels")
+    data, keywords, kind = _labels_layer("cells_truth")
+    # the imaged plane, which is the middle one, lies where an image without z lies
+    translate = (-(data.shape[0] // 2) * keywords["scale"][0], 0.0, 0.0)
+    return [image, labels, (data, keywords | {"translate": translate, "visible": False}, kind)]
+
+
+def _labels_layer(name: str) -> LayerData:
+    data, keywords, _ = _layer(name)
+    del keywords["contrast_limits"]
+    return np.asarray(data), keywords, "labels"
+
+
 def _layer(name: str) -> LayerData:
     from napari_diffuscope.imaging.tiff import read_image
     from napari_diffuscope.simulate.sample_files import sample_path
