@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, superres, train
+from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, shape, superres, train
 from napari_diffuscope.errors import DiffuscopeError
 
 __all__ = ["app", "main"]
@@ -46,6 +46,7 @@ def _options(
 
 app.command("restore")(restore.restore)
 app.command("superres")(superres.superres)
+app.command("shape")(shape.shape)
 app.command("repeat")(repeat.repeat)
 app.add_typer(models.app, name="models")
 app.command("samples")(samples.samples)

@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 
 def repeat(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="File that restore or superres wrote: TIFF or OME-Zarr.")
+        Path,
+        typer.Argument(
+            metavar="RESULT", help="File that restore, superres or shape wrote: TIFF or OME-Zarr."
+        ),
     ],
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write, TIFF; of superres also OME-Zarr.")
+        Path,
+        typer.Argument(
+            metavar="OUT", help="File to write, TIFF; of superres also OME-Zarr; of shape a folder."
+        ),
     ],
     *,
     source: Annotated[
         Path | None, typer.Option("--input", help="The input, if it is no longer where the record says.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Of shape: the label image, likewise.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
@@ -34,6 +43,11 @@ def repeat(
     record = _record(result)
     if record["method"] == "superresolution":
         _repeat_superres(record, source or _source(record, result), output, overwrite=overwrite, quiet=quiet)
+        return
+    if record["method"] == "shape":
+        found = labels or _source(record, result, "labels")
+        image = source or _source(record, result)
+        _repeat_shape(record, image, found, output, overwrite=overwrite, quiet=quiet)
         return
     settings = RestoreSettings.from_dict(record["settings"])
     source = source or _source(record, result)
@@ -48,9 +62,10 @@ def _record(result: Path) -> dict[str, Any]:
     from napari_diffuscope.imaging.tiff import read_record
 
     record = read_zarr_record(result) if result.suffix.lower() == ".zarr" else read_record(result)
-    if record is None or record.get("method") not in ("restoration", "superresolution"):
+    if record is None or record.get("method") not in ("restoration", "superresolution", "shape"):
         raise DiffuscopeError(
-            f"{result} holds no record of a restoration or super-resolution; only files of results can be repeated."
+            f"{result} holds no record of a restoration, super-resolution or shape; only files of results can be "
+            "repeated."
         )
     return dict(record)
 
@@ -69,12 +84,30 @@ def _repeat_superres(
     fill_in(_image(source, record, settings), settings, files, overwrite=overwrite, quiet=quiet)
 
 
-def _source(record: dict[str, Any], result: Path) -> Path:
-    found = record["input"].get("source")
+def _repeat_shape(
+    record: dict[str, Any], source: Path, labels: Path, output: Path, *, overwrite: bool, quiet: bool
+) -> None:
+    """The cell of a volume again."""
+    from napari_diffuscope.cli.shape import predict_to_folder
+    from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.methods.shape.files import ShapeFolder
+    from napari_diffuscope.methods.shape.settings import ShapeSettings
+    from napari_diffuscope.methods.shape.source import labelled_plane
+
+    settings = ShapeSettings.from_dict(record["settings"])
+    _check_model(record, settings.model)
+    given = labelled_plane(_image(source, record), open_image(labels), settings)
+    folder = ShapeFolder(output, unit=record["unit"], overwrite=overwrite)
+    predict_to_folder(given, settings, folder, only=[record["cell"]["label"]], quiet=quiet)
+
+
+def _source(record: dict[str, Any], result: Path, what: str = "input") -> Path:
+    named = record[what] or {}
+    found = named.get("source")
     if not found or not Path(found).exists():
         raise DiffuscopeError(
-            f"The input of {result} ({found or record['input']['name']}) is not there; "
-            "name its file with --input."
+            f"The {what} of {result} ({found or named.get('name', 'unknown')}) is not there; "
+            f"name its file with --{what}."
         )
     return Path(found)
 
@@ -91,17 +124,18 @@ def _check_model(record: dict[str, Any], model: str) -> None:
         )
 
 
-def _image(source: Path, record: dict[str, Any], settings: Any) -> Image:
+def _image(source: Path, record: dict[str, Any], settings: Any = None) -> Image:
     """The input with the axes that it had, whether the file or the user named them."""
     from napari_diffuscope.imaging.blocks import in_standard_order
     from napari_diffuscope.imaging.files import open_image
 
     shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
-    image = open_image(source, rgb=settings.rgb)
+    rgb: Any = "luminance" if settings is None else settings.rgb
+    image = open_image(source, rgb=rgb)
     if record["method"] == "superresolution":
         image = in_standard_order(image)
     if image.axes != axes and len(image.axes) == len(axes):
-        image = open_image(source, axes=axes, rgb=settings.rgb)
+        image = open_image(source, axes=axes, rgb=rgb)
     if (image.axes, image.shape) != (axes, shape):
         raise DiffuscopeError(
             f"{source} is not the input of the record: "

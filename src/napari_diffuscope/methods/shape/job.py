@@ -6,16 +6,15 @@ cell is there. Cells are worked on one by one, and what is amiss with one never 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
+from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update, run
 from napari_diffuscope.methods.device import choose_device
@@ -23,7 +22,7 @@ from napari_diffuscope.methods.shape.cell_job import ShapeWork, cell_job
 from napari_diffuscope.methods.shape.cells import Cell, WindowChecks, find_cells
 from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, check_mode
 from napari_diffuscope.methods.shape.plan import shape_plan
-from napari_diffuscope.methods.shape.record import cell_record, shape_record
+from napari_diffuscope.methods.shape.record import record_of_cell, shape_record
 from napari_diffuscope.methods.shape.result import CellShape, Shapes
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import labelled_plane
@@ -100,10 +99,12 @@ def shape_job(
     found: list[CellShape] = []
     refused: dict[int, str] = {}
     for cell in cells:
+        begun = time.perf_counter()
         shape = yield from _one(work, cell, refused, taken=cell.label in taken)
         if shape is None:
             continue
-        record["cells"].append(cell_record(shape))
+        shape = replace(shape, record=record_of_cell(record, shape, time.perf_counter() - begun))
+        record["cells"].append(shape.record["cell"])
         if on_cell is not None:
             on_cell(shape)
         if keep:
@@ -199,16 +200,8 @@ def predict_shapes(
     >>> shapes[3].features["volume"]  # of the cell with label 3, in µm³  # doctest: +SKIP
     """
     settings = replace(settings or ShapeSettings(), **choices)
-    given = labelled_plane(_opened(image, axes), _opened(labels, None), settings)
+    given = labelled_plane(image_of(image, axes), image_of(labels), settings)
     job = shape_job(
         given.plane, given.labels, settings, pixel_size=given.pixel_size, only=only, inputs=given.inputs
     )
     return run(job, on_update)
-
-
-def _opened(image: Any, axes: str | None) -> Image:
-    if isinstance(image, str | os.PathLike):
-        from napari_diffuscope.imaging.files import open_image
-
-        return open_image(Path(image), axes=axes)
-    return Image.wrap(image, axes)

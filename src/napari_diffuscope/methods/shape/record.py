@@ -56,3 +56,20 @@ def cell_record(shape: CellShape) -> dict[str, Any]:
         "mask_agreement": shape.mask_agreement,
         "complaint": shape.complaint,
     }
+
+
+def record_of_cell(record: dict[str, Any], shape: CellShape, seconds: float) -> dict[str, Any]:
+    """The record that one shape carries: that of the job without the other cells.
+
+    Parameters
+    ----------
+    record
+        Of the job.
+    shape
+        Of the cell.
+    seconds
+        That it took.
+    """
+    others = ("cells", "refused", "messages")
+    own = {name: value for name, value in record.items() if name not in others}
+    return {**own, "seconds": round(seconds, 3), "cell": cell_record(shape)}

@@ -40,6 +40,8 @@ class CellShape:
         From which probability on a voxel belongs to the object.
     complaint
         What is amiss with the cell, though it was worked on; ``None`` if nothing.
+    record
+        What made it, JSON-able: the record of the job as far as it concerns this cell.
     """
 
     label: int
@@ -54,6 +56,7 @@ class CellShape:
     samples: tuple[np.ndarray, ...] = field(default=(), repr=False)
     threshold: float = 0.5
     complaint: str | None = None
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,147 @@
+"""Predicted shapes in a folder: a volume per cell, a table of features, the record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.tiff import TiffSink
+from napari_diffuscope.methods.shape.result import CellShape
+
+TABLE, RECORD = "features.csv", "record.json"
+
+PLACE = ("voxel_size", "origin_z", "origin_y", "origin_x")
+"""Columns of the table that say where a volume lies."""
+
+
+class ShapeFolder:
+    """A folder that takes shapes one by one; every file is complete or not there.
+
+    Parameters
+    ----------
+    path
+        Made if it is missing.
+    unit
+        Of all lengths: ``micrometer`` or ``pixel``.
+    probability
+        Whether probabilities, and deviations where there are some, are written too.
+    mesh
+        Ending of the files of surfaces, one of :data:`~napari_diffuscope.measure.shapes.meshes.MESH_FORMATS`.
+    overwrite
+        Whether files that exist are replaced.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is a file, cannot be made, or is not empty and may not be written over.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        unit: str = "pixel",
+        probability: bool = False,
+        mesh: str | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.path, self.unit, self.probability, self.mesh = path, unit, probability, mesh
+        self._rows: dict[int, dict[str, Any]] = {}
+        if path.exists() and not path.is_dir():
+            raise DiffuscopeError(f"{path} is a file; name a folder for the shapes.")
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not overwrite:
+            raise DiffuscopeError(
+                f"The folder {path} is not empty; add --overwrite to replace files in it, or give another one."
+            )
+
+    def add(self, shape: CellShape) -> None:
+        """Write the files of one cell; the volumes hold its record.
+
+        Raises
+        ------
+        DiffuscopeError
+            If a file cannot be written.
+        """
+        self._volume(f"{shape.label}.tif", shape.occupied.astype(np.uint8), shape)
+        if self.probability:
+            self._volume(f"{shape.label}_probability.tif", shape.probability, shape)
+            if shape.deviation is not None:
+                self._volume(f"{shape.label}_deviation.tif", shape.deviation, shape)
+        if self.mesh is not None:
+            from napari_diffuscope.measure.shapes.meshes import surface_mesh, write_mesh
+
+            surface = surface_mesh(shape.occupied, shape.voxel_size, shape.origin)
+            write_mesh(self.path / f"{shape.label}.{self.mesh}", surface)
+        self._rows[shape.label] = table_row(shape)
+
+    def _volume(self, name: str, values: np.ndarray, shape: CellShape) -> None:
+        with TiffSink(
+            self.path / name,
+            shape=values.shape,
+            axes="ZYX",
+            scale=(shape.voxel_size,) * 3,
+            units=(self.unit,) * 3,
+            dtype=values.dtype,
+            record=shape.record or None,
+        ) as sink:
+            sink[...] = values
+
+    def finish(self, record: Mapping[str, Any] | None, refused: Mapping[int, str]) -> None:
+        """Write the table and the record.
+
+        Parameters
+        ----------
+        record
+            Of the job; ``None`` where it was stopped: then the table of the finished cells is all there is.
+        refused
+            Why other cells have no shape, by label.
+
+        Raises
+        ------
+        DiffuscopeError
+            If one cannot be written.
+        """
+        rows = self._rows | {label: {"label": label, "complaint": text} for label, text in refused.items()}
+        if rows:
+            with writing(self.path / TABLE):
+                replace_text(self.path / TABLE, table([rows[label] for label in sorted(rows)]), newline="")
+        if record is not None:
+            with writing(self.path / RECORD):
+                text = json.dumps(record, indent=2, ensure_ascii=False)
+                replace_text(self.path / RECORD, text + "\n")
+
+
+def table_row(shape: CellShape) -> dict[str, Any]:
+    """One line of the table: place, features, their spread over the samples, agreement with the mask."""
+    place = dict(zip(PLACE, (shape.voxel_size, *shape.origin), strict=True))
+    spread = {f"{name}_sd": value for name, value in shape.spread.items()}
+    return {
+        "label": shape.label,
+        "complaint": shape.complaint or "",
+        "mask_agreement": shape.mask_agreement,
+        **place,
+        **shape.features,
+        **spread,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV, with every column that one of them has; what a row does not have is left empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    ordered = sorted(columns, key=lambda name: name.endswith("_sd"))  # a first row may have no spread
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ordered, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
