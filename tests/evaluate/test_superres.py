@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
-from napari_diffuscope.evaluate.superres import read_truth, superres_evaluation_job
-from napari_diffuscope.evaluate.superres_baselines import BASELINES
+from napari_diffuscope.evaluate.superres import read_truth, superres_evaluation_job, taken_planes
+from napari_diffuscope.evaluate.superres_baselines import BASELINES, SHARPENED, baselines, linear
 from napari_diffuscope.evaluate.superres_judge import judge, known_planes
 from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings
 from napari_diffuscope.jobs import run
@@ -90,6 +92,29 @@ def test_the_command_writes_table_and_report_and_goes_on(data: Path, tmp_path: P
 def test_a_part_of_the_volume_is_evaluated(data: Path) -> None:
     settings = SuperresEvaluationSettings(str(data), factors=(2,), planes=(3, 12), size=16)
     assert np.array_equal(read_truth(settings), waves()[3:12, 12:28, 12:28])
+
+
+def test_thick_and_noisy_planes_are_taken_as_a_microscope_would() -> None:
+    truth = np.zeros((41, 64, 64), np.float32)
+    truth[20] = 100
+    thick = SuperresEvaluationSettings("x", axial_fwhm=4.0)
+    taken = taken_planes(truth, 2, thick)
+    sigma = 4.0 / 2.3548
+    expected = 100 * np.exp(-0.5 * ((np.arange(0, 41, 2) - 20) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(taken[:, 5, 5], expected, atol=0.1)
+    noisy = taken_planes(truth, 2, replace(thick, noise=0.05))
+    peak = float(expected.max())
+    assert (noisy - taken).std() == pytest.approx(0.05 * peak, rel=0.03)
+
+
+def test_deconvolution_that_knows_the_blur_beats_interpolation_of_thick_planes() -> None:
+    truth = gaussian_filter(np.random.default_rng(0).random((33, 24, 24)), 1.5).astype(np.float32)
+    measured = taken_planes(truth, 2, SuperresEvaluationSettings("x", axial_fwhm=5.0))
+    plain, sharp = (method(measured, 2, truth) for method in (linear, baselines(5.0)[SHARPENED]))
+    errors = [float(np.square(found.volume - truth).mean()) for found in (plain, sharp)]
+    assert errors[1] < 0.6 * errors[0]
+    assert sharp.setting.endswith("iterations")
+    assert SHARPENED not in baselines(0.0)
 
 
 def test_what_cannot_be_evaluated_is_said(data: Path, tmp_path: Path) -> None:

@@ -115,6 +115,19 @@ def test_blurred_rows_are_not_the_truth() -> None:
     assert clean.max() == pytest.approx(1.0)
 
 
+def test_rows_to_be_sharpened_carry_noise_and_the_truth_does_not() -> None:
+    pool = SlicePool([np.zeros((200, 200), np.float16)], np.ones(1))
+    sharp, thin = (SliceBatches(pool, patch=64, batch=8, seed=0, blur=blur) for blur in ((2.0, 8.0), None))
+    deviations = []
+    for number in range(20):
+        clean, linear, mask, _ = sharp[number]
+        assert np.ptp(clean[:, 0], axis=(1, 2)).max() == 0
+        deviations += [float(one[rows > 0].std()) for one, rows in zip(linear[:, 0], mask, strict=True)]
+    assert 0.08 < max(deviations) < 0.105
+    assert np.median(deviations) == pytest.approx(0.1 * 0.25, rel=0.4)
+    assert np.ptp(thin[0][1][0]) == 0
+
+
 def test_batches_are_decided_by_seed_and_number() -> None:
     planes = list(np.random.default_rng(0).normal(size=(3, 50, 40)).astype(np.float16))
     pool = SlicePool(planes, np.full(3, 1 / 3))

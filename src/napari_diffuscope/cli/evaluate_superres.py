@@ -45,6 +45,12 @@ def superres(
     patch: Annotated[
         int, typer.Option(min=20, help="Edge of the patches whose distribution is compared.")
     ] = DEFAULTS.patch,
+    axial_fwhm: Annotated[
+        float, typer.Option(min=0.0, help="Blur along z before planes are taken away, in pixels.")
+    ] = DEFAULTS.axial_fwhm,
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="Noise on the planes that are kept, as a share of the range.")
+    ] = DEFAULTS.noise,
     device: Annotated[str, typer.Option(help="auto, or a name from 'diffuscope devices'.")] = DEFAULTS.device,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
@@ -64,6 +70,8 @@ def superres(
         samples=samples,
         seed=seed,
         patch=patch,
+        axial_fwhm=axial_fwhm,
+        noise=noise,
         device=device,
         **{name: tuple(value) for name, value in chosen.items() if value},
     )

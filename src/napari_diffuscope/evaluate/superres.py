@@ -14,7 +14,7 @@ import numpy as np
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import FIGURES, only_one
-from napari_diffuscope.evaluate.superres_baselines import BASELINES
+from napari_diffuscope.evaluate.superres_baselines import BASELINES, FWHM_PER_SIGMA, SHARPENED, baselines
 from napari_diffuscope.evaluate.superres_judge import ORIENTATIONS, judge, known_planes
 from napari_diffuscope.evaluate.superres_report import draw_views, report
 from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings, Variant
@@ -106,7 +106,9 @@ def superres_evaluation_job(settings: SuperresEvaluationSettings, out: Path) -> 
     with only_one(out):
         _keep_arguments(out, settings)
         table = Table(out / "superres.csv", COLUMNS, ("factor", "method", "variant", "orientation"))
-        total = len(settings.factors) * (1 + len(BASELINES) + sum(len(v) for _, _, v in models))
+        total = len(settings.factors) * (
+            1 + len(baselines(settings.axial_fwhm)) + sum(len(v) for _, _, v in models)
+        )
         done = 0
         for factor in settings.factors:
             planes = truth[: known_planes(len(truth), factor)]
@@ -155,6 +157,20 @@ def read_truth(settings: SuperresEvaluationSettings) -> np.ndarray:
     return np.stack([image.read_plane(flat)[y, x] for flat in range(first, last)])
 
 
+def taken_planes(truth: np.ndarray, factor: int, settings: SuperresEvaluationSettings) -> np.ndarray:
+    """The planes that a microscope would have taken: every so many, as thick and as noisy as the settings say."""
+    from scipy.ndimage import gaussian_filter1d
+
+    if settings.axial_fwhm:
+        truth = gaussian_filter1d(truth, settings.axial_fwhm / FWHM_PER_SIGMA, axis=0, mode="reflect")
+    taken = np.ascontiguousarray(truth[::factor])
+    if settings.noise:
+        rng = np.random.default_rng([settings.seed, factor])
+        deviation = np.float32(settings.noise * float(np.ptp(truth)))
+        taken = taken + deviation * rng.standard_normal(taken.shape, dtype=np.float32)
+    return taken
+
+
 _Model = tuple[str, str, tuple[Variant, ...]]
 
 
@@ -165,7 +181,7 @@ def _models(settings: SuperresEvaluationSettings) -> list[_Model]:
         model = load_model(place)
         check_fits(model, SuperresSettings(model=place))
         label = model.card.name if model.card.name not in [one for one, _, _ in found] else place
-        if label in (*BASELINES, TRUTH) or label in [one for one, _, _ in found]:
+        if label in (*BASELINES, SHARPENED, TRUTH) or label in [one for one, _, _ in found]:
             raise DiffuscopeError(f"{place} is named twice or like a method; rename its folder.")
         found.append((label, place, tuple(v for v in settings.variants if _can(model.card, v))))
     return found
@@ -186,9 +202,9 @@ def _volumes(
 ) -> Generator[_Made | Update | None, None, None]:
     """Volumes one after the other; ``None`` for those whose rows are there."""
     there = {(row["factor"], row["method"], row["variant"]) for row in table.rows}
-    measured = np.ascontiguousarray(truth[::factor])
+    measured = taken_planes(truth, factor, settings)
     yield None if (str(factor), TRUTH, "") in there else _Made(TRUTH, "", truth, 0.0)
-    for name, method in BASELINES.items():
+    for name, method in baselines(settings.axial_fwhm).items():
         if (str(factor), name, "") in there:
             yield None
             continue

@@ -20,7 +20,8 @@ def report(rows: Sequence[Row], settings: SuperresEvaluationSettings, shape: Seq
     words = [
         "# Super-resolution along z",
         "",
-        f"{Path(settings.data).name}, {' x '.join(map(str, shape))} voxels; only planes that were taken away count. "
+        f"{Path(settings.data).name}, {' x '.join(map(str, shape))} voxels; only planes that were taken away count"
+        f"{_taken(settings)}. "
         "PSNR (dB) and SSIM are means over XY, XZ and YZ planes. Fréchet: distance of patches of XZ and YZ planes "
         "from patches of true XY planes (intensity, spectrum and texture), smaller is better; *floor* is that of true "
         "XY patches from each other. *slices* counts network evaluations, *apart* is the root mean square difference "
@@ -30,6 +31,18 @@ def report(rows: Sequence[Row], settings: SuperresEvaluationSettings, shape: Seq
         own = [row for row in rows if int(row["factor"]) == factor]
         words += ["", f"## Every {factor}{_ordinal(factor)} plane kept", "", *_table(own)]
     return "\n".join(words) + "\n"
+
+
+def _taken(settings: SuperresEvaluationSettings) -> str:
+    """What was done to the planes that were kept."""
+    words = ""
+    if settings.axial_fwhm:
+        words += (
+            f"; all were blurred along z before (full width at half maximum {settings.axial_fwhm:g} pixels)"
+        )
+    if settings.noise:
+        words += f"; white noise of {100 * settings.noise:g} % of the range on the planes that were kept"
+    return words
 
 
 def _ordinal(number: int) -> str:

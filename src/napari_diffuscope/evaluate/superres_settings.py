@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -38,6 +39,10 @@ class SuperresEvaluationSettings:
         Of the samples.
     patch
         Edge in pixels of the patches whose distribution is compared.
+    axial_fwhm
+        Full width at half maximum, in pixels, of a Gaussian blur along z before planes are taken away: thick planes.
+    noise
+        Standard deviation of white noise on the planes that are kept, as a share of the range of the (blurred) volume.
     device
         Where the networks run.
     """
@@ -52,6 +57,8 @@ class SuperresEvaluationSettings:
     samples: int = 4
     seed: int = 0
     patch: int = 32
+    axial_fwhm: float = 0.0
+    noise: float = 0.0
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -63,6 +70,10 @@ class SuperresEvaluationSettings:
         for name, least in (("size", 16), ("steps", 1), ("samples", 2), ("seed", 0), ("patch", 20)):
             if getattr(self, name) < least:
                 raise DiffuscopeError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+
+        for name in ("axial_fwhm", "noise"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise DiffuscopeError(f"{name} must be 0 or more, not {getattr(self, name)}.")
 
     def of_the_rows(self) -> dict[str, Any]:
         """What every row of the table depends on, as JSON knows it."""
