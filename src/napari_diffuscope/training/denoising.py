@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.objective import denoising_loss, draw_times
 from napari_diffuscope.training.pairs import Batch
 from napari_diffuscope.training.recipe import Recipe
+from napari_diffuscope.training.shape_network import check_shape_channels, with_shape_channels
 from napari_diffuscope.training.slice_network import check_slice_channels, with_slice_channels
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
@@ -157,20 +158,24 @@ def trained_network(recipe: Recipe) -> NetworkSpec:
     DiffuscopeError
         If its arguments are wrong, or the patch is no multiple of its stride.
     """
-    slices = recipe.data.kind == "slices"
-    spec = with_slice_channels(recipe.network_spec) if slices else _with_channels(recipe.network_spec)
+    complete, check = _DEMANDS.get(recipe.data.kind, (_with_channels, _check_channels))
+    spec = complete(recipe.network_spec)
     network = build_network(spec, device="meta")
     config: Any = network.config
-    if slices:
-        check_slice_channels(spec.kind, config)
-    else:
-        _check_channels(spec.kind, config)
+    check(spec.kind, config)
     patch, stride = recipe.data.patch, max(network.total_stride)  # type: ignore[arg-type]
     if patch % stride:
         raise DiffuscopeError(
             f"The network takes sizes that are multiples of {stride}; a patch of {patch} is none."
         )
     return NetworkSpec(spec.kind, config.to_dict())
+
+
+_DEMANDS: dict[str, tuple[Callable[[NetworkSpec], NetworkSpec], Callable[[str, Any], None]]] = {
+    "slices": (with_slice_channels, check_slice_channels),
+    "shapes": (with_shape_channels, check_shape_channels),
+}
+"""By kind of data, where it is not images: what completes a network, and what refuses one."""
 
 
 def _check_channels(kind: str, config: Any) -> None:

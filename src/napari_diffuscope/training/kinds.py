@@ -8,6 +8,7 @@ import torch
 
 from napari_diffuscope.training.denoising_data import denoising_task
 from napari_diffuscope.training.recipe import Recipe
+from napari_diffuscope.training.shapes import shapes_task
 from napari_diffuscope.training.slices import slices_task
 from napari_diffuscope.training.task import Task
 
@@ -22,4 +23,6 @@ def task_of(recipe: Recipe, run: Path, device: torch.device) -> Task:
     """
     if recipe.data.kind == "slices":
         return slices_task(recipe, run, device)
+    if recipe.data.kind == "shapes":
+        return shapes_task(recipe, device)
     return denoising_task(recipe, run, device)

@@ -53,7 +53,7 @@ class Data:
     kind
         ``denoising``: simulated noise on clean images, target at equal blur. ``pairs``: pairs of a low and a high
         quality image of the same field, from ``folder``. ``slices``: clean images of which some rows are known, to
-        fill in the others.
+        fill in the others. ``shapes``: cells whose 3D shape is known, from ``folder``.
     simulated
         Number of simulated specimens.
     simulated_share
@@ -71,24 +71,28 @@ class Data:
         For ``slices``: weight of the known rows in the loss, beside 1 for the unknown ones. With ``blur_fwhm`` all
         rows are unknown.
     size, patch
-        Edge in pixels of a simulated image, and of a training patch.
+        Edge in pixels of a simulated image, and of a training patch; for ``shapes`` the patch is the window of a cell.
     validation
         Number of further simulated specimens, drawn with another seed, kept for validation; of ``pairs``, and of
         each real image that is kept out, the number of patches to validate on.
     images
         Real images.
     folder
-        For ``pairs``: folder with ``high`` and ``low``, or with ``train`` and ``validate`` that hold them.
+        For ``pairs``: folder with ``high`` and ``low``, or with ``train`` and ``validate`` that hold them. For
+        ``shapes``: folder with ``image`` and ``mask`` (squares) and ``obj`` (cubes of that edge), under equal names
+        that begin with the class of the cell and an underscore.
     validation_share
         Share of the files of ``images`` or ``folder`` that is kept out for validation, where none is named; ``None``
-        for none of the images, and a tenth of a folder of pairs.
+        for none of the images, a tenth of a folder of pairs, and a fifth of the cells of each class.
+    fold
+        For ``shapes``, instead of a share: k, from 1, and n; the k-th of n folds of the cells is kept out.
     match
         For ``pairs``: how the target gets onto the scale of the low image. ``same``: they have the same units, one
         map serves both. ``percentiles``: each by its own. ``fit``: the line that fits low to high best. ``auto``:
         ``same`` where a fitted line says so, else ``percentiles``.
     """
 
-    kind: Literal["denoising", "pairs", "slices"] = "denoising"
+    kind: Literal["denoising", "pairs", "slices", "shapes"] = "denoising"
     simulated: int = 2000
     simulated_share: float = 0.7
     texture_share: float = 0.0
@@ -101,6 +105,7 @@ class Data:
     images: tuple[ImageSource, ...] = ()
     folder: str = ""
     validation_share: float | None = None
+    fold: tuple[int, int] | None = None
     match: Literal["auto", "same", "percentiles", "fit"] = "auto"
 
 
@@ -230,8 +235,12 @@ def _check(recipe: Recipe) -> None:
         raise DiffuscopeError(
             f"The network kind must be one of {', '.join(get_args(TrainedKind))}, not {kind!r}."
         )
-    if (data.kind == "pairs") != bool(data.folder):
-        raise DiffuscopeError('Training on pairs needs both kind = "pairs" and the folder under [data].')
+    if (data.kind in ("pairs", "shapes")) != bool(data.folder):
+        raise DiffuscopeError(
+            'Training on pairs or shapes needs both kind = "pairs" or "shapes" and the folder under [data].'
+        )
+    if data.fold is not None and data.kind != "shapes":
+        raise DiffuscopeError('Folds are for kind = "shapes" alone; take fold out of [data].')
     budget = plan.time_budget_minutes
     for name, value, fits in (
         ("steps", plan.steps, plan.steps >= 1),
@@ -247,6 +256,7 @@ def _check(recipe: Recipe) -> None:
         ("highest_share", share, 0 <= share <= 1),
         ("known_weight", data.known_weight, 0 <= data.known_weight <= 1),
         ("blur_fwhm", widths, widths is None or 1 <= widths[0] <= widths[1]),
+        ("fold", data.fold, data.fold is None or 1 <= data.fold[0] <= data.fold[1] >= 2),
         ("validation_share", data.validation_share, 0 <= (data.validation_share or 0) < 1),
     ):
         if not fits:
