@@ -57,6 +57,7 @@ def test_touching_cells_are_cut_apart_and_a_dumb_bell_is_not() -> None:
     found = full(segment_around(image, (102, 104)), image.shape)
     assert overlap(found, left & ~right) > 0.85
     assert not found[100, 145]
+    assert overlap(full(segment_around(image, (102, 104), apart=False), image.shape), left | right) > 0.9
     image, (left, right) = discs((100, 100, 22), (100, 118, 22))
     assert overlap(full(segment_around(image, (102, 104)), image.shape), left | right) > 0.9
 

@@ -23,7 +23,7 @@ _LETTER_OF = {
     **dict.fromkeys(("width", "column", "columns", "col"), "X"),
 }
 #: Axes that a result can have and its input layer has not.
-_NEW_LABELS = {"N": "sample", "C": "channel"}
+_NEW_LABELS = {"N": "sample", "C": "channel", "Z": "z"}
 #: Where we note the file of a layer that napari did not open from a file itself (sample data).
 SOURCE_KEY = "napari-diffuscope-source"
 
@@ -164,9 +164,9 @@ def output_keywords(
 ) -> dict[str, Any]:
     """Keywords of ``add_image`` that put a result where its input is.
 
-    The result may be cropped, may lack planes, and may have axes that the layer has not (samples, or the channels
-    of an RGB layer), which come first. It keeps scale, rotation, shear, affine, units and axis labels, and its
-    translation is that of its own first voxel.
+    The result may be cropped, may lack planes, and may have axes that the layer has not (samples, the channels
+    of an RGB layer, or the depth of a shape), which come first. It keeps scale, rotation, shear, affine, units and
+    axis labels, and its translation is that of its own first voxel.
 
     Parameters
     ----------
@@ -177,7 +177,8 @@ def output_keywords(
     axes
         Axes of the input layer.
     grid
-        Distance of the result's elements and its unit, of axes on which they differ from the layer's.
+        Distance of the result's elements and its unit, of axes on which they differ from the layer's. An axis that
+        the layer has not begins at its origin times that distance; without one, at 0 in steps of 1.
     """
     letters = checked_axes(axes, layer.ndim)
     finer = grid or {}
@@ -193,13 +194,18 @@ def output_keywords(
     corner = np.array([output.origin[output.axes.index(letter)] for letter in letters], dtype=float)
     # Physical coordinates (before `affine`) of the first voxel: rotation and shear turn the offset, too.
     translate = layer.affine.inverse(np.asarray(layer.data_to_world(corner)))
+    own = [finer.get(letter, (1.0, "pixel")) for letter in new]
+    starts = [
+        output.origin[output.axes.index(letter)] * step if letter in finer else 0.0
+        for letter, (step, _) in zip(new, own, strict=True)
+    ]
     return {
-        "scale": (*np.ones(len(new)), *steps),
-        "translate": (*np.zeros(len(new)), *np.ravel(translate)),
+        "scale": (*(step for step, _ in own), *steps),
+        "translate": (*starts, *np.ravel(translate)),
         "rotate": _embed(np.asarray(layer.rotate), len(new)),
         "shear": _embed(_shear_matrix(layer), len(new)),
         "affine": _embed(np.asarray(layer.affine), len(new)),
-        "units": (*("pixel" for _ in new), *units),
+        "units": (*(unit for _, unit in own), *units),
         "axis_labels": (*(_NEW_LABELS[letter] for letter in new), *layer.axis_labels),
         "multiscale": False,
         "rgb": False,

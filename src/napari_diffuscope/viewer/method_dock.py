@@ -63,7 +63,7 @@ class MethodDock(QWidget):
             self.repeat,
         )
         self._lay_out()
-        self.runner.progressed.connect(lambda _: self._run.refresh() if self._run else None)
+        self.runner.progressed.connect(lambda _: self.refresh())
         self.runner.ended.connect(self._on_ended)
         self.form.changed.connect(self._update_buttons)
         viewer.layers.selection.events.active.connect(self._update_buttons)
@@ -176,6 +176,11 @@ class MethodDock(QWidget):
             self.bar.say(sentence)
         if run is not None:
             self.ran(run, outcome)
+
+    def refresh(self) -> None:
+        """Show what changed since the last call; called a few times a second while a run is under way."""
+        if self._run is not None:
+            self._run.refresh()
 
     def ran(self, run: LayerRun, outcome: Outcome) -> None:
         """Called when a run has ended and its layers are in order."""

@@ -57,6 +57,7 @@ def segment_around(
     *,
     sensitivity: float = 0.5,
     bright: bool = True,
+    apart: bool = True,
     taken: np.ndarray | None = None,
 ) -> Outline:
     """Outline the cell at a point.
@@ -76,6 +77,8 @@ def segment_around(
         0 … 1: the outline lies at ``0.9 - 0.8 × sensitivity`` of the cell's height over its background.
     bright
         Whether cells are brighter than their surroundings; darker ones otherwise.
+    apart
+        Whether what touches is cut at its waists.
     taken
         ``(Y, X)`` bool: pixels of other cells, which are left to them.
 
@@ -101,7 +104,7 @@ def segment_around(
     level, ended = 0.9 - 0.8 * sensitivity, True
     for reach in REACHES:
         around = _Surroundings.of(plane, (y, x), reach, bright=bright, taken=taken)
-        mask = around.cell(level, floor)
+        mask = around.cell(level, floor, apart=apart)
         if mask is not None:
             ended = not around.cut_off(mask)
             if ended:
@@ -162,7 +165,7 @@ class _Surroundings:
         """Whether there is nothing beyond."""
         return self.box == (0, self.shape[0], 0, self.shape[1])
 
-    def cell(self, level: float, floor: float) -> np.ndarray | None:
+    def cell(self, level: float, floor: float, *, apart: bool) -> np.ndarray | None:
         """Pixels of the cell at the click, or ``None`` where there is none or the square lies inside of one."""
         values = self.values[self.free]
         if not values.size or values.min() == values.max():
@@ -170,15 +173,15 @@ class _Surroundings:
         threshold = float(threshold_otsu(values))
         below = values[values <= threshold]
         background, noise = float(np.median(below)), _spread(below)
-        first = self._piece(self.values > threshold)
+        first = self._piece(self.values > threshold, apart=apart)
         if first is None:
             return None
         top = float(np.percentile(self.values[first], 75))
         if top - background < LEAST_CONTRAST * noise or background - floor > 0.5 * (top - floor):
             return None  # noise, or the texture of a cell that reaches beyond the square
-        return self._piece(self.values > background + level * (top - background))
+        return self._piece(self.values > background + level * (top - background), apart=apart)
 
-    def _piece(self, above: np.ndarray) -> np.ndarray | None:
+    def _piece(self, above: np.ndarray, *, apart: bool) -> np.ndarray | None:
         """What is above a threshold at the click, without holes and cut off from its neighbours."""
         filled = ndimage.binary_fill_holes(above & self.free) & self.free
         found = _nearest(ndimage.binary_opening(filled, iterations=1), self.click, self._miss)
@@ -186,7 +189,7 @@ class _Surroundings:
             return None
         pieces, _ = ndimage.label(filled)
         piece = pieces == pieces[found]
-        return _cut_at_waists(piece, found)
+        return _smoothed(_cut_at_waists(piece, found) if apart else piece, found)
 
     @property
     def _miss(self) -> float:
@@ -254,6 +257,11 @@ def _cut_at_waists(piece: np.ndarray, found: tuple[int, int]) -> np.ndarray:
     if count > 1:
         parts = watershed(-distance, tops, mask=piece)
         piece = parts == parts[found]
+    return np.asarray(piece)
+
+
+def _smoothed(piece: np.ndarray, found: tuple[int, int]) -> np.ndarray:
+    """Without single pixels that stick out."""
     smooth = ndimage.binary_opening(piece, iterations=1)
     pieces, _ = ndimage.label(smooth if smooth[found] else piece)
     return np.asarray(pieces == pieces[found])
