@@ -123,8 +123,9 @@ def _level(blurred: np.ndarray, count: int) -> float:
     def excess(level: float) -> float:
         return Mesh(*_marched(blurred, level)).volume - count
 
-    # one half is right for flat surfaces, and near for all that is more than a few voxels thick
-    edges = (1e-4, 0.5 if blurred.max() > 0.5 else 0.999 * float(blurred.max()))
+    # One half is right for flat surfaces, and near for all that is more than a few voxels thick. The lowest
+    # value is reached three voxels outside, above what is left of the blurred object at the end of its margin.
+    edges = (1e-3, 0.5 if blurred.max() > 0.5 else 0.999 * float(blurred.max()))
     if excess(edges[1]) > 0:
         edges = (edges[1], 0.9999 * float(blurred.max()))
     level: float = optimize.brentq(excess, *edges, xtol=LEVEL_TOLERANCE)
