@@ -67,7 +67,7 @@ def test_only_the_last_cell_touches_the_border(labels, truth):
 
 @pytest.mark.parametrize("label", [1, 2, 3])
 def test_discs_have_the_volume_and_surface_that_were_published(features, label):
-    """Evans & Fung (1972), table 4: 94 µm³ and 135 µm², however the disc lies."""
+    """Evans & Fung (1972): 94 µm³ and 135 µm², however the disc lies."""
     assert features[label]["volume"] == pytest.approx(94, rel=0.01)
     assert features[label]["surface"] == pytest.approx(135, rel=0.01)
 

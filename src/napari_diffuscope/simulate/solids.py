@@ -14,14 +14,14 @@ import numpy as np
 Solid: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 EVANS_FUNG = (0.81, 7.83, -4.39)
-"""Coefficients in µm of the thickness of a red blood cell at 300 mOsm."""
+"""Coefficients c₀, c₂, c₄ of its thickness, in µm."""
 
 DISC_RADIUS_UM = 3.91
 """Its radius."""
 
 
 def biconcave_disc(position: np.ndarray, *, radius_um: float = DISC_RADIUS_UM) -> np.ndarray:
-    """The mean red blood cell of Evans & Fung, Microvascular Research 4, 335 (1972), equation 5 and table 5.
+    """The mean red blood cell of Evans & Fung, Microvascular Research 4, 335 (1972), at 300 mOsm.
 
     Thickness √(1 - q) (c₀ + c₂ q + c₄ q²) with q = (r / radius)². Another radius scales all of it.
     """

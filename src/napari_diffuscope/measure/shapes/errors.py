@@ -1,7 +1,7 @@
 """How far a predicted 3D shape is from the true one, as in the evaluation of SHAPR and DISPR.
 
 Waibel, Röell, Rieck, Giryes, Marr, "A diffusion model predicts 3D shapes from 2D microscopy images", ISBI 2023
-(arXiv 2208.14125), section 3; the definitions are those of their code. All are counts of voxels, so they
+(arXiv 2208.14125); the definitions are those of their code. All are counts of voxels, so they
 depend on the resolution of the volumes: compare numbers on grids of 64³ alone. For surfaces in µm²
 see :mod:`napari_diffuscope.measure.shapes.features`.
 """
