@@ -153,4 +153,4 @@ def _cut(pixels: np.ndarray, offset: list[int], side: int, mode: str) -> np.ndar
     inside = [(rows >= 0) & (rows < size) for rows, size in zip(wanted, pixels.shape, strict=True)]
     clipped = [np.clip(rows, 0, size - 1) for rows, size in zip(wanted, pixels.shape, strict=True)]
     found: np.ndarray = pixels[np.ix_(*clipped)]
-    return found if mode == "nearest" else np.where(np.logical_and(*np.ix_(*inside)), found, 0)
+    return found if mode == "nearest" else np.where(inside[0][:, None] & inside[1], found, 0)
