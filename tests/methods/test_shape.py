@@ -146,6 +146,19 @@ def test_solvers_and_steps_count(tiny: str, solver: Any) -> None:
     assert shapes.record["sampler"] == {"name": solver, "evaluations": 4}
 
 
+@pytest.mark.parametrize("solver", ["ddim", "ancestral-mean"])
+def test_the_estimate_can_be_refined_by_a_chain_without_noise(tiny: str, solver: Any) -> None:
+    """Its first evaluation is the estimate itself; none depends on the seed."""
+    image, labels = three_cells()
+    chosen: dict[str, Any] = {"model": tiny, "solver": solver, "only": [1]}
+    once = predict_shapes(image, labels, steps=1, **chosen)
+    plain = predict_shapes(image, labels, model=tiny, only=[1])
+    np.testing.assert_allclose(once[1].probability, plain[1].probability, atol=1e-6)
+    refined, other = (predict_shapes(image, labels, steps=3, seed=seed, **chosen)[1] for seed in (0, 1))
+    assert np.array_equal(refined.probability, other.probability)
+    assert not np.allclose(refined.probability, plain[1].probability, atol=1e-3)
+
+
 def test_previews_refine_and_the_last_is_the_result(tiny: str) -> None:
     image, labels = three_cells()
     updates: list[Update] = []

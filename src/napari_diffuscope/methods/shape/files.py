@@ -29,7 +29,7 @@ class ShapeFolder:
     Parameters
     ----------
     path
-        Made if it is missing.
+        Made with the first file, if it is missing.
     unit
         Of all lengths: ``micrometer`` or ``pixel``.
     probability
@@ -42,7 +42,7 @@ class ShapeFolder:
     Raises
     ------
     DiffuscopeError
-        If it is a file, cannot be made, or is not empty and may not be written over.
+        If it is a file, or is not empty and may not be written over.
     """
 
     def __init__(
@@ -58,9 +58,7 @@ class ShapeFolder:
         self._rows: dict[int, dict[str, Any]] = {}
         if path.exists() and not path.is_dir():
             raise DiffuscopeError(f"{path} is a file; name a folder for the shapes.")
-        with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()) and not overwrite:
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
             raise DiffuscopeError(
                 f"The folder {path} is not empty; add --overwrite to replace files in it, or give another one."
             )
@@ -73,6 +71,7 @@ class ShapeFolder:
         DiffuscopeError
             If a file cannot be written.
         """
+        self._make()
         self._volume(f"{shape.label}.tif", shape.occupied.astype(np.uint8), shape)
         if self.probability:
             self._volume(f"{shape.label}_probability.tif", shape.probability, shape)
@@ -84,6 +83,10 @@ class ShapeFolder:
             surface = surface_mesh(shape.occupied, shape.voxel_size, shape.origin)
             write_mesh(self.path / f"{shape.label}.{self.mesh}", surface)
         self._rows[shape.label] = table_row(shape)
+
+    def _make(self) -> None:
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def _volume(self, name: str, values: np.ndarray, shape: CellShape) -> None:
         with TiffSink(
@@ -113,6 +116,8 @@ class ShapeFolder:
             If one cannot be written.
         """
         rows = self._rows | {label: {"label": label, "complaint": text} for label, text in refused.items()}
+        if rows or record is not None:
+            self._make()
         if rows:
             with writing(self.path / TABLE):
                 replace_text(self.path / TABLE, table([rows[label] for label in sorted(rows)]), newline="")
