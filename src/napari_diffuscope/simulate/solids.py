@@ -14,7 +14,7 @@ import numpy as np
 Solid: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 EVANS_FUNG = (0.81, 7.83, -4.39)
-"""Coefficients c₀, c₂, c₄ of its thickness, in µm."""
+"""Coefficients c₀, c₂, c₄, in µm, of the thickness of the mean red blood cell."""
 
 DISC_RADIUS_UM = 3.91
 """Its radius."""
