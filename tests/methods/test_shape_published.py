@@ -235,16 +235,16 @@ def samples_of(model: Model, **choices: Any) -> np.ndarray:
     return np.stack(found)
 
 
-@pytest.mark.parametrize("mode", ["ensemble", "as-published"])
+@pytest.mark.parametrize(("mode", "count"), [("ensemble", 16), ("as-published", 6)])
 def test_samples_are_shapes_of_the_training_not_their_mean(
-    two_balls: tuple[Model, Tensor], mode: Any
+    two_balls: tuple[Model, Tensor], mode: Any, count: int
 ) -> None:
     """With an exact network both samplers end at one of the two balls, and find both."""
     model, shapes = two_balls
-    samples = samples_of(model, mode=mode, samples=6)
+    samples = samples_of(model, mode=mode, samples=count)
     apart = np.stack([np.abs(samples - np.asarray(one)).max((1, 2, 3)) for one in shapes])
     assert apart.min(0).max() < 0.02
-    assert set(apart.argmin(0)) == {0, 1}
+    assert 0.1 < apart.argmin(0).mean() < 0.9
 
 
 def test_the_estimate_stays_between_them_where_the_first_level_leaves_it_open(
