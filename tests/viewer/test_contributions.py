@@ -27,6 +27,7 @@ def test_menus(viewer) -> None:
     assert {title.split(" (")[0] for title in plugins} == {
         "Restore",
         "Super-resolve volume",
+        "Predict 3D shape",
         "Models",
     }
     submenu = [item.title for item in menus.get_menu("napari/layers/filter") if hasattr(item, "submenu")]

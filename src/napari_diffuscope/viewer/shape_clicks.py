@@ -146,7 +146,7 @@ class ClickTool(QObject):
 
     def _on_press(self, viewer: Any, event: Any) -> None:
         """Alt-click: a point, whatever layer is selected, unless that layer does something with clicks."""
-        if {str(key) for key in event.modifiers} != {"Alt"}:
+        if len(event.modifiers) != 1 or "Alt" not in event.modifiers:
             return
         active = self._viewer.layers.selection.active
         if active is not None and str(getattr(active, "mode", "pan_zoom")) != "pan_zoom":

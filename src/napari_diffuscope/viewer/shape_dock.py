@@ -447,7 +447,7 @@ class ShapeDock(MethodDock):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         for number, each in enumerate(
-            (self.click_button, self.again_button, self.points_button, self.dimensions_button)
+            (self.click_button, self.again_button, self.dimensions_button, self.points_button)
         ):
             grid.addWidget(each, number // 2, number % 2)
         return [tools]

@@ -242,8 +242,8 @@ class ShapeForm(QWidget):
         self.device = DeviceChoice()
         self.kind = choice(
             [(text, kind) for kind, text in KIND_TEXTS.items()],
-            "How shapes appear: as labels, which can be measured and painted; as surfaces; or as the probability at "
-            "every voxel.",
+            "How shapes appear: as labels, which can be measured and painted; as surfaces, which are seen in 3D; or "
+            "as the probability at every voxel.",
         )
 
     def _make_advanced(self) -> None:

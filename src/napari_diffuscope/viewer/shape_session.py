@@ -190,8 +190,8 @@ class ShapeSession:
                 array,
                 name=f"{self.plane.name} probability",
                 contrast_limits=(0, 1),
-                colormap="magma",
-                blending="additive",
+                colormap=_glow(),
+                blending="translucent_no_depth",
                 metadata=dict(self._mark),
                 **keywords,
             )
@@ -227,6 +227,14 @@ def with_axes(array: np.ndarray, axes: str) -> np.ndarray:
     solid = [letter for letter in axes if letter in "ZYX"]
     turned = array.transpose(["ZYX".index(letter) for letter in solid])
     return turned[tuple(slice(None) if letter in "ZYX" else None for letter in axes)]
+
+
+def _glow() -> Any:
+    """From transparent, which lets the image be seen, over red to white."""
+    from napari.utils.colormaps import Colormap
+
+    colours = [(0.1, 0.0, 0.3, 0.0), (0.7, 0.1, 0.4, 0.5), (1.0, 0.6, 0.2, 0.8), (1.0, 1.0, 0.8, 0.9)]
+    return Colormap(colours, name="probability", controls=(0.0, 0.3, 0.7, 1.0))
 
 
 def colours(numbers: np.ndarray) -> np.ndarray:

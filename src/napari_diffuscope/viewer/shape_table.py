@@ -126,7 +126,7 @@ class FeatureTable(QTableWidget):
         self.setColumnCount(len(columns))
         self.setHorizontalHeaderLabels([_head(name, units.get(name, "")) for name in columns])
         for number, name in enumerate(columns):
-            self.setColumnWidth(number, {CELL: 44, REMARK: 180, WHERE: 90}.get(name, 104))
+            self.setColumnWidth(number, {CELL: 44, REMARK: 120, WHERE: 90}.get(name, 104))
 
     def _fill(self, number: int, row: Row) -> None:
         for column, name in enumerate(self._columns):

@@ -13,7 +13,7 @@ from napari_diffuscope.viewer.shape_session import ShapeSession, with_axes
 
 CAMERA = ("center", "zoom", "angles")
 #: From obliquely above, so that the image plane and the height of the cells are seen.
-ANGLES = (-20.0, 30.0, 75.0)
+ANGLES = (0.0, 15.0, 50.0)
 #: How much of the window a cell fills that is gone to.
 SHARE = 0.35
 
