@@ -36,6 +36,9 @@ def test_menus(viewer) -> None:
         "napari-diffuscope.restore",
         "napari-diffuscope.superres",
     ]
+    assert [item.command.id for item in menus.get_menu("napari-diffuscope/measure")] == [
+        "napari-diffuscope.shape"
+    ]
 
 
 @pytest.mark.viewer

@@ -1,4 +1,4 @@
-"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres] [--screenshot FILE]``.
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape] [--screenshot FILE]``.
 
 Opens a sample, works on it live in the real dock, and shows input, result and uncertainty side by side.
 """
@@ -18,11 +18,12 @@ from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
-Name = Literal["restore", "superres"]
+Name = Literal["restore", "superres", "shape"]
 #: Sample and dock of each demo.
 PLACES: dict[Name, tuple[str, str]] = {
     "restore": ("stack", "Restore"),
     "superres": ("anisotropic", "Super-resolve volume"),
+    "shape": ("cells", "Predict 3D shape"),
 }
 #: What is restored, one after the other: settings, and the region as the dock calls it.
 STEPS = (
@@ -55,13 +56,18 @@ class Demo:
         viewer.window.resize(1560, 700 if name == "restore" else 900)
         sample, title = PLACES[name]
         viewer.open_sample("napari-diffuscope", sample)
-        for layer in [layer for layer in viewer.layers if "clean" in layer.name]:
+        for layer in [layer for layer in viewer.layers if "clean" in layer.name or "truth" in layer.name]:
             viewer.layers.remove(layer)  # the demo shows what a user has: the noisy image alone
         noisy = viewer.layers[0]
-        viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
+        if noisy.ndim == 3:
+            viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", title)
         self.dock = dock
         self.dock.form.input.layers.choose(noisy)
+        if name == "shape":
+            labels = viewer.layers["cells labels"]
+            labels.contour = 2
+            self.dock.form.labels.choose(labels)
         self.dock.runner.ended.connect(self._on_ended)
         QTimer.singleShot(SETTLE, self._run_next)
 
@@ -82,8 +88,11 @@ class Demo:
         else:
             if self._name == "restore":
                 side_by_side(self.viewer)
-            else:
+            elif self._name == "superres":
                 self.dock.compare_button.click()
+            else:
+                self.viewer.layers["cells labels"].visible = False  # as thick as a unit in 3D
+                self.dock.dimensions_button.click()
             if self._screenshot is not None:
                 QTimer.singleShot(SETTLE, self._photograph)
 

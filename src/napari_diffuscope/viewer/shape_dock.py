@@ -255,7 +255,9 @@ class ShapeDock(MethodDock):
         key = (*request.plane.key, id(getattr(request.layer, "__wrapped__", request.layer)))
         if key not in self.sessions:
             mark = {OWN_KEY: self._token}
-            self.sessions[key] = ShapeSession(self._viewer, request.plane, self.form.shown_kind, mark)
+            self.sessions[key] = ShapeSession(
+                self._viewer, request.plane, self.form.shown_kind, mark, request.layer
+            )
         return self.sessions[key]
 
     # While it runs
@@ -404,6 +406,13 @@ class ShapeDock(MethodDock):
     def settings_of(self, record: Mapping[str, Any]) -> ShapeSettings:
         """Settings that made a result."""
         return ShapeSettings.from_dict(record["settings"])
+
+    def _repeat(self) -> None:
+        super()._repeat()
+        labels = self._selected_record().get("labels") or {}
+        layer = self.form.labels.named(labels.get("name", ""))
+        if layer is not None:
+            self.form.labels.choose(layer)
 
     def save_csv(self) -> None:
         """Ask for a file and write the features."""

@@ -32,10 +32,15 @@ class ShapeSession:
         How they are shown.
     mark
         Put into the metadata of its layers.
+    outlines
+        The Labels layer.
     """
 
-    def __init__(self, viewer: Any, plane: CellPlane, kind: Kind, mark: Mapping[str, Any]) -> None:
+    def __init__(
+        self, viewer: Any, plane: CellPlane, kind: Kind, mark: Mapping[str, Any], outlines: Any
+    ) -> None:
         self._viewer = viewer
+        self.outlines = outlines
         self._mark = {RECORD_KEY: {"method": "shape"}, **mark}
         self.plane = plane
         self.kind = kind

@@ -22,7 +22,7 @@ class ShapeView:
     """Turns the window to 3D around the shapes, and back to the view as it was.
 
     napari draws a plane in 3D as thick as one unit, and a stack as a volume that hides the shapes. So while the
-    window shows 3D a thin copy of the plane stands for the image, which is shown again in 2D.
+    window shows 3D a thin copy of the plane stands for the image; it and the outlines are shown again in 2D.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ShapeView:
         for layer in viewer.layers:
             ours = layer.metadata.get(OWN_KEY) == self._mark[OWN_KEY]
             flat = ours and not any(layer == own for own in session.layers.values())
-            if layer.visible and (layer == plane.layer or flat):
+            if layer.visible and (layer == plane.layer or layer == session.outlines or flat):
                 self._hidden.append(layer)
                 layer.visible = False
         if session.pixels is not None and plane.layer in self._hidden:
