@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_diffuscope.cli.evaluate_shape import shape
 from napari_diffuscope.cli.evaluate_superres import superres
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.evaluate.settings import EvaluationSettings
@@ -23,6 +24,7 @@ def _group() -> None:
 
 
 app.command("superres")(superres)
+app.command("shape")(shape)
 
 
 @app.command("restoration")

@@ -1,0 +1,180 @@
+"""The evaluation of shapes: cross-validation by cell, against fits of the outline and a network of one pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.evaluate.folder import FIGURES, only_one
+from napari_diffuscope.evaluate.shape_classes import Scores, check_installed, classify, splits_of
+from napari_diffuscope.evaluate.shape_figures import draw_cells
+from napari_diffuscope.evaluate.shape_models import Contender, contenders, pending, train_folds
+from napari_diffuscope.evaluate.shape_predictions import Results, fit_fold, predict_fold
+from napari_diffuscope.evaluate.shape_protocols import (
+    feature_table,
+    measure_features,
+    predicted_variants,
+    protocols,
+)
+from napari_diffuscope.evaluate.shape_report import report
+from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.training.shape_cells import KnownCell, folds_of, read_cells
+
+ARGUMENTS = "evaluation.json"
+SCORES = ("protocol", "repeat", "macro_f1")
+
+
+@dataclass(frozen=True)
+class ShapeEvaluation:
+    """Result of an evaluation.
+
+    Parameters
+    ----------
+    out
+        Folder with ``results.csv``, ``shape.md``, volumes and figures.
+    rows
+        Of the table.
+    scores
+        Of the classification; empty without one.
+    summary
+        Text of ``shape.md``; empty while folds are missing.
+    """
+
+    out: Path
+    rows: tuple[Row, ...]
+    scores: tuple[Scores, ...]
+    summary: str
+
+
+def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[ShapeEvaluation]:
+    """Train models on all folds but one, let them predict that one, and compare.
+
+    Parameters
+    ----------
+    settings
+        What is tested.
+    out
+        Folder for models, tables and figures. What is there already of the same evaluation is not made again.
+
+    Yields
+    ------
+    Update
+        Of the trainings, and then of each fold and method.
+
+    Raises
+    ------
+    DiffuscopeError
+        For cells, recipes or models that cannot be used, or a folder that holds another evaluation.
+    """
+    if settings.classify and not settings.only:
+        check_installed()
+    yield Update(0, 0, "Reading cells")
+    cells = read_cells(Path(settings.data))
+    folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
+    kinds = contenders(settings, out)
+    _keep_arguments(out, settings)
+    for kind in kinds:
+        if kind.recipe is not None:
+            yield from train_folds(kind, settings, out)
+    if settings.only:
+        yield Update(1, 1, "These folds are trained; once all are, run it without naming folds.")
+        return ShapeEvaluation(out, (), (), "")
+    for kind in kinds:
+        if missing := pending(kind, settings):
+            raise DiffuscopeError(
+                f"There is no model {kind.place(missing[0])}; train the fold or name another folder."
+            )
+    with only_one(out):
+        results = Results.of(out)
+        yield from _predict(kinds, cells, folds, settings, results)
+        scores = yield from _classified(kinds[0], cells, settings, results, out)
+        labels = [kind.label for kind in kinds]
+        summary = report(results.table.rows, scores, settings, kinds)
+        replace_text(out / "shape.md", summary)
+        yield Update(0, 0, "Drawing cells")
+        draw_cells(out / FIGURES, cells, labels, results)
+    return ShapeEvaluation(out, tuple(results.table.rows), scores, summary)
+
+
+def _predict(
+    kinds: Sequence[Contender],
+    cells: Sequence[KnownCell],
+    folds: dict[str, int],
+    settings: ShapeEvaluationSettings,
+    results: Results,
+) -> Job[None]:
+    total, done = settings.folds * (1 + len(kinds)), 0
+    for fold in range(1, settings.folds + 1):
+        training = [cell for cell in cells if folds[cell.name] != fold]
+        test = [cell for cell in cells if folds[cell.name] == fold]
+        for message in fit_fold(fold, training, test, results):
+            yield Update(done, total, message)
+        done += 1
+        for kind in kinds:
+            for message in predict_fold(kind, fold, test, settings, results):
+                yield Update(done, total, message)
+            done += 1
+    yield Update(done, total)
+
+
+def _classified(
+    kind: Contender,
+    cells: Sequence[KnownCell],
+    settings: ShapeEvaluationSettings,
+    results: Results,
+    out: Path,
+) -> Job[tuple[Scores, ...]]:
+    classes = [cell.kind for cell in cells]
+    if not settings.classify:
+        return ()
+    if not splits_of(classes):
+        message = "Cells are not classified: there are too few classes, or too few cells of one of them."
+        yield Update(0, 0, message, warning=True)
+        return ()
+    only = kind.card(1).diffusion.estimate_only
+    variants = predicted_variants(0 if only else settings.samples)
+    table = feature_table(out)
+    for name in measure_features(cells, kind.label, variants, results, table):
+        yield Update(0, 0, f"Features of {name}")
+    ways = protocols(cells, kind.label, variants, results, table)
+    found: tuple[Scores, ...] = ()
+    count, total = 0, settings.repeats * len(ways)
+    for step in classify(ways, classes, repeats=settings.repeats, trees=settings.trees, seed=settings.seed):
+        if isinstance(step[0], Scores):
+            found = tuple(score for score in step if isinstance(score, Scores))
+        else:
+            yield Update(count, total, f"Classifying: {step[0]}, {step[1]}")
+            count += 1
+    _keep_scores(out, found)
+    return found
+
+
+def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:
+    path = out / "classification.csv"
+    path.unlink(missing_ok=True)
+    Table(path, SCORES, ("protocol", "repeat")).add(
+        {"protocol": score.name, "repeat": repeat, "macro_f1": value}
+        for score in scores
+        for repeat, value in enumerate(score.macro)
+    )
+
+
+def _keep_arguments(out: Path, settings: ShapeEvaluationSettings) -> None:
+    """Refuse a folder of another evaluation; rows of different folds must not be mixed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiffuscopeError(f"The folder {out} cannot be made: {error.strerror}.") from error
+    given = settings.of_the_rows()
+    path, mine = out / ARGUMENTS, {"kind": "shape", **given, "data": str(Path(settings.data).resolve())}
+    if path.exists():
+        if json.loads(path.read_text(encoding="utf-8")) != mine:
+            raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
+        return
+    replace_text(path, json.dumps(mine, indent=2) + "\n")
