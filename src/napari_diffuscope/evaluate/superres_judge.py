@@ -12,6 +12,9 @@ ORIENTATIONS = ("xy", "xz", "yz")
 SSIM_STEP = 4
 """Every so many slices are compared by structural similarity; neighbours are much alike."""
 
+PATCHES = 1200
+"""Patches of each set whose distributions are compared, drawn at random."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -45,10 +48,11 @@ def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dic
     """
     missing = np.arange(len(truth)) % factor > 0
     peak = float(truth.max() - truth.min())
+    real = _patches(truth, 0, patch)
     found = {}
     for axis, name in enumerate(ORIENTATIONS):
         psnr, ssim = _quality(truth, volume, missing, axis, peak)
-        frechet, floor = _distance(truth, volume, axis, patch)
+        frechet, floor = _distance(real, _patches(volume, axis, patch))
         found[name] = Judged(psnr, ssim, frechet, floor)
     return found
 
@@ -76,13 +80,15 @@ def _likeness(one: np.ndarray, other: np.ndarray, rows: slice | np.ndarray, peak
     return float(local[rows].mean())
 
 
-def _distance(truth: np.ndarray, volume: np.ndarray, axis: int, patch: int) -> tuple[float, float]:
-    """Fréchet distance on features of intensity, spectrum and texture; NaN where there are too few patches."""
+def _patches(volume: np.ndarray, axis: int, patch: int) -> np.ndarray:
+    """Patches of the planes across an axis; none where the planes are too small."""
     if min(volume.shape[:axis] + volume.shape[axis + 1 :]) < patch:
-        return float("nan"), float("nan")
-    stride, step = max(patch // 2, 1), 4
-    real = slice_patches(truth, 0, patch, stride=stride, step=1)
-    made = slice_patches(volume, axis, patch, stride=stride, step=step if axis else 1)
+        return np.empty((0, patch, patch))
+    return slice_patches(volume, axis, patch, stride=max(patch // 2, 1), count=PATCHES)
+
+
+def _distance(real: np.ndarray, made: np.ndarray) -> tuple[float, float]:
+    """Fréchet distance on features of intensity, spectrum and texture; NaN where there are too few patches."""
     if len(real) < 8 or len(made) < 8:
         return float("nan"), float("nan")
     found = compare_sets(real, made, repeats=4)
