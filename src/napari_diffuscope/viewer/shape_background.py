@@ -26,16 +26,16 @@ class _Task:
 class Background(QObject):
     """Does one work after the other in a thread; their ends are told in the thread of the window.
 
-    ``failed`` brings a `DiffuscopeError`; ``idle`` tells that nothing is left to do. After `close` nothing is told.
+    ``failed`` brings a `DiffuscopeError`. After `close` nothing is told.
     """
 
     failed = Signal(object)
-    idle = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: list[_Task] = []
         self._worker: Any = None
+        self._current: tuple[_Task, _Outcome] | None = None
         self._closed = False
 
     @property
@@ -71,14 +71,16 @@ class Background(QObject):
         if self._worker is not None or not self._waiting or self._closed:
             return
         task, outcome = self._waiting.pop(0), _Outcome()
+        self._current = (task, outcome)
         self._worker = create_worker(_drive, task.work, outcome, _ignore_errors=True)
-        self._worker.finished.connect(lambda: self._ended(task, outcome))
+        self._worker.finished.connect(self._on_finished)
         self._worker.start()
 
-    def _ended(self, task: _Task, outcome: _Outcome) -> None:
-        self._worker = None
-        if self._closed:
+    def _on_finished(self) -> None:
+        current, self._current, self._worker = self._current, None, None
+        if self._closed or current is None:
             return
+        task, outcome = current
         if outcome.bug is not None:
             notification_manager.receive_error(type(outcome.bug), outcome.bug, outcome.bug.__traceback__)
         if outcome.error is not None:
@@ -86,8 +88,6 @@ class Background(QObject):
         elif outcome.done:
             task.then(outcome.result)
         self._next()
-        if not self.busy:
-            self.idle.emit()
 
 
 @dataclass

@@ -357,7 +357,7 @@ class ShapeDock(MethodDock):
                 features = {**shape.features, "mask_agreement": shape.mask_agreement} if shape else {}
                 spread = shape.spread if shape else {}
                 remark = session.complaints.get(label, "")
-                rows.append(Row((key, label), label, session.plane.name, features, spread, remark))
+                rows.append(Row((key, label), label, session.where, features, spread, remark))
         self.table.show_rows(rows, self._units())
         self._results.setVisible(bool(rows))
         self._update_buttons()

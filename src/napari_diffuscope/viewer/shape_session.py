@@ -106,6 +106,11 @@ class ShapeSession:
             self.scene.remove(label)
 
     @property
+    def where(self) -> str:
+        """Where its cells are, in words: the outlines, and the plane of a larger image."""
+        return ", ".join(part for part in (str(self.outlines.name), self.plane.where) if part)
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
         return self.scene is None or not self.scene.solids

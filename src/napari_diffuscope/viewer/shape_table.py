@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 SPREAD = "_spread"
 AGREEMENT = "mask_agreement"
-CELL, REMARK, WHERE = "cell", "remark", "plane"
+CELL, REMARK, WHERE = "cell", "remark", "outlined in"
 
 
 def feature_columns(cells: Iterable[CellShape]) -> dict[str, np.ndarray]:
     """One array per feature: ``index`` (the label), the features, their spreads and the agreement with the mask."""
-    shapes = list(cells)
+    shapes = sorted(cells, key=lambda shape: shape.label)
     names = list(shapes[0].features) if shapes else []
     spread = sorted({name for shape in shapes for name in shape.spread}, key=names.index)
     columns = {"index": np.array([shape.label for shape in shapes], dtype=int)}
@@ -45,7 +45,7 @@ class Row:
     key
         Which cell: whatever the table's owner needs to find it again.
     label, where
-        Its number, and its plane in words.
+        Its number, and where its outline is, in words.
     features, spread
         By name; empty for a cell without a shape.
     remark
