@@ -51,7 +51,7 @@ def mean_interval(values: Sequence[float], *, resamples: int = 10_000, seed: int
     """
     array = np.asarray(values, np.float64)
     rng = np.random.default_rng(seed)
-    means = [float(array[rng.integers(len(array), size=len(array))].mean()) for _ in range(resamples)]
+    means = array[rng.integers(len(array), size=(resamples, len(array)))].mean(1)
     low, high = np.percentile(means, [50 * (1 - SHARE), 50 * (1 + SHARE)])
     return Interval(float(array.mean()), float(low), float(high), len(array))
 

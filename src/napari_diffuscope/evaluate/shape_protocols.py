@@ -18,8 +18,8 @@ TRUTH = "truth"
 HEIGHTS = (-6, -4, -2, 2, 4, 6)
 """Planes above and below that of the image, at which predicted shapes are cut: the cell slightly out of focus."""
 
-COPIES = 4
-"""How often a cell may be repeated by the protocol that only repeats."""
+COPIES = 16
+"""How often a cell may be repeated, at most, by the protocols that only repeat."""
 
 
 def feature_table(out: Path) -> Table:
