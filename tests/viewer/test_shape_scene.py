@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,21 @@ def test_a_grid_that_would_grow_too_large_becomes_coarser(monkeypatch) -> None:
     np.testing.assert_allclose(place_of(scene, 1), (0, 10, 10), atol=0.5)
     np.testing.assert_allclose(place_of(scene, 2), (0, 60, 60), atol=0.5)
     assert scene.probability.array.shape == scene.labels.array.shape
+
+
+def test_while_a_shape_is_refined_there_is_always_one() -> None:
+    scene = ShapeScene(0.5)
+    scene.put(ball(1, (10, 10)))
+    shapes = [ball(1, (10, 10)), ball(1, (11, 10))]
+    worker = threading.Thread(target=lambda: [scene.put(shapes[number % 2]) for number in range(60)])
+    worker.start()
+    seen = []
+    while worker.is_alive():
+        seen.append(scene.empty)
+        with scene.lock:
+            seen.append(not (scene.labels.array == 1).any())
+    worker.join()
+    assert not any(seen)
 
 
 def test_the_grid_is_about_as_fine_as_the_voxels() -> None:

@@ -114,12 +114,19 @@ class ShapeScene:
         self._placed: dict[int, tuple[np.ndarray, Corner]] = {}
         self._labels: Volume | None = None
         self._probability: Volume | None = None
-        self._lock = threading.RLock()
+        #: Held while volumes change; hold it to look at them in one piece.
+        self.lock = threading.RLock()
 
     @staticmethod
     def fitting_step(voxel: float) -> float:
         """A grid of whole fractions of a pixel that is about as fine as a model's voxels."""
         return 1.0 / min(max(round(1.0 / voxel), 1), FINEST)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no shape; never true while one takes the place of another."""
+        with self.lock:
+            return not self.solids
 
     @property
     def labels(self) -> Volume | None:
@@ -129,7 +136,7 @@ class ShapeScene:
     @property
     def probability(self) -> Volume:
         """Probability that a cell is there, the highest where several are; kept up to date from now on."""
-        with self._lock:
+        with self.lock:
             if self._probability is None and self._labels is not None:
                 self._probability = Volume(
                     np.zeros(self._labels.array.shape, np.float32), self._labels.corner
@@ -144,7 +151,7 @@ class ShapeScene:
 
         Only of cells whose surface has been computed, see `compute_surfaces`.
         """
-        with self._lock:
+        with self.lock:
             solids = [solid for solid in self.solids.values() if solid.has_surface]
         parts = [(solid.label, *solid.surface) for solid in solids]
         firsts = itertools.accumulate((len(vertices) for _, vertices, _ in parts), initial=0)
@@ -157,7 +164,7 @@ class ShapeScene:
 
     def compute_surfaces(self) -> Iterator[None]:
         """Compute the surfaces that are missing, one per step; takes a while."""
-        with self._lock:
+        with self.lock:
             missing = [solid for solid in self.solids.values() if not solid.has_surface]
         for solid in missing:
             _ = solid.surface
@@ -166,27 +173,29 @@ class ShapeScene:
 
     def reserve(self, origin: tuple[float, float, float], extent: tuple[float, float, float]) -> None:
         """Make room for a box, in pixels of the plane; what is known beforehand need not be copied later."""
-        with self._lock:
+        with self.lock:
             low = np.ceil(np.asarray(origin) / self.step).astype(int)
             high = np.floor((np.asarray(origin) + extent) / self.step).astype(int)
             self._make_room(_corner(low), tuple(int(n) for n in np.maximum(high - low + 1, 1)))
 
     def put(self, solid: Solid) -> None:
         """Show a shape, in place of the one that its cell had before."""
-        with self._lock:
+        step = self.step
+        found = solid.on_grid(solid.occupied, step)  # takes longest; nobody waits for it
+        with self.lock:
             self._take_out(solid.label)
-            self._show(solid)
+            self._show(solid, found if step == self.step else None)
             self.version += 1
 
     def remove(self, label: int) -> None:
         """Forget a shape."""
-        with self._lock:
+        with self.lock:
             self._take_out(label)
             self.version += 1
 
-    def _show(self, solid: Solid) -> None:
+    def _show(self, solid: Solid, rendered: tuple[np.ndarray, Corner] | None = None) -> None:
         step = self.step
-        found, corner = solid.on_grid(solid.occupied, step)
+        found, corner = rendered or solid.on_grid(solid.occupied, step)
         self._make_room(corner, found.shape)
         if self.step != step:  # the grid has become coarser
             found, corner = solid.on_grid(solid.occupied, self.step)

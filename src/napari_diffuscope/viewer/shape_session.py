@@ -113,7 +113,7 @@ class ShapeSession:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show."""
-        return self.scene is None or not self.scene.solids
+        return self.scene is None or self.scene.empty
 
     def lost(self, removed: Any) -> bool:
         """Note that a layer was removed; whether it was the one that shows the shapes, which ends the session."""
@@ -131,6 +131,9 @@ class ShapeSession:
                 if solid.provisional:
                     self._restore(label)
         self.refresh()
+        if self.empty:
+            for layer in list(self.layers.values()):
+                self._viewer.layers.remove(layer)
         for layer in self.layers.values():
             layer.metadata[RECORD_KEY] = dict(self.record)
             layer.refresh(extent=False)
@@ -151,15 +154,15 @@ class ShapeSession:
 
     def refresh(self) -> None:
         """Show what changed."""
-        scene, kind = self.scene, self.kind
-        if self.closed:
+        if self.closed or self.scene is None or self.empty:
             return
-        if scene is None or scene.labels is None or not scene.solids:
-            self._remove_empty()
-            return
-        version = scene.version
+        with self.scene.lock:
+            self._refresh(self.scene)
+
+    def _refresh(self, scene: ShapeScene) -> None:
+        kind, version = self.kind, scene.version
         known, volume = self._shown.get(kind, (-1, None))
-        if kind in self.layers and known == version:
+        if scene.labels is None or (kind in self.layers and known == version):
             return
         if kind == "surface":
             self._show_surface(scene)
@@ -168,10 +171,6 @@ class ShapeSession:
         self._shown[kind] = (version, volume)
         if "labels" in self.layers:
             self.layers["labels"].features = self.features
-
-    def _remove_empty(self) -> None:
-        for layer in list(self.layers.values()):
-            self._viewer.layers.remove(layer)
 
     def _show_volume(self, kind: Kind, volume: Volume, before: Volume | None) -> Volume:
         layer = self.layers.get(kind)
