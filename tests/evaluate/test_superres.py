@@ -74,14 +74,14 @@ def test_the_command_writes_table_and_report_and_goes_on(data: Path, tmp_path: P
     assert command(*words, "--models", str(model), "--variants", "estimate") == 0
     lines = (out / "superres.csv").read_text().splitlines()
     assert len(lines) == 1 + 3 * (1 + len(BASELINES) + 1)
-    sampled = ("--variants", "sample", "--variants", "sample-averaged")
+    sampled = ("--variants", "sample", "--variants", "sample-averaged", "--variants", "two-samples")
     assert command(*words, "--models", str(model), *sampled) == 0
     more = (out / "superres.csv").read_text().splitlines()
     assert more[: len(lines)] == lines
-    assert len(more) == len(lines) + 6
+    assert len(more) == len(lines) + 9
     rows = [line.split(",") for line in more[1:]]
     counts = {row[2]: int(row[8]) for row in rows if row[1] == "tiny-slices"}
-    assert counts["sample"] == counts["sample-averaged"] == 2 * counts["estimate"]
+    assert counts["sample"] == counts["sample-averaged"] == counts["two-samples"] == 2 * counts["estimate"]
     report = (out / "superres.md").read_text()
     assert "tiny-slices, sample-averaged" in report
     assert "Every 4th plane kept" in report

@@ -27,7 +27,8 @@ def superres(
     variants: Annotated[
         list[str] | None,
         typer.Option(
-            help="estimate, sample, sample-averaged, mean or as-published; repeat; the first three by default."
+            help="estimate, sample, sample-averaged, two-samples, mean or as-published; repeat; the first three by "
+            "default."
         ),
     ] = None,
     factors: Annotated[

@@ -231,8 +231,11 @@ def _of_model(
         "model": place, "zoom": factor, "seed": settings.seed, "device": settings.device, "steps": settings.steps,
         "samples": settings.samples,
     }  # fmt: skip
-    mode = "sample" if variant == "sample-averaged" else variant
-    chosen = SuperresSettings(**choices, mode=mode, consensus=variant != "sample-averaged")
+    if variant == "two-samples":
+        choices |= {"mode": "mean", "samples": 2, "steps": max(1, settings.steps // 2)}
+    else:
+        choices["mode"] = "sample" if variant == "sample-averaged" else variant
+    chosen = SuperresSettings(**choices, consensus=variant != "sample-averaged")
     image = Image(measured, "ZYX")
     sinks = {name: ArraySink(spec) for name, spec in describe_superres(image, chosen).items()}
     job = superresolution_job(image, chosen, sinks=sinks)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.superres.settings import MOST_ZOOM
 
-Variant = Literal["estimate", "sample", "sample-averaged", "mean", "as-published"]
+Variant = Literal["estimate", "sample", "sample-averaged", "two-samples", "mean", "as-published"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
@@ -26,6 +26,7 @@ class SuperresEvaluationSettings:
     variants
         How models are used. ``estimate``: one evaluation per slice, both directions averaged. ``sample``: with
         consensus after every step. ``sample-averaged``: two independent chains, averaged at the end, at equal
+        evaluations. ``two-samples``: the mean of two samples with consensus and half the steps each, at equal
         evaluations. ``mean``: of ``samples`` samples. ``as-published``: the paper's sampler, where the model has one.
     factors
         Every so many planes are kept.
