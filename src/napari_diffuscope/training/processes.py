@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -83,7 +84,7 @@ class Processes:
         return float(said)
 
 
-def _without_buffers() -> dict[str, bool]:
+def _without_buffers() -> dict[str, Any]:
     """Buffers are constants here and need not be sent at every step; newer torch gives the option another name."""
     known = inspect.signature(DistributedDataParallel).parameters
     return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
