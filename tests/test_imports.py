@@ -31,7 +31,7 @@ ALLOWED = {
     "weights": {"weights", *BASE},
     "measure": {"measure", *BASE},
     "methods": {"methods", "weights", "measure", *BASE},
-    "evaluate": {"evaluate", "simulate", "methods", "weights", "measure", *BASE},
+    "evaluate": {"evaluate", "training", "simulate", "methods", "weights", "measure", *BASE},
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
     "cli": {"cli", "training", "evaluate", "simulate", "methods", "weights", "measure", *BASE},
     "viewer": {"viewer", "simulate", "methods", "weights", "measure", *BASE},

@@ -84,6 +84,9 @@ def restoration(
             "--calibrate", help="First fit the scale of the deviation and write it to the models' cards."
         ),
     ] = False,
+    calibration_images: Annotated[
+        int, typer.Option(min=1, help="On how many images; 18 are one of every structure, noise and level.")
+    ] = DEFAULTS.calibration_images,
     device: Annotated[str, typer.Option(help="auto, or a name from 'diffuscope devices'.")] = DEFAULTS.device,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
@@ -104,6 +107,7 @@ def restoration(
         size=size,
         shrink=shrink,
         calibrate=calibrate,
+        calibration_images=calibration_images,
         device=device,
     )
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items() if v}
