@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from napari_diffuscope.cli import app
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.superres.job import superresolve
-from napari_diffuscope.methods.superres.settings import SuperresSettings
+from napari_diffuscope.methods.superres.settings import DEFAULT_SUPERRES_MODEL, SuperresSettings
 from napari_diffuscope.viewer.widgets import choose
 from tests.methods.superres_models import write_tiny
 
@@ -30,12 +30,12 @@ from .conftest import PATIENCE, click, noisy, run_to_the_end
 pytestmark = pytest.mark.viewer
 DOCK = "Super-resolve volume"
 RECORD = "napari-diffuscope"
-MODEL = "tiny-slices"
+MODEL = DEFAULT_SUPERRES_MODEL
 
 
 @pytest.fixture(autouse=True)
 def model(tmp_path, monkeypatch):
-    """The only model for super-resolution."""
+    """A model of one's own, which comes before the starter of that name."""
     folder = tmp_path / "models"
     monkeypatch.setenv("DIFFUSCOPE_MODELS", str(folder))
     write_tiny(folder / MODEL)
