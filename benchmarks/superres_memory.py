@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--edges", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--modes", nargs="+", default=["estimate", "sample"])
     parser.add_argument("--model", default="")
-    parser.add_argument("--block", default="64,256,256")
+    parser.add_argument("--block", default="64,128,128")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
