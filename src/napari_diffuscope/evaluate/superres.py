@@ -14,7 +14,7 @@ import numpy as np
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import FIGURES, only_one
-from napari_diffuscope.evaluate.superres_baselines import BASELINES, FWHM_PER_SIGMA, SHARPENED, baselines
+from napari_diffuscope.evaluate.superres_baselines import BASELINES, SHARPENED, baselines
 from napari_diffuscope.evaluate.superres_judge import ORIENTATIONS, judge, known_planes
 from napari_diffuscope.evaluate.superres_report import draw_views, report
 from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings, Variant
@@ -26,6 +26,7 @@ from napari_diffuscope.methods.superres.arrays import ArraySink
 from napari_diffuscope.methods.superres.job import check_fits, superresolution_job
 from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
 from napari_diffuscope.methods.superres.settings import SuperresSettings
+from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import load_model
 

@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-FWHM_PER_SIGMA = 2.3548200450309493
+from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
+
 MOST_ITERATIONS = 40
 SMOOTHINGS = (0.4, 0.6, 0.8, 1.0, 1.4, 2.0)
 """Standard deviations in pixels that smoothing tries."""

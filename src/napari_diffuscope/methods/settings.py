@@ -5,6 +5,7 @@ Free of torch, so that a dock can be drawn before torch is loaded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -68,15 +69,11 @@ class RestoreSettings:
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise DiffuscopeError(f"Mode {self.mode!r} is unknown; choose one of {', '.join(MODES)}.")
-        least = 2 if self.mode in ("mean", "deviation") else 1
-        if self.samples < least:
-            raise DiffuscopeError(f"Mode {self.mode!r} needs at least {least} samples, not {self.samples}.")
+        check_choice("mode", self.mode, MODES)
+        check_samples(self.mode, self.samples, 2 if self.mode in ("mean", "deviation") else 1)
         if self.steps is not None and self.steps < 1:
             raise DiffuscopeError(f"At least one step is needed, not {self.steps}.")
-        if not 0 <= self.seed < 2**63:
-            raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {self.seed}.")
+        check_seed(self.seed)
         if not 0.0 <= self.strength <= 1.0:
             raise DiffuscopeError(f"The strength must lie between 0 and 1, not {self.strength}.")
 
@@ -95,3 +92,37 @@ def recorded_settings(values: dict[str, Any], known: Sequence[str]) -> dict[str,
     if unknown := sorted(set(values) - set(known)):
         raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        raise DiffuscopeError(
+            f"{name.capitalize()} {value!r} is unknown; choose one of {', '.join(choices)}."
+        )
+
+
+def check_samples(mode: str, samples: int, least: int) -> None:
+    """Refuse fewer samples than a mode needs."""
+    if samples < least:
+        raise DiffuscopeError(f"Mode {mode!r} needs at least {least} samples, not {samples}.")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that cannot be stored."""
+    if not 0 <= seed < 2**63:
+        raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {seed}.")
+
+
+def check_counts(**counts: int | None) -> None:
+    """Refuse numbers below 1; ``None`` leaves the choice to the program."""
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise DiffuscopeError(f"{name} must be at least 1, not {value}.")
+
+
+def check_lengths(**lengths: float | None) -> None:
+    """Refuse what is no positive number; ``None`` takes what the image says."""
+    for name, value in lengths.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise DiffuscopeError(f"The {name} must be a positive number, not {value}.")

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
+from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.training.clean import TRAINING, VALIDATION, simulated_images
 from napari_diffuscope.training.kept_out import expand, keep_out
 from napari_diffuscope.training.recipe import ImageSource, Recipe
@@ -36,7 +37,6 @@ Without any, a network learns to undo blur perfectly, and would blow up the nois
 
 VALIDATED = (2, 4, 8)
 VALIDATED_NOISE = 0.02
-FWHM_PER_SIGMA = 2.3548200450309493
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import recorded_settings
+from napari_diffuscope.methods.settings import (
+    check_choice,
+    check_counts,
+    check_lengths,
+    check_samples,
+    check_seed,
+    recorded_settings,
+)
 
 ShapeMode = Literal["estimate", "sample", "ensemble", "as-published"]
 SHAPE_MODES: tuple[ShapeMode, ...] = get_args(ShapeMode)
@@ -87,24 +93,16 @@ class ShapeSettings:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            _choice(name, getattr(self, name), choices)
+            check_choice(name, getattr(self, name), choices)
         if self.solver is not None:
-            _choice("solver", self.solver, get_args(ShapeSolver))
+            check_choice("solver", self.solver, get_args(ShapeSolver))
         self._check_solver()
-        if self.samples < self._least_samples:
-            raise DiffuscopeError(
-                f"Mode {self.mode!r} needs at least {self._least_samples} samples, not {self.samples}."
-            )
-        for name in ("steps", "batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise DiffuscopeError(f"{name} must be at least 1, not {value}.")
-        if not 0 <= self.seed < 2**63:
-            raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {self.seed}.")
+        check_samples(self.mode, self.samples, 2 if self.mode == "ensemble" else 1)
+        check_counts(steps=self.steps, batch=self.batch)
+        check_seed(self.seed)
         if self.plane is not None and self.plane < 0:
             raise DiffuscopeError(f"The plane must be 0 or more, not {self.plane}.")
-        if self.pixel_size is not None and not (math.isfinite(self.pixel_size) and self.pixel_size > 0):
-            raise DiffuscopeError(f"The pixel_size must be a positive number, not {self.pixel_size}.")
+        check_lengths(pixel_size=self.pixel_size)
 
     def _check_solver(self) -> None:
         if self.solver == "ancestral-mean" and self.mode in ("sample", "ensemble"):
@@ -118,10 +116,6 @@ class ShapeSettings:
             )
         if self.solver is not None and self.mode == "as-published":
             raise DiffuscopeError("The mode 'as-published' has its own solver; leave the solver out.")
-
-    @property
-    def _least_samples(self) -> int:
-        return 2 if self.mode == "ensemble" else 1
 
     @property
     def draws(self) -> int:
@@ -147,10 +141,3 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "threshold": get_args(Threshold),
     "window": get_args(WindowKind),
 }
-
-
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise DiffuscopeError(
-            f"{name.capitalize()} {value!r} is unknown; choose one of {', '.join(choices)}."
-        )

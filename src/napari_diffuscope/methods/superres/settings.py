@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import RGB, recorded_settings
+from napari_diffuscope.methods.settings import (
+    RGB,
+    check_choice,
+    check_counts,
+    check_lengths,
+    check_samples,
+    check_seed,
+    recorded_settings,
+)
 
 SuperresMode = Literal["estimate", "sample", "mean", "deviation", "as-published"]
 SUPERRES_MODES: tuple[SuperresMode, ...] = get_args(SuperresMode)
@@ -93,15 +100,14 @@ class SuperresSettings:
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        _choice("mode", self.mode, SUPERRES_MODES)
-        _choice("pixels", self.pixels, get_args(Pixels))
-        _choice("rgb", self.rgb, get_args(RGB))
+        check_choice("mode", self.mode, SUPERRES_MODES)
+        check_choice("pixels", self.pixels, get_args(Pixels))
+        check_choice("rgb", self.rgb, get_args(RGB))
         if self.solver is not None:
-            _choice("solver", self.solver, get_args(SuperresSolver))
-        for name in ("zoom", "target_step", "z_step", "pixel_size"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise DiffuscopeError(f"The {name} must be a positive number, not {value}.")
+            check_choice("solver", self.solver, get_args(SuperresSolver))
+        check_lengths(
+            zoom=self.zoom, target_step=self.target_step, z_step=self.z_step, pixel_size=self.pixel_size
+        )
         if self.zoom is not None and self.target_step is not None:
             raise DiffuscopeError("Both a zoom and a target step are given; give one of them.")
         if self.zoom is not None and not 1 < self.zoom <= MOST_ZOOM:
@@ -109,14 +115,10 @@ class SuperresSettings:
                 f"The zoom must be more than 1 and at most {MOST_ZOOM}, not {self.zoom:g}; "
                 "between planes further apart nothing can be said."
             )
-        if self.mode in ("mean", "deviation") and self.samples < 2:
-            raise DiffuscopeError(f"Mode {self.mode!r} needs at least 2 samples, not {self.samples}.")
-        for name in ("steps", "batch"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise DiffuscopeError(f"{name} must be at least 1, not {value}.")
-        if not 0 <= self.seed < 2**63:
-            raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {self.seed}.")
+        if self.mode in ("mean", "deviation"):
+            check_samples(self.mode, self.samples, 2)
+        check_counts(steps=self.steps, batch=self.batch)
+        check_seed(self.seed)
         if not 0 <= self.blur <= 5:
             raise DiffuscopeError(f"The blur must lie between 0 and 5 voxels, not {self.blur}.")
         if self.block is not None and (len(self.block) != 3 or min(self.block) < 1):
@@ -144,10 +146,3 @@ class SuperresSettings:
     def from_dict(cls, values: dict[str, Any]) -> SuperresSettings:
         """Settings from a record; unknown keys are refused by name."""
         return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
-
-
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise DiffuscopeError(
-            f"{name.capitalize()} {value!r} is unknown; choose one of {', '.join(choices)}."
-        )
