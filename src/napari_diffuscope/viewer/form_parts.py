@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLineEdit, QSlider, QSpinBox, QWidget
-from superqt import QLargeIntSpinBox
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLineEdit,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible, QLargeIntSpinBox
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import checked_axes
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
-from napari_diffuscope.viewer.widgets import IgnoreWheel, add_row, choice, fill, note, show_row, with_note
+from napari_diffuscope.viewer.widgets import (
+    IgnoreWheel,
+    add_row,
+    choice,
+    fill,
+    fold,
+    note,
+    show_row,
+    with_note,
+)
+from napari_diffuscope.weights.card import ModelCard
+
+M = TypeVar("M", bound=str)
+"""A mode of a method."""
 
 
 class ImageChoice(QObject):
@@ -161,6 +185,41 @@ def seed_box() -> QLargeIntSpinBox:
         "Start of the random numbers. The same seed gives the same result, another one other samples."
     )
     return box
+
+
+def check_box(text: str, tooltip: str) -> QCheckBox:
+    """An unchecked box."""
+    box = QCheckBox(text)
+    box.setToolTip(tooltip)
+    return box
+
+
+def offered_modes(card: ModelCard | None, modes: Iterable[M], wanted: M | None) -> list[M]:
+    """Modes that a model can do, and the wanted one; all while no model is chosen."""
+    published = card is None or card.diffusion.published_steps is not None
+    sampled = card is None or not card.diffusion.estimate_only
+    able = {"estimate": True, "as-published": published}
+    return [mode for mode in modes if able.get(mode, sampled) or mode == wanted]
+
+
+def arrange(
+    widget: QWidget, main: QFormLayout, advanced: QFormLayout, tooltip: str
+) -> tuple[QCollapsible, IgnoreWheel]:
+    """Lay out a dock's form: its rows, and below them those that few need, folded away.
+
+    Returns
+    -------
+    tuple
+        The folded part, and what lets the wheel scroll the form; both have to be kept.
+    """
+    folded = fold("Advanced", advanced)
+    folded.setToolTip(tooltip)
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(8, 8, 8, 4)
+    layout.addLayout(main)
+    layout.addWidget(folded)
+    layout.addStretch(1)
+    return folded, keep_wheel_for_scrolling(widget)
 
 
 def keep_wheel_for_scrolling(widget: QWidget) -> IgnoreWheel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
@@ -14,7 +14,7 @@ from napari_diffuscope.methods.settings import Mode, RestoreSettings
 from napari_diffuscope.viewer.form_parts import (
     DeviceChoice,
     ImageChoice,
-    keep_wheel_for_scrolling,
+    arrange,
     lengths_of,
     seed_box,
     spin,
@@ -28,7 +28,6 @@ from napari_diffuscope.viewer.widgets import (
     choice,
     choose,
     fill,
-    fold,
     form,
     note,
     say,
@@ -115,16 +114,12 @@ class RestoreForm(QWidget):
         advanced = form()
         add_row(advanced, "Tile", self.tile)
         add_row(advanced, "Batch", self.batch)
-        self.advanced = fold("Advanced", advanced)
-        self.advanced.setToolTip(
-            "For large images and small memories; nothing here changes the result on a CPU."
+        self.advanced, self._wheel = arrange(
+            self,
+            self._form,
+            advanced,
+            "For large images and small memories; nothing here changes the result on a CPU.",
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 4)
-        layout.addLayout(self._form)
-        layout.addWidget(self.advanced)
-        layout.addStretch(1)
-        self._wheel = keep_wheel_for_scrolling(self)
 
     def _connect(self) -> None:
         self.input.layer_changed.connect(self._check_image)

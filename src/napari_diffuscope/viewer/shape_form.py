@@ -6,20 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.layers import Labels, Points
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.settings import ShapeMode, ShapeSettings
 from napari_diffuscope.viewer.form_parts import (
     DeviceChoice,
     ImageChoice,
-    keep_wheel_for_scrolling,
+    arrange,
+    check_box,
     lengths_of,
+    offered_modes,
     seed_box,
     spin,
     steps_box,
 )
+from napari_diffuscope.viewer.layers_of_kind import LayersOfKind
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.shape_plane import CellPlane, shown_plane
 from napari_diffuscope.viewer.shape_scene import Kind
@@ -42,7 +45,6 @@ from napari_diffuscope.viewer.widgets import (
     choice,
     choose,
     fill,
-    fold,
     form,
     note,
     say,
@@ -51,107 +53,6 @@ from napari_diffuscope.viewer.widgets import (
 )
 
 DEFAULTS = ShapeSettings()
-
-
-class LayersOfKind(QComboBox):
-    """A combo box of the viewer's layers of one class, and maybe of an entry for none of them.
-
-    ``chosen`` tells that another one is chosen, by the user or because the layer was removed.
-
-    Parameters
-    ----------
-    viewer
-        The viewer.
-    kind
-        Class of the layers.
-    own
-        Tells of a layer whether it is one of ours, which are not offered.
-    nothing
-        Text of the entry for no layer; empty for none.
-    tooltip
-        What it is for.
-    """
-
-    chosen = Signal()
-
-    def __init__(
-        self, viewer: Any, kind: type, own: Callable[[Any], bool], nothing: str, tooltip: str
-    ) -> None:
-        super().__init__()
-        self.setToolTip(tooltip)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
-        self._viewer, self._kind, self._own, self._nothing = viewer, kind, own, nothing
-        self._layers: list[Any] = []
-        self._chosen: Any = None
-        self._connect(True)
-        self.currentIndexChanged.connect(self._take_index)
-        self.rebuild()
-
-    @property
-    def layer(self) -> Any:
-        """The chosen layer, or ``None``."""
-        return self._chosen
-
-    def choose(self, layer: Any) -> None:
-        """Choose a layer, or ``None`` for no layer."""
-        entries = self._entries()
-        for index, entry in enumerate(entries):
-            if entry == layer:
-                self.setCurrentIndex(index)
-
-    def named(self, name: str) -> Any:
-        """The layer of a name, or ``None``."""
-        return next((layer for layer in self._layers if layer.name == name), None)
-
-    def rebuild(self, event: Any = None) -> None:
-        """List the layers anew."""
-        before = self._chosen
-        for layer in self._layers:
-            layer.events.name.disconnect(self._rename)
-        self._layers = [
-            layer for layer in self._viewer.layers if isinstance(layer, self._kind) and not self._own(layer)
-        ]
-        for layer in self._layers:
-            layer.events.name.connect(self._rename)
-        if self._chosen is not None and self._chosen not in self._layers:
-            self._chosen = None
-        entries = self._entries()
-        if self._chosen is None and entries:
-            self._chosen = entries[0]
-        with QSignalBlocker(self):
-            self.clear()
-            self.addItems([self._nothing if entry is None else entry.name for entry in entries])
-            self.setCurrentIndex(entries.index(self._chosen) if entries else -1)
-        if self._chosen != before:
-            self.chosen.emit()
-
-    def disconnect_viewer(self) -> None:
-        """Let go of the viewer and its layers."""
-        self._connect(False)
-        for layer in self._layers:
-            layer.events.name.disconnect(self._rename)
-        self._layers, self._chosen = [], None
-
-    def _entries(self) -> list[Any]:
-        return [None, *self._layers] if self._nothing else list(self._layers)
-
-    def _connect(self, connect: bool) -> None:
-        events = self._viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
-            (emitter.connect if connect else emitter.disconnect)(self.rebuild)
-
-    def _rename(self, event: Any = None) -> None:
-        for index, entry in enumerate(self._entries()):
-            if entry is not None:
-                self.setItemText(index, entry.name)
-
-    def _take_index(self, index: int) -> None:
-        entries = self._entries()
-        chosen = entries[index] if 0 <= index < len(entries) else None
-        if chosen != self._chosen:
-            self._chosen = chosen
-            self.chosen.emit()
 
 
 class ShapeForm(QWidget):
@@ -213,17 +114,17 @@ class ShapeForm(QWidget):
             [("Brighter than around them", True), ("Darker than around them", False)],
             "Whether the cells or their surroundings are bright, for the outlines.",
         )
-        self.apart = _check(
+        self.apart = check_box(
             "Cut touching cells apart",
             "Separate cells that touch at the waist between them. Uncheck it for cells that are narrow in the middle.",
         )
         self.apart.setChecked(True)
-        self.at_once = QCheckBox("Predict at once")
-        self.at_once.setChecked(True)
-        self.at_once.setToolTip(
+        self.at_once = check_box(
+            "Predict at once",
             "Predict the shape as soon as a cell is outlined. Unchecked, clicks only outline cells: correct them, "
-            "then press Predict again or Predict all cells."
+            "then press Predict again or Predict all cells.",
         )
+        self.at_once.setChecked(True)
         self.points = LayersOfKind(
             viewer, Points, own, "", "Points of yours that mark cells in the plane that is shown."
         )
@@ -251,13 +152,13 @@ class ShapeForm(QWidget):
             [("One half", "half"), ("By Otsu's method", "otsu")],
             "From which probability on a voxel belongs to the cell.",
         )
-        self.largest = _check("Keep the largest piece alone", "Leave out pieces that are not connected.")
+        self.largest = check_box("Keep the largest piece alone", "Leave out pieces that are not connected.")
         self.largest.setChecked(DEFAULTS.largest)
-        self.match_mask = _check(
+        self.match_mask = check_box(
             "Middle plane as outlined",
             "Make the plane of the image equal to the outline. How far they agree by themselves is told in any case.",
         )
-        self.anyway = _check(
+        self.anyway = check_box(
             "Try refused cells",
             "Also predict cells at the border, tiny, huge, hollow or in pieces. Do not trust their shapes.",
         )
@@ -296,14 +197,9 @@ class ShapeForm(QWidget):
         add_row(advanced, "Solver", self.solver)
         add_row(advanced, "Window", self.window)
         add_row(advanced, "Batch", self.batch)
-        self.advanced = fold("Advanced", advanced)
-        self.advanced.setToolTip("For special cells, and for comparisons with the paper.")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 4)
-        layout.addLayout(self._form)
-        layout.addWidget(self.advanced)
-        layout.addStretch(1)
-        self._wheel = keep_wheel_for_scrolling(self)
+        self.advanced, self._wheel = arrange(
+            self, self._form, advanced, "For special cells, and for comparisons with the paper."
+        )
 
     def _connect(self) -> None:
         self.input.layer_changed.connect(self._take_layer)
@@ -454,14 +350,7 @@ class ShapeForm(QWidget):
             say(self.plane_note, f"The plane shown is used: {plane.where}.")
 
     def _offer_modes(self, wanted: ShapeMode | None = None) -> None:
-        card = self.model.card
-        modes: list[ShapeMode] = []
-        for mode in MODE_TEXTS:
-            published = card is None or card.diffusion.published_steps is not None
-            sampled = card is None or not card.diffusion.estimate_only
-            fits = mode == "estimate" or (published if mode == "as-published" else sampled)
-            if fits or mode == wanted:
-                modes.append(mode)
+        modes = offered_modes(self.model.card, MODE_TEXTS, wanted)
         fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
         self._take_mode()
 
@@ -489,9 +378,3 @@ def solvers_for(mode: ShapeMode) -> list[tuple[str, str | None]]:
     elif mode != "as-published":
         entries += [("DPM-Solver++", "dpm-solver++"), ("DDIM", "ddim")]
     return entries
-
-
-def _check(text: str, tooltip: str) -> QCheckBox:
-    box = QCheckBox(text)
-    box.setToolTip(tooltip)
-    return box

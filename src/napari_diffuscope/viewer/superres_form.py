@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import in_standard_order
@@ -17,8 +17,10 @@ from napari_diffuscope.methods.superres.settings import MOST_ZOOM, SuperresMode,
 from napari_diffuscope.viewer.form_parts import (
     DeviceChoice,
     ImageChoice,
-    keep_wheel_for_scrolling,
+    arrange,
+    check_box,
     lengths_of,
+    offered_modes,
     seed_box,
     spin,
     steps_box,
@@ -39,7 +41,6 @@ from napari_diffuscope.viewer.widgets import (
     choice,
     choose,
     fill,
-    fold,
     form,
     note,
     say,
@@ -120,12 +121,12 @@ class SuperresForm(QWidget):
             "What becomes of your own planes. A model that only fills in keeps them bit for bit; one that also "
             "sharpens along z has to estimate them, or their blur would come back.",
         )
-        self.consensus = QCheckBox("Agree after every step")
-        self.consensus.setChecked(DEFAULTS.consensus)
-        self.consensus.setToolTip(
+        self.consensus = check_box(
+            "Agree after every step",
             "XZ and YZ slices are brought together after every step, so that the volume is of one piece. "
-            "Unchecked, two volumes are made and averaged, as in the paper."
+            "Unchecked, two volumes are made and averaged, as in the paper.",
         )
+        self.consensus.setChecked(DEFAULTS.consensus)
         self.solver = choice(
             [("The model's own", None), ("DPM-Solver++", "dpm-solver++"), ("DDIM", "ddim")],
             "The way from noise to a volume, for samples. The model's own is fast and good.",
@@ -167,14 +168,9 @@ class SuperresForm(QWidget):
         add_row(advanced, "Blur", self.blur)
         add_row(advanced, "Pixels", self.pixels)
         add_row(advanced, "Batch", self.batch)
-        self.advanced = fold("Advanced", advanced)
-        self.advanced.setToolTip("For comparisons with the paper, and for small memories.")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 4)
-        layout.addLayout(self._form)
-        layout.addWidget(self.advanced)
-        layout.addStretch(1)
-        self._wheel = keep_wheel_for_scrolling(self)
+        self.advanced, self._wheel = arrange(
+            self, self._form, advanced, "For comparisons with the paper, and for small memories."
+        )
 
     def _connect(self) -> None:
         self.input.layer_changed.connect(self._take_layer)
@@ -378,14 +374,7 @@ class SuperresForm(QWidget):
         return text
 
     def _offer_modes(self, wanted: SuperresMode | None = None) -> None:
-        card = self.model.card
-        modes: list[SuperresMode] = []
-        for mode in MODE_TEXTS:
-            published = card is None or card.diffusion.published_steps is not None
-            sampled = card is None or not card.diffusion.estimate_only
-            fits = mode == "estimate" or (published if mode == "as-published" else sampled)
-            if fits or mode == wanted:
-                modes.append(mode)
+        modes = offered_modes(self.model.card, MODE_TEXTS, wanted)
         fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
         self._take_mode()
 
