@@ -48,7 +48,10 @@ def shape(
     solver: Annotated[ShapeSolver | None, typer.Option(help="The model's own by default.")] = DEFAULTS.solver,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = DEFAULTS.seed,
     threshold: Annotated[
-        Threshold, typer.Option(help="Probability from which on a voxel belongs to the cell.")
+        Threshold,
+        typer.Option(
+            help="Probability from which on a voxel is cell; model: what overlapped best in training."
+        ),
     ] = DEFAULTS.threshold,
     largest: Annotated[bool, typer.Option(help="Keep the largest connected piece alone.")] = DEFAULTS.largest,
     match_mask: Annotated[

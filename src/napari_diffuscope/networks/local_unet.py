@@ -47,6 +47,9 @@ class LocalUNetConfig:
         Space-to-depth factor per spatial axis.
     pool
         Factor between levels per spatial axis; the default is 2 along each.
+    kernel
+        Width of the convolutions per spatial axis, 1 or 3; the default is 3 along each. A stem as long as an axis puts
+        that axis into the channels, and needs no more than 1 along it.
     classes
         Number of classes to condition on; 0 for none.
     embedding
@@ -65,18 +68,23 @@ class LocalUNetConfig:
     decoder_blocks: tuple[int, ...] = (1, 1)
     stem: tuple[int, ...] = (2, 2)
     pool: tuple[int, ...] = ()
+    kernel: tuple[int, ...] = ()
     classes: int = 0
     embedding: int = 128
     wavelets: int = 0
     wavelet_start: Literal["smooth", "identity"] = "smooth"
 
     def __post_init__(self) -> None:
-        for name in ("widths", "encoder_blocks", "decoder_blocks", "stem", "pool"):
+        for name in ("widths", "encoder_blocks", "decoder_blocks", "stem", "pool", "kernel"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.pool:
             object.__setattr__(self, "pool", (2,) * self.dims)
+        if not self.kernel:
+            object.__setattr__(self, "kernel", (3,) * self.dims)
         if self.dims not in (2, 3) or len(self.stem) != self.dims or len(self.pool) != self.dims:
             raise ValueError(f"a network has 2 or 3 axes, each with a stem and a pool factor, not {self}")
+        if len(self.kernel) != self.dims or not set(self.kernel) <= {1, 3}:
+            raise ValueError(f"a convolution is 1 or 3 wide along each of its axes, not {self.kernel}")
         if self.wavelet_start not in ("smooth", "identity"):
             raise ValueError(f"wavelet_start must be smooth or identity, not {self.wavelet_start!r}")
         if len(self.encoder_blocks) != len(self.widths) or len(self.decoder_blocks) != len(self.widths) - 1:
@@ -95,10 +103,9 @@ class LocalUNetConfig:
 class _Block(nn.Module):
     """Residual block, modulated by the noise level; figure 21 of Karras et al. 2024, without pixel norm."""
 
-    def __init__(self, inputs: int, outputs: int, dims: int, embedding: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...], embedding: int) -> None:
         super().__init__()
-        kernel = (3,) * dims
-        self.skip = MPConv(inputs, outputs, (1,) * dims) if inputs != outputs else None
+        self.skip = MPConv(inputs, outputs, (1,) * len(kernel)) if inputs != outputs else None
         self.first = MPConv(outputs, outputs, kernel, gain=SILU_GAIN)
         self.level = MPConv(embedding, outputs)
         self.level_gain = nn.Parameter(torch.zeros([]))
@@ -114,7 +121,7 @@ class _Block(nn.Module):
 
 def _blocks(count: int, first: int, width: int, config: LocalUNetConfig) -> nn.ModuleList:
     return nn.ModuleList(
-        _Block(first if i == 0 else width, width, config.dims, config.embedding) for i in range(count)
+        _Block(first if i == 0 else width, width, config.kernel, config.embedding) for i in range(count)
     )
 
 
@@ -146,11 +153,11 @@ class LocalUNet(nn.Module):
             _blocks(count, 2 * width, width, config)
             for count, width in zip(config.decoder_blocks, widths, strict=False)
         )
-        self.head = MPConv(widths[0], config.channels * math.prod(config.stem), (3,) * dims)
+        self.head = MPConv(widths[0], config.channels * math.prod(config.stem), config.kernel)
         self.out_gain = nn.Parameter(torch.tensor(0.5))
         if config.wavelets:
             factors = config.channels * config.bands
-            self.factors = MPConv(widths[0], factors * math.prod(config.stem), (3,) * dims)
+            self.factors = MPConv(widths[0], factors * math.prod(config.stem), config.kernel)
             self.factor_gain = nn.Parameter(torch.tensor(0.1))
             self.level_factors = MPConv(config.embedding, factors)
             self.level_factor_gain = nn.Parameter(torch.tensor(0.0))
@@ -166,20 +173,21 @@ class LocalUNet(nn.Module):
     def receptive_radius(self) -> tuple[int, ...]:
         """How far, in pixels per axis, the output inside a cell of ``total_stride`` reaches beyond that cell.
 
-        Walks the longest path backwards: a convolution of width 3 adds one cell of its level; going to a coarser
-        level rounds up to whole cells.
+        Walks the longest path backwards: a convolution of width 3 adds one cell of its level, one of width 1 none;
+        going to a coarser level rounds up to whole cells.
         """
         return tuple(self._radius_along(axis) for axis in range(self.config.dims))
 
     def _radius_along(self, axis: int) -> int:
         config = self.config
         cells = [config.stem[axis] * config.pool[axis] ** level for level in range(len(config.widths))]
-        radius: int = cells[0]  # the head
+        wide = config.kernel[axis] == 3
+        radius: int = wide * cells[0]  # the head
         for level, count in enumerate(config.decoder_blocks):
-            radius += 2 * count * cells[level]
+            radius += wide * 2 * count * cells[level]
             radius = -(-radius // cells[level + 1]) * cells[level + 1]
         for count, cell in zip(config.encoder_blocks, cells, strict=True):
-            radius += 2 * count * cell
+            radius += wide * 2 * count * cell
         return max(radius, starlet_radius(config.wavelets) if config.wavelets else 0)
 
     @property

@@ -95,7 +95,7 @@ class DenoisingTask:
         noisy = next(iter(self.kept.values()))[0].noisy[:1]
         return noisy[0, 0].cpu().numpy(), self.estimate(network, noisy)[0, 0].cpu().numpy()
 
-    def card(self) -> ModelCard:
+    def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         recipe, card = self.recipe, self.recipe.card
         indexed = recipe.network_spec.kind == "openai-unet"

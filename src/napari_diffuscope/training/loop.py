@@ -142,7 +142,7 @@ def train(
         if plan.patience and state.best.weights:
             averaged.load_state_dict(state.best.weights)
             state.measures = task.validate(averaged)
-        card = finished_card(task, recipe, state, network=spec, made=circumstances(group, training.precision))
+        card = finished_card(task, recipe, state, spec=spec, made=circumstances(group, training.precision))
         return write_model(out, card, task, averaged) if group.first else card
 
 

@@ -86,6 +86,9 @@ class Data:
         for none of the images, a tenth of a folder of pairs, and a fifth of the cells of each class.
     fold
         For ``shapes``, instead of a share: k, from 1, and n; the k-th of n folds of the cells is kept out.
+    upside_down
+        For ``shapes``: whether cells are also turned upside down. Without it a model learns in which direction along z
+        its microscope draws cells out, and expects the same of the images it is given.
     match
         For ``pairs``: how the target gets onto the scale of the low image. ``same``: they have the same units, one
         map serves both. ``percentiles``: each by its own. ``fit``: the line that fits low to high best. ``auto``:
@@ -106,6 +109,7 @@ class Data:
     folder: str = ""
     validation_share: float | None = None
     fold: tuple[int, int] | None = None
+    upside_down: bool = True
     match: Literal["auto", "same", "percentiles", "fit"] = "auto"
 
 

@@ -22,7 +22,7 @@ from napari_diffuscope.weights.folder import write_folder
 
 
 def finished_card(
-    task: Task, recipe: Recipe, state: State, *, network: NetworkSpec, made: dict[str, Any]
+    task: Task, recipe: Recipe, state: State, *, spec: NetworkSpec, made: dict[str, Any]
 ) -> ModelCard:
     """Card of a finished training: everything that is needed to repeat it.
 
@@ -30,7 +30,7 @@ def finished_card(
     ----------
     task, recipe, state
         What was trained.
-    network
+    spec
         The network, with all its arguments.
     made
         Where and how: from :func:`circumstances`.
@@ -47,8 +47,8 @@ def finished_card(
         **made,
     }
     return replace(
-        task.card(),
-        network=network,
+        task.card(state.averaged),
+        network=spec,
         training=training,
         metrics={f"validation_{name}": round(value, 4) for name, value in state.measures.items()},
     )

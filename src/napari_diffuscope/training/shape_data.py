@@ -43,20 +43,23 @@ class CellPieces(Dataset[Arrays]):
         To draw from.
     seed
         Of everything.
+    upside_down
+        Whether every other cell is turned upside down.
 
     Notes
     -----
     A member is the object ``(1, 1, S, S, S)``, -1 outside and 1 inside, and its condition ``(1, 4, S, S, S)``.
     """
 
-    def __init__(self, cells: Sequence[KnownCell], *, seed: int) -> None:
-        self.cells, self.seed = tuple(cells), seed
+    def __init__(self, cells: Sequence[KnownCell], *, seed: int, upside_down: bool = True) -> None:
+        self.cells, self.seed, self.upside_down = tuple(cells), seed, upside_down
         self.reach = [_reach(cell) for cell in self.cells]
 
     def __getitem__(self, number: int) -> Arrays:
         rng = np.random.default_rng([self.seed, 1, number])
         choice = int(rng.integers(len(self.cells)))
-        matrix, offset = draw_map(rng, self.reach[choice], self.cells[choice].side)
+        reach, side = self.reach[choice], self.cells[choice].side
+        matrix, offset = draw_map(rng, reach, side, upside_down=self.upside_down)
         image, outline, volume = moved(self.cells[choice], matrix, offset)
         mask = outline > INSIDE
         grey = changed_grey(rng, image_in_mask(image, mask), mask)
@@ -85,7 +88,9 @@ def _reach(cell: KnownCell) -> np.ndarray:
     return np.asarray(points[sorted(outermost)])
 
 
-def draw_map(rng: np.random.Generator, reach: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_map(
+    rng: np.random.Generator, reach: np.ndarray, side: int, *, upside_down: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """A random turn in the plane, mirrored or not, upside down or not, slightly resized, that keeps a cell inside.
 
     Parameters
@@ -96,6 +101,8 @@ def draw_map(rng: np.random.Generator, reach: np.ndarray, side: int) -> tuple[np
         Outermost voxels of the cell relative to the centre, ``(N, 3)``.
     side
         Edge of the window.
+    upside_down
+        Whether it may be turned upside down.
 
     Returns
     -------
@@ -105,7 +112,7 @@ def draw_map(rng: np.random.Generator, reach: np.ndarray, side: int) -> tuple[np
     angle = rng.uniform(0, 2 * np.pi)
     sine, cosine = np.sin(angle), np.cos(angle)
     turn = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
-    turn[0] *= rng.choice([-1, 1])
+    turn[0] *= rng.choice([-1, 1]) if upside_down else 1
     turn[:, 2] *= rng.choice([-1, 1])
     ends = reach @ turn.T
     room, spans = room_of(side), np.ptp(ends[:, 1:], axis=0)

@@ -34,6 +34,10 @@ EXPECTED_VARIANCE = 0.3
 """Rough variance of a voxel (-1 or 1) given the image alone, averaged over the window."""
 
 
+THRESHOLDS = tuple(round(0.3 + 0.02 * step, 2) for step in range(16))
+"""Probabilities among which the best is chosen: a voxel that is rather outside than in may still add to the overlap."""
+
+
 @dataclass(frozen=True)
 class ShapesTask:
     """Learns the occupied voxels given image and mask.
@@ -53,7 +57,7 @@ class ShapesTask:
     """
 
     recipe: Recipe
-    pieces: Dataset[Arrays]
+    pieces: CellPieces
     kept: Sequence[Tensors]
     extent: float
     notes: tuple[str, ...] = ()
@@ -73,11 +77,10 @@ class ShapesTask:
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Means over the cells kept out: overlap of the best estimate with the truth, and relative error of volume."""
-        overlaps, errors = [], []
+        overlaps, errors, level = [], [], 2 * self.threshold(network) - 1
         for truth, condition in self.kept:
-            found, true = self.estimate(network, condition) > 0, truth > 0
-            both, either = ((found & true).sum((1, 2, 3, 4)), (found | true).sum((1, 2, 3, 4)))
-            overlaps.append(both / either)
+            found, true = self.estimate(network, condition) > level, truth > 0
+            overlaps.append(_overlap(found, true))
             volume = true.sum((1, 2, 3, 4))
             errors.append((found.sum((1, 2, 3, 4)) - volume).abs() / volume)
         return {
@@ -86,7 +89,7 @@ class ShapesTask:
         }
 
     def estimate(self, network: nn.Module, condition: Tensor) -> Tensor:
-        """Best estimate: x₀ = -v at pure noise; above 0 a voxel is more likely occupied than not."""
+        """Best estimate: x₀ = -v at pure noise, twice the probability minus 1."""
         with torch.inference_mode():
             state = condition.new_zeros(condition.shape[0], 1, *condition.shape[2:])
             output: Tensor = network(torch.cat((state, condition), 1), torch.ones(1, device=condition.device))
@@ -99,7 +102,17 @@ class ShapesTask:
         image, middle = condition[0, CHANNELS.index("image"), 0], self.recipe.data.patch // 2
         return image.cpu().numpy(), probability[:, middle].clamp(0, 1).cpu().numpy()
 
-    def card(self) -> ModelCard:
+    def threshold(self, network: nn.Module) -> float:
+        """Probability from which on voxels overlap best, on average, with the cells that were learned from."""
+        device = next(network.parameters()).device
+        total = torch.zeros(len(THRESHOLDS))
+        for cell in self.pieces.cells:
+            truth = torch.as_tensor(cell.occupied, device=device)[None, None]
+            estimate = self.estimate(network, torch.as_tensor(as_condition(cell)[None], device=device))
+            total += torch.cat([_overlap(estimate > 2 * level - 1, truth) for level in THRESHOLDS]).cpu()
+        return THRESHOLDS[int(total.argmax())]
+
+    def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         recipe, card, spec = self.recipe, self.recipe.card, trained_network(self.recipe)
         return ModelCard(
@@ -119,6 +132,7 @@ class ShapesTask:
             condition_channels=len(CHANNELS),
             normalisation="none",
             cell_extent=self.extent,
+            occupancy_threshold=self.threshold(network),
             pixel_size=card.pixel_size,
             limits=card.limits,
             licence=card.licence,
@@ -128,6 +142,11 @@ class ShapesTask:
     def facts(self) -> dict[str, Any]:
         """What was learned from and what was kept out."""
         return {"data": self.recipe.card.data, **self.known}
+
+
+def _overlap(found: Tensor, true: Tensor) -> Tensor:
+    """Intersection over union of objects ``(B, 1, Z, Y, X)`` bool: ``(B,)``."""
+    return (found & true).sum((1, 2, 3, 4)) / (found | true).sum((1, 2, 3, 4))
 
 
 def shapes_loss(
@@ -180,7 +199,7 @@ def shapes_task(recipe: Recipe, device: torch.device) -> ShapesTask:
     }
     return ShapesTask(
         recipe,
-        CellPieces(training, seed=plan.seed),
+        CellPieces(training, seed=plan.seed, upside_down=recipe.data.upside_down),
         _kept_batches(kept, plan.batch, device),
         cell_extent(training),
         known=known,

@@ -103,7 +103,7 @@ class SlicesTask:
         first = tuple(one[:1] for one in batch)
         return first[1][0, 0].cpu().numpy(), self.estimate(network, first)[0, 0].cpu().numpy()
 
-    def card(self) -> ModelCard:
+    def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         recipe, card, spec = self.recipe, self.recipe.card, trained_network(self.recipe)
         return ModelCard(

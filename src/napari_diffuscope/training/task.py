@@ -98,8 +98,8 @@ class Task(Protocol):
         """Input and output for the model folder, float32 ``(Y, X)``."""
         ...
 
-    def card(self) -> ModelCard:
-        """Card of the model, but for its training and metrics."""
+    def card(self, network: nn.Module) -> ModelCard:
+        """Card of a trained network, but for its training and metrics."""
         ...
 
     def facts(self) -> dict[str, Any]:

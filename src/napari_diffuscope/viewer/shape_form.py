@@ -149,8 +149,9 @@ class ShapeForm(QWidget):
 
     def _make_advanced(self) -> None:
         self.threshold = choice(
-            [("One half", "half"), ("By Otsu's method", "otsu")],
-            "From which probability on a voxel belongs to the cell.",
+            [("The model's own", "model"), ("One half", "half"), ("By Otsu's method", "otsu")],
+            "From which probability on a voxel belongs to the cell. The model's own overlapped best with the cells "
+            "that it learned from.",
         )
         self.largest = check_box("Keep the largest piece alone", "Leave out pieces that are not connected.")
         self.largest.setChecked(DEFAULTS.largest)

@@ -143,6 +143,9 @@ class ModelCard:
     cell_extent
         For models of shapes: the larger extent of a training cell's mask over the edge of the window, median; cells
         are resampled to fill as much of it. ``None`` where unknown.
+    occupancy_threshold
+        For models of shapes: the probability from which on the voxels of an average overlap best with the cells of its
+        training. ``None`` for 0.5.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -170,6 +173,7 @@ class ModelCard:
     deviation_scale: float = 1.0
     axial_fwhm: tuple[float, float] | None = None
     cell_extent: float | None = None
+    occupancy_threshold: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""

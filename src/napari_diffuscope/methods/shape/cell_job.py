@@ -62,6 +62,13 @@ class ShapeWork:
         """Of one cell."""
         return self.plan.evaluations * self.settings.draws
 
+    @property
+    def own_threshold(self) -> float:
+        """The model's threshold for averages; a sample is a shape already, and cut at one half."""
+        own = self.model.model.card.occupancy_threshold
+        average = self.settings.mode == "estimate" or self.settings.draws > 1
+        return own if own is not None and average else 0.5
+
     def window(self, cell: Cell) -> ShapeWindow:
         """The model's window for a cell."""
         side = self.model.side
@@ -154,18 +161,17 @@ def _measured(
     samples: tuple[np.ndarray, ...],
 ) -> CellShape:
     """The object in the probabilities, and its features."""
-    occupied, probability, threshold = binarised(mean, mask, work.settings)
+    own = work.own_threshold
+    occupied, probability, threshold = binarised(mean, mask, work.settings, own)
     if not occupied.any():
         raise DiffuscopeError(
             f"The model found no object for cell {cell.label}: no voxel is above the threshold; check its outline, "
             "or whether the model suits these cells."
         )
     # Corrected by the mask it would agree in any case: what is told is how far the model agreed by itself.
-    own = (
-        binarised(mean, mask, replace(work.settings, match_mask=False))[0]
-        if work.settings.match_mask
-        else None
-    )
+    unchanged = occupied
+    if work.settings.match_mask:
+        unchanged = binarised(mean, mask, replace(work.settings, match_mask=False), own)[0]
     features = dict(work.features(occupied, voxel_size=window.voxel_size))
     each = [work.features(one, voxel_size=window.voxel_size) for one in samples if one.any()]
     spread = {name: float(np.std([one[name] for one in each], ddof=1)) for name in features if len(each) > 1}
@@ -178,7 +184,7 @@ def _measured(
         origin=window.origin,
         features=features,
         spread=spread,
-        mask_agreement=agreement(occupied if own is None else own, mask),
+        mask_agreement=agreement(unchanged, mask),
         samples=samples,
         threshold=threshold,
         complaint=_complaint(cell, occupied),

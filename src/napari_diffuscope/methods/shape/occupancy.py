@@ -11,7 +11,7 @@ FADE = 4.0
 """Planes over which the correction of plane S / 2 fades, as the standard deviation of a Gaussian."""
 
 
-def threshold_of(probability: np.ndarray, kind: Threshold) -> float:
+def threshold_of(probability: np.ndarray, kind: Threshold, own: float = 0.5) -> float:
     """Probability from which on a voxel belongs to the cell.
 
     Parameters
@@ -19,9 +19,14 @@ def threshold_of(probability: np.ndarray, kind: Threshold) -> float:
     probability
         ``(Z, Y, X)`` in 0 … 1.
     kind
-        ``half``: 0.5. ``otsu``: the value that best parts the probabilities into two classes; Otsu, IEEE Trans. Syst.
+        ``model``: ``own``. ``half``: 0.5.
+        ``otsu``: the value that best parts the probabilities into two classes; Otsu, IEEE Trans. Syst.
         Man Cybern. 9, 62 (1979). A volume of one value has no two classes, and gets 0.5.
+    own
+        Of the model.
     """
+    if kind == "model":
+        return own
     if kind == "half" or np.ptp(probability) == 0:
         return 0.5
     from skimage.filters import threshold_otsu
@@ -54,7 +59,7 @@ def matched(probability: np.ndarray, mask: np.ndarray, threshold: float) -> np.n
 
 
 def binarised(
-    probability: np.ndarray, mask: np.ndarray, settings: ShapeSettings
+    probability: np.ndarray, mask: np.ndarray, settings: ShapeSettings, own: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The object in a volume of probabilities.
 
@@ -66,6 +71,8 @@ def binarised(
         ``(S, S)`` bool: the cell in the image plane.
     settings
         ``threshold``, ``largest`` and ``match_mask`` count.
+    own
+        Threshold of the model for such a volume.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def binarised(
     threshold : float
         That was used.
     """
-    threshold = threshold_of(probability, settings.threshold)
+    threshold = threshold_of(probability, settings.threshold, own)
     if settings.match_mask:
         probability = matched(probability, mask, threshold)
     occupied = probability > threshold

@@ -18,7 +18,7 @@ from napari_diffuscope.methods.settings import (
 ShapeMode = Literal["estimate", "sample", "ensemble", "as-published"]
 SHAPE_MODES: tuple[ShapeMode, ...] = get_args(ShapeMode)
 ShapeSolver = Literal["dpm-solver++", "ddim", "ancestral-mean"]
-Threshold = Literal["half", "otsu"]
+Threshold = Literal["model", "half", "otsu"]
 WindowKind = Literal["cell", "plane"]
 
 DEFAULT_SHAPE_MODEL = "shape-red-blood-cells"
@@ -51,7 +51,9 @@ class ShapeSettings:
     seed
         Seed of the noise; equal seeds give equal results, whichever other cells are worked on.
     threshold
-        From which probability on a voxel belongs to the cell: ``half``, or by Otsu's method for every cell.
+        From which probability on a voxel belongs to the cell. ``model``: for averages the one that overlapped best with
+        the cells of the model's training, where it was determined; else, and for single samples, 0.5. ``half``: 0.5.
+        ``otsu``: by Otsu's method for every cell.
     largest
         Whether only the largest connected piece is kept (with ``match_mask``: the pieces that the outline meets).
     match_mask
@@ -81,7 +83,7 @@ class ShapeSettings:
     steps: int | None = None
     solver: ShapeSolver | None = None
     seed: int = 0
-    threshold: Threshold = "half"
+    threshold: Threshold = "model"
     largest: bool = True
     match_mask: bool = False
     anyway: bool = False
