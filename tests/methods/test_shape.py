@@ -123,6 +123,18 @@ def test_an_ensemble_is_the_mean_of_its_samples(tiny: str) -> None:
     assert tuple(two.spread) == FEATURES
 
 
+def test_averages_are_cut_at_the_models_own_threshold_and_samples_at_one_half(tmp_path: Path) -> None:
+    model = str(write_tiny(tmp_path / "own", occupancy_threshold=0.4))
+    image, labels = three_cells()
+    for mode, threshold in (("estimate", 0.4), ("sample", 0.5), ("ensemble", 0.4)):
+        found = predict_shapes(image, labels, model=model, mode=mode, samples=2)[7]
+        assert found.threshold == threshold
+        if mode == "ensemble":
+            single = predict_shapes(image, labels, model=model, mode="sample")[7]
+            assert np.array_equal(found.samples[0], single.occupied)
+    assert predict_shapes(image, labels, model=model, threshold="half")[7].threshold == 0.5
+
+
 def test_results_depend_on_the_seed_alone(tiny: str) -> None:
     """Not on the batch, nor on which other cells are there."""
     image, labels = three_cells()

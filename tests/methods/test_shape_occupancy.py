@@ -28,6 +28,14 @@ def test_half_and_otsu() -> None:
     assert threshold_of(np.zeros((4, 4, 4)), "otsu") == 0.5
 
 
+def test_the_models_own_threshold() -> None:
+    faint = SOFT * np.float32(0.4)
+    occupied, _, threshold = binarised(faint, MASK, ShapeSettings(), 0.2)
+    assert threshold == 0.2
+    assert np.array_equal(occupied, BALL < 9)
+    assert binarised(faint, MASK, ShapeSettings(threshold="half"), 0.2)[2] == 0.5
+
+
 def test_otsu_is_the_best_of_all_thresholds() -> None:
     """Largest variance between the classes, tried one by one."""
     values = np.random.default_rng(0).beta(0.5, 0.7, 3000).astype(np.float32).reshape(30, 10, 10)

@@ -58,6 +58,20 @@ def test_a_network_without_pooling_along_z() -> None:
         assert flat(torch.randn(1, 2, 5, 16, 16), torch.ones(1)).shape == (1, 1, 5, 16, 16)
 
 
+def test_convolutions_of_width_1_along_an_axis_look_no_further_than_the_stem() -> None:
+    unet = network(dims=3, stem=(3, 2, 2), pool=(1, 2, 2), kernel=(1, 3, 3), widths=(8, 12, 16))
+    assert unet.receptive_radius == (0, 60, 60)
+    assert unet.total_stride == (3, 8, 8)
+    x, level = torch.randn(1, 2, 6, 16, 16), torch.tensor([0.4])
+    other = x.clone()
+    other[:, :, 4] += 1
+    with torch.inference_mode():
+        before, after = unet(x, level), unet(other, level)
+    assert torch.equal(before[:, :, :3], after[:, :, :3])
+    changed = (before != after)[0, 0].flatten(1).any(1)
+    assert changed.tolist() == [False] * 3 + [True] * 3
+
+
 def test_one_level_for_a_batch_equals_one_each() -> None:
     unet, x = network(), torch.randn(3, 2, 32, 32)
     with torch.inference_mode():
@@ -163,3 +177,5 @@ def test_impossible_architectures_are_refused() -> None:
         LocalUNetConfig(widths=(8, 16), encoder_blocks=(1, 1, 1))
     with pytest.raises(ValueError, match="axes"):
         LocalUNetConfig(dims=3)
+    with pytest.raises(ValueError, match="1 or 3 wide"):
+        LocalUNetConfig(kernel=(3, 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from napari_diffuscope.training.shape_cells import (
     read_cells,
 )
 from napari_diffuscope.training.shape_data import CellPieces, _reach, draw_map, moved, room_of
-from napari_diffuscope.training.shapes import shapes_loss, shapes_task, split_cells
+from napari_diffuscope.training.shapes import THRESHOLDS, shapes_loss, shapes_task, split_cells
 from napari_diffuscope.training.task import Draw, Part
 from tests.training.shape_folders import SIDE, shape_recipe, simulated_cell, write_cells
 
@@ -88,6 +89,46 @@ def test_image_outline_and_object_move_together() -> None:
         flips.add(up)
         assert occupied[32][mask].mean() > 0.97
     assert flips == {0, 1}
+
+
+def test_cells_may_stay_upright() -> None:
+    cell, grown = lopsided(), []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        volume = moved(cell, *draw_map(rng, _reach(cell), 64, upside_down=False))[2] > 127
+        grown.append(np.flatnonzero(volume.any((1, 2))).mean() > 32)
+    assert all(grown)
+    pieces = CellPieces([cell], seed=0, upside_down=False)
+    assert all((pieces[number][0][0, 0, :30] < 0).all() for number in range(6))
+    assert not all((CellPieces([cell], seed=0)[number][0][0, 0, :30] < 0).all() for number in range(6))
+
+
+def test_the_threshold_is_the_best_for_the_cells_that_were_learned_from(cells: Path) -> None:
+    """A network that says less and less the farther a voxel is from the plane, against all thresholds in numpy."""
+    task = shapes_task(shape_recipe(cells), CPU)
+
+    class Fading(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return 1 - 2 * self.one * x[:, 1:2] * (0.6 - x[:, 3:4].abs() / 2)
+
+    height = np.abs(np.arange(SIDE) - SIDE // 2) / (SIDE // 2)
+    fading = (0.6 - height / 2)[:, None, None]
+
+    def overlap(threshold: float, known: Sequence[KnownCell]) -> float:
+        pairs = [(cell.mask * fading > threshold, cell.occupied) for cell in known]
+        return float(np.mean([(found & true).sum() / (found | true).sum() for found, true in pairs]))
+
+    learned, kept = split_cells(task.recipe)
+    best = max(THRESHOLDS, key=lambda threshold: overlap(threshold, learned))
+    assert min(THRESHOLDS) < best < 0.5
+    network = Fading()
+    assert task.threshold(network) == best
+    assert task.card(network).occupancy_threshold == best
+    assert task.validate(network)["iou"] == pytest.approx(overlap(best, kept))
 
 
 def test_cells_are_turned_and_resized_but_never_leave_the_window() -> None:
