@@ -71,7 +71,7 @@ def sentence(dock) -> str:
 def settled(qtbot, dock) -> None:
     """Wait until nothing is under way."""
     qtbot.waitUntil(
-        lambda: not dock.background.busy and not dock.runner.running and not dock._rest.isActive(),
+        lambda: not dock.background.busy and not dock.runner.running and not dock.chooser.rest.isActive(),
         timeout=PATIENCE,
     )
 
@@ -140,7 +140,7 @@ def test_alt_click_needs_no_tool_and_a_second_cell_joins_the_first(qtbot, viewer
     click_canvas(qtbot, viewer, cells.data_to_world((20, 20)), alt)
     settled(qtbot, dock)
     assert "Cell 2 in" in sentence(dock), "an outlined cell is not outlined again"
-    assert dock.table.rowCount() == 2
+    assert dock.results.table.rowCount() == 2
 
 
 def test_the_sensitivity_and_the_brush_correct_the_outline(qtbot, viewer, cells, open_dock) -> None:
@@ -191,7 +191,7 @@ def test_all_cells_of_a_labels_layer_and_what_is_refused(qtbot, viewer, cells, l
         )
     assert "Finished 2 cells" in sentence(dock)
     assert "Cell 4 was left out" in sentence(dock)
-    texts = [dock.table.item(row, 1).text() for row in range(3)]
+    texts = [dock.results.table.item(row, 1).text() for row in range(3)]
     assert [bool(text) for text in texts] == [False, True, False]
     assert "touches the border" in texts[1]
     dock.click(dock.form.plane(), (2.0, 60.0))
@@ -210,20 +210,22 @@ def test_the_table_sorts_and_goes_to_the_cell(qtbot, viewer, cells, labels, open
     dock = open_dock(DOCK)
     dock.form.labels.choose(labels)
     run_to_the_end(qtbot, dock)
-    heads = [dock.table.horizontalHeaderItem(i).text() for i in range(dock.table.columnCount())]
+    heads = [
+        dock.results.table.horizontalHeaderItem(i).text() for i in range(dock.results.table.columnCount())
+    ]
     volume = heads.index("volume (µm³)")
-    dock.table.sortItems(volume, Qt.SortOrder.DescendingOrder)
-    order = [dock.table.item(row, 0).text() for row in range(3)]
+    dock.results.table.sortItems(volume, Qt.SortOrder.DescendingOrder)
+    order = [dock.results.table.item(row, 0).text() for row in range(3)]
     assert order.index("7") < order.index("1"), "the larger cell first"
     row = order.index("7")
     viewer.scene.camera.center = (0, 0, 0)
-    rectangle = dock.table.visualItemRect(dock.table.item(row, 0))
-    qtbot.mouseClick(dock.table.viewport(), Qt.MouseButton.LeftButton, pos=rectangle.center())
+    rectangle = dock.results.table.visualItemRect(dock.results.table.item(row, 0))
+    qtbot.mouseClick(dock.results.table.viewport(), Qt.MouseButton.LeftButton, pos=rectangle.center())
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], place_in_world(labels, 7), atol=0.2)
     assert viewer.layers["cells shapes"].selected_label == 7
     refused = order.index("4")
-    rectangle = dock.table.visualItemRect(dock.table.item(refused, 0))
-    qtbot.mouseClick(dock.table.viewport(), Qt.MouseButton.LeftButton, pos=rectangle.center())
+    rectangle = dock.results.table.visualItemRect(dock.results.table.item(refused, 0))
+    qtbot.mouseClick(dock.results.table.viewport(), Qt.MouseButton.LeftButton, pos=rectangle.center())
     assert "touches the border" in sentence(dock)
 
 
@@ -251,11 +253,11 @@ def test_files_are_those_of_the_copied_command(qtbot, viewer, open_dock, tmp_pat
     written = tmp_path / "my cells_shapes"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: (str(tmp_path / "own.csv"), ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a, **k: str(tmp_path / "own"))
-    click(qtbot, dock.csv_button)
+    click(qtbot, dock.results.csv_button)
     settled(qtbot, dock)
-    click(qtbot, dock.volumes_button)
+    click(qtbot, dock.results.volumes_button)
     settled(qtbot, dock)
-    dock.meshes_button.menu().actions()[0].trigger()
+    dock.results.meshes_button.menu().actions()[0].trigger()
     settled(qtbot, dock)
     assert "Wrote the surfaces of 2 cells" in sentence(dock)
     rows = [
@@ -292,7 +294,7 @@ def test_cancel_keeps_what_is_finished_and_deleting_the_layer_cancels(
     settled(qtbot, dock)
     assert "were deleted" in sentence(dock)
     assert list(viewer.layers) == [cells, labels]
-    assert dock.table.rowCount() == 0
+    assert dock.results.table.rowCount() == 0
 
 
 def test_of_a_time_lapse_with_channels_the_shown_plane_is_used_and_named(qtbot, viewer, open_dock) -> None:
@@ -324,9 +326,11 @@ def test_of_a_time_lapse_with_channels_the_shown_plane_is_used_and_named(qtbot, 
     dock.form.labels.choose(None)
     dock.click(dock.form.plane(), (20.0, 20.0))
     settled(qtbot, dock)
-    heads = [dock.table.horizontalHeaderItem(i).text() for i in range(dock.table.columnCount())]
-    column, rows = heads.index("outlined in"), range(dock.table.rowCount())
-    assert len({dock.table.item(row, column).text() for row in rows}) == 2
+    heads = [
+        dock.results.table.horizontalHeaderItem(i).text() for i in range(dock.results.table.columnCount())
+    ]
+    column, rows = heads.index("outlined in"), range(dock.results.table.rowCount())
+    assert len({dock.results.table.item(row, column).text() for row in rows}) == 2
     outlines = viewer.layers["movie (time 1, channel 1) outlines"]
     np.testing.assert_allclose(place_in_world(outlines, 1), (5, 1, 20 * 0.2, 20 * 0.2), atol=0.15)
     click(qtbot, dock.dimensions_button)
@@ -462,7 +466,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     run_to_the_end(qtbot, dock)
     assert viewer.layers["cells shapes"].features["volume"][0] > 1000, "in pixels, where no size is known"
     assert "volume (px³)" in [
-        dock.table.horizontalHeaderItem(i).text() for i in range(dock.table.columnCount())
+        dock.results.table.horizontalHeaderItem(i).text() for i in range(dock.results.table.columnCount())
     ]
     assert cells in viewer.layers
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -250,3 +251,13 @@ def appearance(layer: Any) -> dict[str, Any]:
         "rendering": layer.rendering,
         "blending": "translucent",
     }
+
+
+@contextmanager
+def same_selection(viewer: Any) -> Iterator[None]:
+    """Keep the selected layer while others come, so that the next click goes where the last one went."""
+    selection = viewer.layers.selection
+    before = selection.active
+    yield
+    if before is not None and before in viewer.layers and selection.active != before:
+        selection.active = before
