@@ -27,7 +27,12 @@ def test_the_starters_radius_is_within_64_pixels() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"wavelets": 4}, {"widths": (8, 12), "encoder_blocks": (1, 1), "decoder_blocks": (2,)}],
+    [
+        {},
+        {"wavelets": 4},
+        {"smoothed": 3},
+        {"widths": (8, 12), "encoder_blocks": (1, 1), "decoder_blocks": (2,)},
+    ],
 )
 def test_nothing_beyond_the_radius_matters_and_what_is_inside_does(changes: dict[str, object]) -> None:
     unet = network(**changes).double()
@@ -89,8 +94,9 @@ def test_the_result_does_not_depend_on_the_size_of_the_batch(wavelets: int) -> N
     assert torch.equal(together, alone)
 
 
-def test_tiles_of_the_wavelet_path_are_bit_identical() -> None:
-    unet, x = network(wavelets=4), torch.randn(1, 2, 264, 232)
+@pytest.mark.parametrize("changes", [{"wavelets": 4}, {"smoothed": 3}])
+def test_tiles_of_all_paths_are_bit_identical(changes: dict[str, object]) -> None:
+    unet, x = network(**changes), torch.randn(1, 2, 264, 232)
     level = torch.tensor([0.7])
     [radius, _], [stride, _] = unet.receptive_radius, unet.total_stride
     halo = -(-radius // stride) * stride
@@ -115,6 +121,22 @@ def test_an_untrained_network_with_wavelets_returns_a_smoothed_measurement(dims:
         bands = starlet(x[:, 1:], 2)
     expected = 0.5 * bands[:, 0] + 0.75 * bands[:, 1] + 0.875 * bands[:, 2]
     torch.testing.assert_close(estimate[:, 0], expected)
+
+
+def test_what_hides_in_noise_is_seen_in_the_smoothed_copies() -> None:
+    """Changed by 2 % of the noise over half the image, the state changes what the network is told by far more."""
+    unet = network(dims=3, stem=(2, 2, 2), widths=(8, 12, 16), smoothed=4)
+    x = torch.randn(1, 2, 32, 32, 32)
+    faint = x.clone()
+    faint[:, 0, :, :, 16:] += 0.02
+    with torch.inference_mode():
+        before, after = (unet._smoothed(state)[0] for state in (x, faint))
+        loud = unet._smoothed(100 * x)[0]
+    assert before.shape == (1, 4, 32, 32, 32)
+    change = (after - before)[0, :, 8:24, 8:24, 24:].mean((1, 2, 3))
+    assert change[0] > 0.03
+    assert (change[1:] > 1.5 * change[:-1]).all()
+    assert loud.abs().max() <= 3
 
 
 def test_classes_matter_and_are_asked_for() -> None:

@@ -113,7 +113,7 @@ def test_the_threshold_is_the_best_for_the_cells_that_were_learned_from(cells: P
             self.one = torch.nn.Parameter(torch.ones(()))
 
         def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return 1 - 2 * self.one * x[:, 1:2] * (0.6 - x[:, 3:4].abs() / 2)
+            return 2 * self.one * x[:, 1:2] * (0.6 - x[:, 3:4].abs() / 2) - 1
 
     height = np.abs(np.arange(SIDE) - SIDE // 2) / (SIDE // 2)
     fading = (0.6 - height / 2)[:, None, None]
@@ -177,32 +177,36 @@ def test_any_split_of_a_batch_gives_the_same_loss(cells: Path) -> None:
         assert loss(0, 4) == pytest.approx(loss(0, 1) + loss(1, 4), rel=1e-5)
 
 
-def test_the_loss_vanishes_for_the_true_velocity_and_weighs_levels_alike() -> None:
+def test_the_loss_vanishes_for_the_true_shape_and_weighs_levels_alike() -> None:
     clean = torch.where(torch.rand(2, 1, 8, 8, 8) > 0.5, 1.0, -1.0)
     times = torch.tensor([0.4, 1.0])
 
     class Truth(torch.nn.Module):
-        wrong = 0.0
+        """Knows the shapes, is wrong by as much as is said, and checks its input."""
+
+        wrong = torch.zeros(2)
 
         def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            alpha, sigma = torch.cos(torch.pi / 2 * t), torch.sin(torch.pi / 2 * t)
-            alpha, sigma = (a.view(-1, 1, 1, 1, 1) for a in (alpha, sigma))
-            noise = (x[:, :1] - alpha * clean) / sigma
-            v = torch.where(t.view(-1, 1, 1, 1, 1) < 1, alpha * noise - sigma * clean, -clean)
-            return v + self.wrong
+            alpha = torch.cos(torch.atan(2 * torch.tan(torch.pi / 2 * t[0])))
+            noise = (x[:1, :1] - alpha * clean[:1]) / (1 - alpha**2).sqrt()
+            assert abs(float(noise.mean())) < 0.2
+            assert float(noise.std()) == pytest.approx(1, abs=0.1)
+            assert not x[1, :1].any(), "pure noise is told as zeros"
+            return clean + self.wrong.view(-1, 1, 1, 1, 1)
 
     network = Truth()
     batch = (clean, torch.zeros(2, 4, 8, 8, 8))
 
     def loss() -> float:
         return float(
-            shapes_loss(network, batch, times, shift=1.0, generator=torch.Generator().manual_seed(0))
+            shapes_loss(network, batch, times, shift=2.0, generator=torch.Generator().manual_seed(0))
         )
 
-    assert loss() == pytest.approx(0, abs=1e-9)
-    network.wrong = 0.5
-    sine = np.sin(np.pi / 2 * 0.4)
-    assert loss() == pytest.approx(0.25 * (sine**2 / 0.3 + 1 - sine**2 + 1 / 0.3) / 2, rel=1e-4)
+    assert loss() == 0
+    network.wrong = torch.tensor([0.5, 0.0])
+    assert loss() == pytest.approx(0.25 / 0.3 / 2)
+    network.wrong = torch.tensor([0.0, 0.5])
+    assert loss() == pytest.approx(0.25 / 0.3 / 2)
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])

@@ -4,6 +4,9 @@ A space-to-depth stem halves the resolution before the first wide layer; there i
 attention, so an output pixel depends on a bounded neighbourhood (``receptive_radius``) and an image may be cut
 into tiles with that halo and come out bit-identical.
 
+With ``smoothed`` the network is also given smoothed copies of its state, in which coarse structure shows through noise
+that hides every single pixel.
+
 With ``wavelets`` the output also holds the starlet bands of the inputs, each times a factor that the network chooses
 pixel by pixel: what a wavelet filter can do, keep fine detail or average over many pixels, it need not learn.
 """
@@ -21,7 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_diffuscope.networks.magnitude import SILU_GAIN, MPConv, MPFourier, mp_cat, mp_sum, silu
-from napari_diffuscope.networks.starlet import starlet, starlet_radius
+from napari_diffuscope.networks.starlet import smoothed_copies, starlet, starlet_radius
+
+SEEN = 3.0
+"""Smoothed copies of the state grow to this and no further, in deviations of their noise."""
 
 LARGEST = 6.0
 """Inputs beyond this, hot pixels above all, do not enter the wavelet path at full size."""
@@ -54,6 +60,8 @@ class LocalUNetConfig:
         Number of classes to condition on; 0 for none.
     embedding
         Features of the noise-level embedding.
+    smoothed
+        Number of copies of the state, smoothed ever more, among the inputs; 0 for none.
     wavelets
         Starlet bands of details of each input channel that reach the output directly; 0 for no such path.
     wavelet_start
@@ -71,6 +79,7 @@ class LocalUNetConfig:
     kernel: tuple[int, ...] = ()
     classes: int = 0
     embedding: int = 128
+    smoothed: int = 0
     wavelets: int = 0
     wavelet_start: Literal["smooth", "identity"] = "smooth"
 
@@ -138,7 +147,8 @@ class LocalUNet(nn.Module):
         super().__init__()
         self.config = config
         widths, dims = config.widths, config.dims
-        inputs = config.channels + config.condition_channels + 1  # a channel of ones stands in for the biases
+        # A channel of ones stands in for the biases.
+        inputs = config.channels * (1 + config.smoothed) + config.condition_channels + 1
         self.fourier = MPFourier(config.embedding)
         self.embed = MPConv(config.embedding, config.embedding)
         self.embed_class = MPConv(config.classes, config.embedding) if config.classes else None
@@ -188,7 +198,7 @@ class LocalUNet(nn.Module):
             radius = -(-radius // cells[level + 1]) * cells[level + 1]
         for count, cell in zip(config.encoder_blocks, cells, strict=True):
             radius += wide * 2 * count * cell
-        return max(radius, starlet_radius(config.wavelets) if config.wavelets else 0)
+        return max(radius + starlet_radius(config.smoothed), starlet_radius(config.wavelets))
 
     @property
     def floats_per_pixel(self) -> float:
@@ -198,7 +208,7 @@ class LocalUNet(nn.Module):
         hold less. Convolutions need workspace of about the same size again.
         """
         finest = self.config.widths[0] / math.prod(self.config.stem)
-        inputs = self.config.channels + self.config.condition_channels
+        inputs = self.config.channels * (1 + self.config.smoothed) + self.config.condition_channels
         return 2.0 * (6 * finest + inputs + 1) + (2 + 2 * self.config.channels) * self.config.bands
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -223,8 +233,10 @@ class LocalUNet(nn.Module):
         embedding = self.embedding(t, labels)
         layout = torch.channels_last if self.config.dims == 2 else torch.channels_last_3d
         bands = starlet(x.clamp(-LARGEST, LARGEST), self.config.wavelets) if self.config.wavelets else None
-        x = torch.cat((x, x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
-        x = self.stem(x.contiguous(memory_format=layout))
+        x = torch.cat((x, *self._smoothed(x), x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
+        if x.dim() == 4 or x.shape[2] != self.config.stem[0]:  # else the stem works on planes as channels
+            x = x.contiguous(memory_format=layout)
+        x = self.stem(x).contiguous(memory_format=layout)
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.encoder):
             if level:
@@ -238,6 +250,13 @@ class LocalUNet(nn.Module):
             x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
         output = depth_to_space(self.head(x, self.out_gain), self.config.stem)
         return output if bands is None else output + self._weighted(bands, x, embedding)
+
+    def _smoothed(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Smoothed copies of the state, kept within ``SEEN``: in weak noise their values would grow without bound."""
+        if not self.config.smoothed:
+            return ()
+        copies = smoothed_copies(x[:, : self.config.channels], self.config.smoothed)
+        return (copies.clamp(-SEEN, SEEN),)
 
     def _weighted(self, bands: Tensor, x: Tensor, embedding: Tensor) -> Tensor:
         """Sum of the starlet bands, each times its factor at each pixel: ``(B, channels, *space)``."""

@@ -133,17 +133,24 @@ class MPConv(nn.Module):
         weight = self._scaled()
         if isinstance(gain, Tensor) or gain != 1.0:
             weight = weight * gain
-        if weight.dim() > 2 and _one_kernel(x):
-            ones = (1,) * len(self.stride)
-            return torch.mkldnn_convolution(x, weight, None, self.padding, self.stride, ones, 1)
-        match weight.dim():
-            case 2:
-                return x @ weight.t()
-            case 4:
-                return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
-            case 5:
-                return functional.conv3d(x, weight, stride=self.stride, padding=self.padding)
-        raise ValueError(f"no convolution for weights of shape {tuple(weight.shape)}")
+        if weight.dim() == 5 and x.shape[2] == weight.shape[2] == self.stride[0]:
+            # Filters as long as the first axis make channels of it; as a 2D convolution that takes half the time.
+            flat = _convolved(x.flatten(1, 2), weight.flatten(1, 2), self.stride[1:], self.padding[1:])
+            return flat.unsqueeze(2)
+        return _convolved(x, weight, self.stride, self.padding)
+
+
+def _convolved(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:
+    if weight.dim() > 2 and _one_kernel(x):
+        return torch.mkldnn_convolution(x, weight, None, padding, stride, (1,) * len(stride), 1)
+    match weight.dim():
+        case 2:
+            return x @ weight.t()
+        case 4:
+            return functional.conv2d(x, weight, stride=stride, padding=padding)
+        case 5:
+            return functional.conv3d(x, weight, stride=stride, padding=padding)
+    raise ValueError(f"no convolution for weights of shape {tuple(weight.shape)}")
 
 
 class MPFourier(nn.Module):
