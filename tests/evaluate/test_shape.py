@@ -18,7 +18,9 @@ from napari_diffuscope.evaluate.plane_features import plane_features
 from napari_diffuscope.evaluate.shape import shape_evaluation_job
 from napari_diffuscope.evaluate.shape_classes import Protocol, Scores, classify, few, splits_of, training_rows
 from napari_diffuscope.evaluate.shape_fits import FITS, tune
+from napari_diffuscope.evaluate.shape_predictions import Results
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape_spread import spread_of, spreads
 from napari_diffuscope.jobs import run
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.shape_cells import folds_of, read_cells
@@ -210,6 +212,33 @@ def test_the_report_compares_with_the_best_fit_and_one_pass_and_classifies(evalu
     truth = [float(r["macro_f1"]) for r in scores if r["protocol"] == "true 3D"]
     assert min(truth) > 0.8  # high and flat cells differ in all that 3D says
     assert (evaluated / "figures" / "shapes.png").stat().st_size > 10_000
+
+
+def test_the_spread_of_samples_is_held_against_the_truth(cells: Path, evaluated: Path) -> None:
+    text = (evaluated / "shape.md").read_text(encoding="utf-8")
+    assert "## Do samples differ as much as the truth?" in text
+    known = read_cells(cells)
+    results = Results.of(evaluated)
+    volume, height, _ = spreads(known, "shapes", 2, results)
+    drawn = [[results.volume(c.name, "shapes", f"sample-{n}").sum() for n in range(2)] for c in known]
+    true = [c.occupied.sum() for c in known]
+    within = [min(pair) <= t <= max(pair) for pair, t in zip(drawn, true, strict=True)]
+    assert (volume.name, volume.within, volume.expected) == ("volume", np.mean(within), 1 / 3)
+    assert height.name == "height"
+
+
+def test_a_truth_that_is_one_more_sample_is_found_as_often_as_expected() -> None:
+    draws = np.random.default_rng(0).gamma(50, 2, size=(4000, 6)) * np.linspace(1, 3, 4000)[:, None]
+    honest = spread_of("volume", draws[:, 1:], draws[:, 0])
+    assert honest.expected == pytest.approx(4 / 6)
+    assert honest.within == pytest.approx(4 / 6, abs=0.03)
+    assert honest.deviation == pytest.approx(50**-0.5, rel=0.03)
+    assert honest.error == pytest.approx(honest.deviation * np.sqrt(1.2), rel=0.04)
+    assert honest.bias == pytest.approx(0, abs=0.01)
+    shy = spread_of("volume", 100 + (draws[:, 1:] - 100) / 10, np.full(4000, 150.0))
+    assert shy.within == 0
+    assert shy.error > 3 * shy.deviation
+    assert shy.bias < 0
 
 
 def test_nothing_is_computed_twice_and_changed_models_are(

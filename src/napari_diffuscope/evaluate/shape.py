@@ -22,6 +22,7 @@ from napari_diffuscope.evaluate.shape_protocols import (
 )
 from napari_diffuscope.evaluate.shape_report import report
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape_spread import spreads
 from napari_diffuscope.evaluate.tables import Row, Table
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.shape_cells import KnownCell, folds_of, read_cells
@@ -95,7 +96,10 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
         yield from _predict(kinds, cells, folds, settings, results)
         scores = yield from _classified(kinds[0], cells, settings, results, out)
         labels = [kind.label for kind in kinds]
-        summary = report(results.table.rows, scores, settings, kinds)
+        yield Update(0, 0, "Comparing samples with the truth")
+        only = kinds[0].card(1).diffusion.estimate_only
+        spread = () if only else spreads(cells, labels[0], settings.samples, results)
+        summary = report(results.table.rows, scores, settings, kinds, spread)
         replace_text(out / "shape.md", summary)
         yield Update(0, 0, "Drawing cells")
         draw_cells(out / FIGURES, cells, labels, results)

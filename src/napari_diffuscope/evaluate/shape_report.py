@@ -13,6 +13,7 @@ from napari_diffuscope.evaluate.shape_classes import SPLITS, Scores, few
 from napari_diffuscope.evaluate.shape_models import Contender
 from napari_diffuscope.evaluate.shape_predictions import ERRORS, ESTIMATE, FIT
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape_spread import Spread
 from napari_diffuscope.evaluate.tables import Row
 
 Method = tuple[str, str]
@@ -56,6 +57,7 @@ def report(
     scores: Sequence[Scores],
     settings: ShapeEvaluationSettings,
     kinds: Sequence[Contender],
+    spread: Sequence[Spread] = (),
 ) -> str:
     """The whole report.
 
@@ -69,6 +71,8 @@ def report(
         What was tested.
     kinds
         The models; the first is compared with all else.
+    spread
+        Of the samples of the first; empty if it draws none.
     """
     ours = (kinds[0].label, ESTIMATE)
     cells = dict.fromkeys(row["cell"] for row in rows)
@@ -105,6 +109,8 @@ def report(
         "",
         *_trainings(kinds, settings),
     ]
+    if spread:
+        words += ["", "## Do samples differ as much as the truth?", "", *_spread(spread, settings)]
     if scores:
         words += ["", "## Which class is a cell of?", "", *_classification(scores, rows, settings)]
     return "\n".join(words) + "\n"
@@ -208,6 +214,24 @@ def _training(kind: Contender, fold: int) -> str:
         str(known.get("threads", "")),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _spread(found: Sequence[Spread], settings: ShapeEvaluationSettings) -> list[str]:
+    lines = [
+        f"{settings.samples} samples of each cell. If the truth were one more sample, it would lie between the "
+        f"smallest and the largest of them in {100 * found[0].expected:.0f} % of the cells, and the error would be "
+        f"{np.sqrt(1 + 1 / settings.samples):.2f} times the deviation. Deviation over the samples of a cell, and "
+        "difference of their mean from the truth (root mean squares over cells, and its mean), relative to that mean.",
+        "",
+        "| of | truth between samples | deviation | error | mean difference |",
+        "|" + "---|" * 5,
+    ]
+    for one in found:
+        lines.append(
+            f"| {one.name} | {100 * one.within:.0f} % | {100 * one.deviation:.1f} % | {100 * one.error:.1f} % | "
+            f"{100 * one.bias:+.1f} % |"
+        )
+    return lines
 
 
 def _classification(
