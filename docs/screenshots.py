@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_diffuscope.weights.catalogue import list_models
 
 IMAGES = Path(__file__).parent / "images"
-PICTURES = {"restore": "restoration", "superres": "superresolution", "shape": "shape"}
+PICTURES = {"restore": "restoration", "superres": "superresolution", "shape": "shape", "click": "shape"}
 """Demos, and the task whose models they need."""
 
 

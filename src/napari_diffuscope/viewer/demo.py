@@ -1,4 +1,4 @@
-"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape] [--screenshot FILE]``.
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape|click] [--screenshot FILE]``.
 
 Opens a sample, works on it live in the real dock, and shows input, result and uncertainty side by side.
 """
@@ -12,24 +12,29 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import napari
+import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
-Name = Literal["restore", "superres", "shape"]
+Name = Literal["restore", "superres", "shape", "click"]
 #: Sample and dock of each demo.
 PLACES: dict[Name, tuple[str, str]] = {
     "restore": ("stack", "Restore"),
     "superres": ("anisotropic", "Super-resolve volume"),
     "shape": ("cells", "Predict 3D shape"),
+    "click": ("cells", "Predict 3D shape"),
 }
 #: What is restored, one after the other: settings, and the region as the dock calls it.
 STEPS = (
     (RestoreSettings(mode="estimate"), "stack"),
     (RestoreSettings(mode="deviation", samples=4, steps=5), "slice"),
 )
+#: Labels of the cells that are clicked, one after the other, in the demo without labels.
+CLICKED = (2, 4, 6)
 #: Milliseconds for the window to draw itself before the next action.
 SETTLE = 1500
 
@@ -52,7 +57,7 @@ class Demo:
         self.problem: str | None = None
         self._screenshot = screenshot
         self._name = name
-        self._steps = list(STEPS) if name == "restore" else [(None, "")]
+        self._steps: list[Any] = list(STEPS) if name == "restore" else [(None, "")]
         viewer.window.resize(1560, 700 if name == "restore" else 900)
         sample, title = PLACES[name]
         viewer.open_sample("napari-diffuscope", sample)
@@ -64,6 +69,8 @@ class Demo:
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", title)
         self.dock = dock
         self.dock.form.input.layers.choose(noisy)
+        if name == "click":
+            self._steps = self._places_of_cells()
         if name == "shape":
             labels = viewer.layers["cells labels"]
             labels.contour = 2
@@ -71,7 +78,19 @@ class Demo:
         self.dock.runner.ended.connect(self._on_ended)
         QTimer.singleShot(SETTLE, self._run_next)
 
+    def _places_of_cells(self) -> list[tuple[float, float]]:
+        """Where to click; the labels that say so are taken away."""
+        layer = self.viewer.layers["cells labels"]
+        places = [np.argwhere(np.asarray(layer.data) == label).mean(0) for label in CLICKED]
+        self.viewer.layers.remove(layer)
+        self.dock.apply(ShapeSettings(mode="ensemble", samples=3))
+        self.dock.click_button.click()
+        return [(float(y), float(x)) for y, x in places]
+
     def _run_next(self) -> None:
+        if self._name == "click":
+            self.dock.click(self.dock.form.plane(), self._steps.pop(0))
+            return
         settings, region = self._steps.pop(0)
         if settings is not None:
             self.dock.apply(settings)
@@ -90,7 +109,7 @@ class Demo:
                 side_by_side(self.viewer)
             elif self._name == "superres":
                 self.dock.compare_button.click()
-            else:
+            elif self._name == "shape":
                 self.viewer.layers["cells labels"].visible = False  # as thick as a unit in 3D
                 self.dock.dimensions_button.click()
             if self._screenshot is not None:
