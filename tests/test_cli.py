@@ -26,6 +26,7 @@ from napari_diffuscope.imaging.tiff import read_record
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods.command import restore_command
 from napari_diffuscope.methods.settings import MODES, RestoreSettings
+from napari_diffuscope.methods.shape.settings import DEFAULT_SHAPE_MODEL
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
@@ -499,7 +500,7 @@ def test_models_of_a_task_and_as_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert run_command("models", "list", "--task", "restoration", "--json") == 0
     assert RestoreSettings().model in [card["name"] for card in json.loads(capsys.readouterr().out)]
     assert run_command("models", "list", "--task", "shape", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert [card["name"] for card in json.loads(capsys.readouterr().out)] == [DEFAULT_SHAPE_MODEL]
 
 
 def test_a_model_is_described_by_name_and_by_path(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
