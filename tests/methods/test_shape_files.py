@@ -249,3 +249,50 @@ def test_every_mode_and_option_is_explained_with_its_default() -> None:
     ):
         (cell,) = re.findall(rf"^\| `{name}` \| ([^|]+) \|", options, re.MULTILINE)
         assert cell.strip("` ") == str(getattr(ShapeSettings(), name))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(
+    tiny: str, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, labels = files
+    words = ["--labels", labels, "--model", tiny, "--mode", "ensemble", "--samples", 2]
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert command("shape", image, whole, *words, "--quiet") == 0
+    assert command("shape", image, out, *words, "--only", 7, "--quiet") == 0
+    before = (out / "7.tif").stat().st_mtime_ns
+    (out / "features.csv").unlink()  # a process that was killed writes no table
+    assert command("shape", image, out, *words) == 1
+    assert "add --resume to go on in it" in capsys.readouterr().err
+    assert command("shape", image, out, *words, "--resume") == 0
+    assert "Wrote 2 shapes" in (said := capsys.readouterr().err)
+    assert "1 of them earlier" in said
+    assert (out / "7.tif").stat().st_mtime_ns == before
+    assert names(out) == names(whole)
+    assert rows_of(out) == rows_of(whole)
+    assert np.array_equal(tifffile.imread(out / "1.tif"), tifffile.imread(whole / "1.tif"))
+    record = json.loads((out / "record.json").read_text(encoding="utf-8"))
+    assert [cell["label"] for cell in record["cells"]] == [1, 7]
+    assert command("shape", image, out, *words, "--resume", "--only", "1,7") == 0
+    assert "All shapes are in" in capsys.readouterr().err
+    assert command("shape", image, out, *words, "--resume", "--mesh", "stl", "--quiet") == 0
+    assert {"1.stl", "7.stl"} <= set(names(out))
+
+
+@pytest.mark.parametrize("changed", [["--seed", 1], ["--mode", "sample"]])
+def test_shapes_that_were_made_otherwise_are_not_mixed_in(
+    tiny: str,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changed: list[Any],
+) -> None:
+    image, labels = files
+    words = [image, tmp_path / "out", "--labels", labels, "--model", tiny, "--quiet"]
+    assert command("shape", *words) == 0
+    assert command("shape", *words, "--resume", *changed) == 1
+    assert "with other settings" in capsys.readouterr().err
+    other = write_tiny(tmp_path / "other" / "tiny-shapes", deviation_scale=2.0)
+    tensors = tmp_path / "other" / "tiny-shapes" / "weights.safetensors"
+    assert tensors.exists()
+    assert command("shape", *words, "--resume", "--model", other) == 1
+    assert "by another model" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,6 +89,9 @@ def shape(
         typer.Option("--json", metavar="FILE|-", help="Also write the record as JSON; - prints it."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after an interruption: finished shapes are kept.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
     """Predict the 3D shape of every labelled cell from one plane."""
@@ -120,13 +124,49 @@ def shape(
         raise typer.BadParameter(f"{mesh!r} is none of {', '.join(MESH_FORMATS)}.", param_hint="--mesh")
     given = labelled_plane(open_image(source, axes=axes), open_image(labels), settings)
     folder = ShapeFolder(
-        output, unit=unit_of(given.pixel_size), probability=probability, mesh=mesh, overwrite=overwrite
+        output,
+        unit=unit_of(given.pixel_size),
+        probability=probability,
+        mesh=mesh,
+        overwrite=overwrite,
+        resume=resume,
     )
+    if resume:
+        chosen = _left_to_do(given, settings, folder, chosen)
+        if not chosen:
+            folder.finish(None, {})
+            typer.echo(f"All shapes are in {output} already.", err=True)
+            return
     record = predict_to_folder(given, settings, folder, only=chosen, quiet=quiet)
 
     from napari_diffuscope.cli.outputs import give_record
 
     give_record(record, json_file)
+
+
+def _left_to_do(
+    given: LabelledPlane, settings: ShapeSettings, folder: ShapeFolder, only: list[int] | None
+) -> list[int]:
+    """Labels whose shapes are not in the folder yet.
+
+    Raises
+    ------
+    DiffuscopeError
+        If shapes in it were made otherwise.
+    """
+    from napari_diffuscope.methods.shape.cells import find_cells
+    from napari_diffuscope.methods.shape.record import made_alike
+    from napari_diffuscope.weights.model import load_model
+
+    wanted = [cell.label for cell in find_cells(given.labels, only=only)]
+    sha256, image, labels = load_model(settings.model).sha256, given.inputs["image"], given.inputs["labels"]
+
+    def is_same(record: Mapping[str, Any]) -> bool:
+        names = [(record.get(key) or {}).get("name") for key in ("input", "labels")]
+        return names == [image.name, labels.name] and made_alike(record, settings, sha256)
+
+    done = folder.keep(wanted, is_same)
+    return [label for label in wanted if label not in done]
 
 
 def predict_to_folder(
@@ -174,18 +214,19 @@ def predict_to_folder(
     finally:
         folder.finish(result.record if result else None, result.refused if result else {})
     _conclude(result, folder, quiet=quiet)
-    return result.record
+    return folder.whole(result.record)
 
 
 def _conclude(result: Shapes, folder: ShapeFolder, *, quiet: bool) -> None:
-    count = len(result.record["cells"])
+    count = len(folder.whole(result.record)["cells"])
     if not count:
         raise DiffuscopeError(
             f"No shape was predicted: all {len(result.refused)} cells were refused; {folder.path / 'features.csv'} "
             "says why."
         )
     if not quiet:
-        typer.echo(f"Wrote {count} shape{'s' if count > 1 else ''} into {folder.path}", err=True)
+        kept = f", {len(folder.kept)} of them earlier" if folder.kept else ""
+        typer.echo(f"Wrote {count} shape{'s' if count > 1 else ''} into {folder.path}{kept}", err=True)
 
 
 def parse_labels(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.tiff import TiffSink
+from napari_diffuscope.imaging.tiff import TiffSink, read_record
+from napari_diffuscope.methods.shape.record import cell_record
 from napari_diffuscope.methods.shape.result import CellShape
 
 TABLE, RECORD = "features.csv", "record.json"
@@ -38,6 +39,8 @@ class ShapeFolder:
         Ending of the files of surfaces, one of :data:`~napari_diffuscope.measure.shapes.meshes.MESH_FORMATS`.
     overwrite
         Whether files that exist are replaced.
+    resume
+        Whether the folder may hold shapes that are to be kept, see :meth:`keep`.
 
     Raises
     ------
@@ -53,14 +56,18 @@ class ShapeFolder:
         probability: bool = False,
         mesh: str | None = None,
         overwrite: bool = False,
+        resume: bool = False,
     ) -> None:
         self.path, self.unit, self.probability, self.mesh = path, unit, probability, mesh
         self._rows: dict[int, dict[str, Any]] = {}
+        #: What the records say of the cells that were taken over.
+        self.kept: list[dict[str, Any]] = []
         if path.exists() and not path.is_dir():
             raise DiffuscopeError(f"{path} is a file; name a folder for the shapes.")
-        if path.is_dir() and any(path.iterdir()) and not overwrite:
+        if path.is_dir() and any(path.iterdir()) and not (overwrite or resume):
             raise DiffuscopeError(
-                f"The folder {path} is not empty; add --overwrite to replace files in it, or give another one."
+                f"The folder {path} is not empty; add --resume to go on in it, --overwrite to replace files in it, or "
+                "give another one."
             )
 
     def add(self, shape: CellShape) -> None:
@@ -83,6 +90,50 @@ class ShapeFolder:
             surface = surface_mesh(shape.occupied, shape.voxel_size, shape.origin)
             write_mesh(self.path / f"{shape.label}.{self.mesh}", surface)
         self._rows[shape.label] = table_row(shape)
+
+    def keep(self, labels: Collection[int], is_same: Callable[[Mapping[str, Any]], bool]) -> tuple[int, ...]:
+        """Take over the finished shapes of an earlier run.
+
+        Parameters
+        ----------
+        labels
+            Cells that are wanted.
+        is_same
+            Whether a shape with this record would be made again.
+
+        Returns
+        -------
+        tuple of int
+            Labels that need not be predicted: all of their files are there.
+
+        Raises
+        ------
+        DiffuscopeError
+            If one was made otherwise.
+        """
+        for label in sorted(labels):
+            wanted = [self.path / name for name in self._names(label)]
+            if not all(path.is_file() for path in wanted):
+                continue
+            record = read_record(wanted[0]) or {}
+            if not is_same(record):
+                raise DiffuscopeError(
+                    f"{wanted[0]} was made from another image, by another model or with other settings; give another "
+                    "folder, or --overwrite."
+                )
+            self.kept.append(record["cell"])
+            self._rows[label] = row_of_cell(record["cell"])
+        return tuple(int(cell["label"]) for cell in self.kept)
+
+    def whole(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The record of a job with the cells that were taken over."""
+        cells = sorted([*self.kept, *record["cells"]], key=lambda cell: int(cell["label"]))
+        return {**record, "cells": cells}
+
+    def _names(self, label: int) -> list[str]:
+        """Files that a cell has in any case."""
+        more = [f"{label}_probability.tif"] if self.probability else []
+        return [f"{label}.tif", *more, *([] if self.mesh is None else [f"{label}.{self.mesh}"])]
 
     def _make(self) -> None:
         with writing(self.path):
@@ -123,21 +174,24 @@ class ShapeFolder:
                 replace_text(self.path / TABLE, table([rows[label] for label in sorted(rows)]), newline="")
         if record is not None:
             with writing(self.path / RECORD):
-                text = json.dumps(record, indent=2, ensure_ascii=False)
+                text = json.dumps(self.whole(record), indent=2, ensure_ascii=False)
                 replace_text(self.path / RECORD, text + "\n")
 
 
 def table_row(shape: CellShape) -> dict[str, Any]:
     """One line of the table: place, features, their spread over the samples, agreement with the mask."""
-    place = dict(zip(PLACE, (shape.voxel_size, *shape.origin), strict=True))
-    spread = {f"{name}_sd": value for name, value in shape.spread.items()}
+    return row_of_cell(cell_record(shape))
+
+
+def row_of_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The same from what a record says of a cell."""
     return {
-        "label": shape.label,
-        "complaint": shape.complaint or "",
-        "mask_agreement": shape.mask_agreement,
-        **place,
-        **shape.features,
-        **spread,
+        "label": cell["label"],
+        "complaint": cell["complaint"] or "",
+        "mask_agreement": cell["mask_agreement"],
+        **dict(zip(PLACE, (cell["voxel_size"], *cell["origin"]), strict=True)),
+        **cell["features"],
+        **{f"{name}_sd": value for name, value in cell["spread"].items()},
     }
 
 

@@ -55,7 +55,18 @@ def cell_record(shape: CellShape) -> dict[str, Any]:
         "threshold": shape.threshold,
         "mask_agreement": shape.mask_agreement,
         "complaint": shape.complaint,
+        "features": dict(shape.features),
+        "spread": dict(shape.spread),
     }
+
+
+def made_alike(record: Mapping[str, Any], settings: ShapeSettings, sha256: str) -> bool:
+    """Whether a shape with this record is what a model and settings would make again, but for the image."""
+    kept = record.get("settings")
+    if record.get("method") != "shape" or not isinstance(kept, dict):
+        return False
+    same_model = record.get("model", {}).get("sha256") == sha256
+    return same_model and ShapeSettings.from_dict(kept).deciding() == settings.deciding()
 
 
 def record_of_cell(record: dict[str, Any], shape: CellShape, seconds: float) -> dict[str, Any]:
