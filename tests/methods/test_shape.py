@@ -147,7 +147,7 @@ def test_results_depend_on_the_seed_alone(tiny: str) -> None:
     assert not np.array_equal(whole[7].probability, other[7].probability)
 
 
-@pytest.mark.parametrize("solver", ["ddim", "dpm-solver++"])
+@pytest.mark.parametrize("solver", ["ancestral", "ddim", "dpm-solver++"])
 def test_solvers_and_steps_count(tiny: str, solver: Any) -> None:
     image, labels = three_cells()
     updates: list[Update] = []

@@ -377,5 +377,5 @@ def solvers_for(mode: ShapeMode) -> list[tuple[str, str | None]]:
     if mode == "estimate":
         entries += [("Ancestral chain without noise", "ancestral-mean"), ("DDIM", "ddim")]
     elif mode != "as-published":
-        entries += [("DPM-Solver++", "dpm-solver++"), ("DDIM", "ddim")]
+        entries += [("Ancestral", "ancestral"), ("DPM-Solver++", "dpm-solver++"), ("DDIM", "ddim")]
     return entries

@@ -83,7 +83,7 @@ class DiffusionSpec:
     clip
         Range to which estimates of x₀ are clamped, or ``None``.
     solver, steps
-        Default sampler.
+        Default sampler; ``ancestral`` for shapes alone.
     published_steps, published_samples
         Steps and number of averaged samples in the model's paper, for the mode ``as-published``.
     published_eta
@@ -97,7 +97,7 @@ class DiffusionSpec:
     time: Literal["continuous", "index", "rescaled", "alpha-bar"] = "continuous"
     variance: Literal["fixed-small", "fixed-large", "learned-range"] = "fixed-small"
     clip: tuple[float, float] | None = None
-    solver: Literal["ddim", "dpm-solver++"] = "dpm-solver++"
+    solver: Literal["ddim", "dpm-solver++", "ancestral"] = "dpm-solver++"
     steps: int = 10
     published_steps: int | None = None
     published_samples: int = 1
@@ -181,6 +181,12 @@ class ModelCard:
     citation: tuple[str, ...] = ()
     sha256: str = ""
     format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if self.diffusion.solver == "ancestral" and self.task != "shape":
+            raise DiffuscopeError(
+                f"The card of {self.name} asks for the solver 'ancestral', which models of shapes alone may have."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""

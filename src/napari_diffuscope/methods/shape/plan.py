@@ -78,8 +78,15 @@ def _sample_plan(model: Model, settings: ShapeSettings) -> ShapePlan:
     spec = model.card.diffusion
     levels = model.schedule.levels(settings.steps or spec.steps)
     kind = settings.solver or spec.solver
+    if kind == "ancestral":
+        return ShapePlan(len(levels) - 1, lambda noise: _plain(_ancestral(noise, levels)), kind)
     solver = ddim if kind == "ddim" else dpm_solver_pp_2m
     return ShapePlan(len(levels) - 1, lambda noise: _plain(solver(noise(0), levels)), kind)
+
+
+def _ancestral(noise: FreshNoise, levels: list[NoiseLevel]) -> Solver:
+    """Ho et al. 2020, algorithm 2, for any levels: what a step got wrong is partly replaced by fresh noise."""
+    return ddim(noise(0), levels, eta=1.0, fresh=noise)
 
 
 def _plain(solver: Solver) -> Generator[Query, Tensor | Estimate, Tensor]:

@@ -17,7 +17,7 @@ from napari_diffuscope.methods.settings import (
 
 ShapeMode = Literal["estimate", "sample", "ensemble", "as-published"]
 SHAPE_MODES: tuple[ShapeMode, ...] = get_args(ShapeMode)
-ShapeSolver = Literal["dpm-solver++", "ddim", "ancestral-mean"]
+ShapeSolver = Literal["ancestral", "dpm-solver++", "ddim", "ancestral-mean"]
 Threshold = Literal["model", "half", "otsu"]
 WindowKind = Literal["cell", "plane"]
 
@@ -45,9 +45,9 @@ class ShapeSettings:
         Network evaluations per sample; ``None`` takes the model's own default. For ``estimate`` it counts where
         a chain is used.
     solver
-        ``dpm-solver++`` or ``ddim`` for samples; ``ancestral-mean`` (the ancestral chain without its noise) or
-        ``ddim`` (started from zero) for ``estimate``. ``None`` takes the model's own for samples, and for
-        ``estimate`` one evaluation where the network allows it, else ``ancestral-mean``.
+        ``ancestral`` (fresh noise at every step), ``dpm-solver++`` or ``ddim`` for samples; ``ancestral-mean`` (the
+        ancestral chain without its noise) or ``ddim`` (started from zero) for ``estimate``. ``None`` takes the model's
+        own for samples, and for ``estimate`` one evaluation where the network allows it, else ``ancestral-mean``.
     seed
         Seed of the noise; equal seeds give equal results, whichever other cells are worked on.
     threshold
@@ -112,9 +112,9 @@ class ShapeSettings:
                 "The solver 'ancestral-mean' stays at the estimate and draws no samples; choose the mode "
                 "'estimate' or another solver."
             )
-        if self.solver == "dpm-solver++" and self.mode == "estimate":
+        if self.solver in ("ancestral", "dpm-solver++") and self.mode == "estimate":
             raise DiffuscopeError(
-                "The solver 'dpm-solver++' draws samples and gives no estimate; choose another mode or solver."
+                f"The solver {self.solver!r} draws samples and gives no estimate; choose another mode or solver."
             )
         if self.solver is not None and self.mode == "as-published":
             raise DiffuscopeError("The mode 'as-published' has its own solver; leave the solver out.")

@@ -111,4 +111,5 @@ def sampling_plan(model: Model, settings: SuperresSettings) -> SamplingPlan:
             return SamplingPlan((highest, CLEAN), "ddim", noisy=False)
         assert isinstance(schedule, DiscreteSchedule)  # the continuous one begins at pure noise
         return SamplingPlan(tuple(mean_levels(schedule)), "ddim", noisy=False)
-    return SamplingPlan(tuple(schedule.levels(settings.steps or spec.steps)), settings.solver or spec.solver)
+    solver = settings.solver or ("ddim" if spec.solver == "ddim" else "dpm-solver++")
+    return SamplingPlan(tuple(schedule.levels(settings.steps or spec.steps)), solver)
