@@ -123,7 +123,6 @@ class ShapesTask:
             diffusion=DiffusionSpec(
                 "x0",
                 ScheduleSpec("continuous-cosine", recipe.diffusion.shift),
-                solver="ancestral",
                 steps=recipe.diffusion.sampling_steps,
                 estimate_only=recipe.diffusion.highest_share == 1,
             ),
