@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QProgressBar,
 from napari_diffuscope.methods.restoration import restore
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
+from napari_diffuscope.weights.card import CARD_FILE
 
 from .conftest import PATIENCE, click, errors, noisy, run_to_the_end
 
@@ -370,3 +374,22 @@ def test_a_result_too_large_for_the_memory_goes_to_a_file(
     result = viewer.layers["cells restored"]
     assert isinstance(result.data, np.memmap)
     np.testing.assert_array_equal(result.data, restore(stack.data, axes="ZYX").restored)
+
+
+def test_a_model_that_only_estimates_offers_no_samples(
+    viewer, stack, open_dock, tiny_model, tmp_path, monkeypatch
+) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(tiny_model, folder / "regressor")
+    card = json.loads((folder / "regressor" / CARD_FILE).read_text(encoding="utf-8"))
+    card["diffusion"]["estimate_only"] = True
+    (folder / "regressor" / CARD_FILE).write_text(json.dumps({**card, "name": "regressor"}), encoding="utf-8")
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(folder))
+    form = open_dock().form
+
+    def modes() -> list[str]:
+        return [form.mode.itemData(index) for index in range(form.mode.count())]
+
+    assert {"estimate", "mean", "sharpened"} <= set(modes())
+    form.apply(RestoreSettings(model="regressor"))
+    assert modes() == ["estimate"]

@@ -16,6 +16,7 @@ from napari_diffuscope.viewer.form_parts import (
     ImageChoice,
     arrange,
     lengths_of,
+    offered_modes,
     seed_box,
     spin,
     steps_box,
@@ -233,9 +234,7 @@ class RestoreForm(QWidget):
         self._check_image()
 
     def _offer_modes(self, wanted: Mode | None = None) -> None:
-        card = self.model.card
-        published = card is None or card.diffusion.published_steps is not None
-        modes = [mode for mode in MODE_TEXTS if mode != "as-published" or published or wanted == mode]
+        modes = offered_modes(self.model.card, MODE_TEXTS, wanted)
         fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
         self._take_mode()
 
