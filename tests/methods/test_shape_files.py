@@ -274,6 +274,11 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert [cell["label"] for cell in record["cells"]] == [1, 7]
     assert command("shape", image, out, *words, "--resume", "--only", "1,7") == 0
     assert "All shapes are in" in capsys.readouterr().err
+    assert command("shape", image, out, *words, "--resume", "--probability", "--quiet") == 0
+    (out / "1.tif").unlink()  # killed while a cell was written: its volume is what comes last
+    (out / "1_deviation.tif").unlink()
+    assert command("shape", image, out, *words, "--resume", "--probability", "--quiet") == 0
+    assert {"1.tif", "1_deviation.tif", "7_deviation.tif"} <= set(names(out))
     assert command("shape", image, out, *words, "--resume", "--mesh", "stl", "--quiet") == 0
     assert {"1.stl", "7.stl"} <= set(names(out))
 

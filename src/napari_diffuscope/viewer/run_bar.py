@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.progress import Progress, in_words
 from napari_diffuscope.viewer.runner import JobRunner
-from napari_diffuscope.viewer.widgets import button, note, say
+from napari_diffuscope.viewer.widgets import button, guarded, note, say
 
 
 class RunBar(QWidget):
@@ -70,10 +70,7 @@ class RunBar(QWidget):
 
     def guarded(self, action: Callable[[], None]) -> None:
         """Do something for the user; what goes wrong is shown in a sentence."""
-        try:
-            action()
-        except DiffuscopeError as error:
-            self.fail(error)
+        guarded(self.fail, action)
 
     def _run(self) -> None:
         self.guarded(self._on_run)

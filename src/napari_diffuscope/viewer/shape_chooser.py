@@ -13,8 +13,9 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.layers import same_selection
 from napari_diffuscope.viewer.shape_background import Background
 from napari_diffuscope.viewer.shape_form import ShapeForm
-from napari_diffuscope.viewer.shape_outline import Outlines
+from napari_diffuscope.viewer.shape_outline import Outlines, label_at
 from napari_diffuscope.viewer.shape_plane import CellPlane, labels_reader
+from napari_diffuscope.viewer.widgets import guarded
 
 if TYPE_CHECKING:
     from napari_diffuscope.methods.shape.segment import Outline
@@ -60,7 +61,7 @@ class CellChooser(QObject):
         self.rest.setInterval(REST)
         self.rest.timeout.connect(self._predict_rested)
         form.labels.chosen.connect(self._forget)
-        form.outline_changed.connect(partial(self._guarded, self._outline_anew))
+        form.outline_changed.connect(partial(guarded, self.failed.emit, self._outline_anew))
 
     @property
     def last(self) -> tuple[CellPlane, int] | None:
@@ -190,7 +191,7 @@ class CellChooser(QObject):
         if self._form.sensitivity.slider.isSliderDown() or self._background.busy:
             self.rest.start()
         else:
-            self._guarded(self.again)
+            guarded(self.failed.emit, self.again)
 
     def _choose(self, plane: CellPlane, label: int, place: Place) -> None:
         self._last = (plane, label, place)
@@ -203,17 +204,4 @@ class CellChooser(QObject):
     def _start(
         self, work: Callable[[], Generator[Any, None, Any]], then: Callable[[Any], None], *, key: str = ""
     ) -> None:
-        self._background.start(work, lambda result: self._guarded(partial(then, result)), key=key)
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except DiffuscopeError as error:
-            self.failed.emit(error)
-
-
-def label_at(labels: np.ndarray, place: Place) -> int:
-    """Label at a place of a plane, 0 outside of it."""
-    y, x = (round(float(at)) for at in place)
-    inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
-    return int(labels[y, x]) if inside else 0
+        self._background.start(work, lambda result: guarded(self.failed.emit, partial(then, result)), key=key)

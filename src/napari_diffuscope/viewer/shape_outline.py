@@ -49,10 +49,7 @@ class Outlines:
     def at(self, plane: CellPlane, y: float, x: float) -> int:
         """Label at a place, 0 for none."""
         labels = self.array(plane)
-        row, column = round(y), round(x)
-        if labels is None or not (0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]):
-            return 0
-        return int(labels[row, column])
+        return 0 if labels is None else label_at(labels, (y, x))
 
     def draw(self, plane: CellPlane, label: int, outline: Any) -> int:
         """Outline a cell.
@@ -97,3 +94,10 @@ class Outlines:
             **plane.keywords(plane.axes, (0.0, 0.0, 0.0), 1.0),
         )
         self._layers[plane.key].contour = 2
+
+
+def label_at(labels: np.ndarray, place: tuple[float, float]) -> int:
+    """Label at a place of a plane, 0 outside of it."""
+    y, x = (round(float(at)) for at in place)
+    inside = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
+    return int(labels[y, x]) if inside else 0

@@ -15,7 +15,7 @@ from napari_diffuscope.viewer.shape_background import Background
 from napari_diffuscope.viewer.shape_export import MESHES, write_csv, write_meshes, write_volumes
 from napari_diffuscope.viewer.shape_session import ShapeSession
 from napari_diffuscope.viewer.shape_table import FeatureTable, Row
-from napari_diffuscope.viewer.widgets import button
+from napari_diffuscope.viewer.widgets import button, guarded
 
 Key = tuple[Any, ...]
 
@@ -107,27 +107,23 @@ class ShapeResults(QWidget):
         self.said.emit("Writing…")
         self._background.start(work, self.said.emit)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except DiffuscopeError as error:
-            self.failed.emit(error)
-
     def _make_buttons(self) -> None:
         self.csv_button = button(
-            "CSV…", "Save the features as a table.", partial(self._guarded, self.save_csv)
+            "CSV…", "Save the features as a table.", partial(guarded, self.failed.emit, self.save_csv)
         )
         self.volumes_button = button(
             "Volumes…",
             "Save every cell as a TIFF volume with its voxel size, named by its number.",
-            partial(self._guarded, self.save_volumes),
+            partial(guarded, self.failed.emit, self.save_volumes),
         )
         self.meshes_button = button(
             "Surfaces…", "Save every cell as a surface, for other programs.", lambda: None
         )
         menu = QMenu(self.meshes_button)
         for ending in MESHES:
-            menu.addAction(f"{ending.upper()}…", partial(self._guarded, partial(self.save_meshes, ending)))
+            menu.addAction(
+                f"{ending.upper()}…", partial(guarded, self.failed.emit, partial(self.save_meshes, ending))
+            )
         self.meshes_button.setMenu(menu)
 
     def _lay_out(self) -> None:

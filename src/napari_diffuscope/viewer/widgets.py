@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_diffuscope.errors import DiffuscopeError
+
 #: Readable on napari's dark and light theme.
 ERROR_COLOUR = "#e0524d"
 
@@ -170,3 +172,11 @@ class FractionSlider(QWidget):
     def _show(self, value: float) -> None:
         self._value = value
         self.label.setText(f"{value:.2f}")
+
+
+def guarded(fail: Callable[[DiffuscopeError], None], action: Callable[[], None]) -> None:
+    """Do something for the user; what goes wrong goes to ``fail``."""
+    try:
+        action()
+    except DiffuscopeError as error:
+        fail(error)

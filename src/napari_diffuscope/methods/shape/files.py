@@ -79,7 +79,6 @@ class ShapeFolder:
             If a file cannot be written.
         """
         self._make()
-        self._volume(f"{shape.label}.tif", shape.occupied.astype(np.uint8), shape)
         if self.probability:
             self._volume(f"{shape.label}_probability.tif", shape.probability, shape)
             if shape.deviation is not None:
@@ -89,6 +88,8 @@ class ShapeFolder:
 
             surface = surface_mesh(shape.occupied, shape.voxel_size, shape.origin)
             write_mesh(self.path / f"{shape.label}.{self.mesh}", surface)
+        # Last, so that a cell whose volume is there has all its files, also after a kill.
+        self._volume(f"{shape.label}.tif", shape.occupied.astype(np.uint8), shape)
         self._rows[shape.label] = table_row(shape)
 
     def keep(self, labels: Collection[int], is_same: Callable[[Mapping[str, Any]], bool]) -> tuple[int, ...]:
