@@ -135,7 +135,8 @@ def shape(
         chosen = _left_to_do(given, settings, folder, chosen)
         if not chosen:
             folder.finish(None, {})
-            typer.echo(f"All shapes are in {output} already.", err=True)
+            if not quiet:
+                typer.echo(f"All shapes are in {output} already.", err=True)
             return
     record = predict_to_folder(given, settings, folder, only=chosen, quiet=quiet)
 
