@@ -6,7 +6,7 @@ import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import known_axes
-from napari_diffuscope.imaging.units import to_micrometres, unit_name
+from napari_diffuscope.imaging.units import same_length, to_micrometres, unit_name
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,13 @@ def test_other_units(text, name, length):
     assert unit_name(text) == name
     found = to_micrometres(1.0, text)
     assert found == (None if length is None else pytest.approx(length))
+
+
+def test_lengths_that_went_through_units_are_still_the_same():
+    """0.3 µm given in metres comes back as 0.30000000000000004 or as 0.3, depending on the machine's arithmetic."""
+    for unit, factor in (("m", 1e-6), ("mm", 1e-3), ("nm", 1e3)):
+        for length in (0.1, 0.3, 0.107, 1 / 3):
+            assert same_length(to_micrometres(length * factor, unit), length)
+    assert not same_length(0.1, 0.1001)
+    assert not same_length(0.1, None)
+    assert same_length(None, None)

@@ -28,6 +28,14 @@ def test_half_and_otsu() -> None:
     assert threshold_of(np.zeros((4, 4, 4)), "otsu") == 0.5
 
 
+@pytest.mark.parametrize("level", [0.1, 0.5, 1 - 2**-24])
+def test_a_volume_that_is_constant_but_for_rounding_has_no_two_classes(level: float) -> None:
+    """Otsu's method would look for 256 classes between two neighbouring numbers, and numpy refuse to make them."""
+    volume = np.full((8, 8, 8), level, np.float32)
+    volume[::2] = np.nextafter(np.float32(level), np.float32(0))
+    assert threshold_of(volume, "otsu") == 0.5
+
+
 def test_the_models_own_threshold() -> None:
     faint = SOFT * np.float32(0.4)
     occupied, _, threshold = binarised(faint, MASK, ShapeSettings(), 0.2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from napari_diffuscope.measure.arrays import vanishes
+
 RINGS = 4
 """Parts of equal depth, from the outline to the middle, whose brightness is compared."""
 
@@ -48,7 +50,8 @@ def plane_features(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 def _grey(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     values = image[mask]
     mean, spread = float(values.mean()), float(values.std())
-    skewness = float(((values - mean) ** 3).mean() / spread**3) if spread > 0 else 0.0
+    flat = vanishes(spread, float(np.abs(values).max()))
+    skewness = 0.0 if flat else float(((values - mean) ** 3).mean() / spread**3)
     low, high = np.percentile(values, [5, 95])
     steep = np.hypot(*np.gradient(image))[mask].mean()
     found = {

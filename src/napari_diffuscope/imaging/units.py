@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _SPELLINGS = {
@@ -83,3 +84,16 @@ def to_micrometres(length: float, unit: str) -> float | None:
     """A length in µm, or ``None`` where the unit is no length, as for ``"pixel"``."""
     factor = _METRES.get(unit_name(unit))
     return None if factor is None else length * (factor / _METRES["micrometer"])
+
+
+def same_length(one: float | None, other: float | None) -> bool:
+    """Whether two lengths in one unit agree; what went through other units may differ in the last digits.
+
+    Parameters
+    ----------
+    one, other
+        ``None`` where unknown: equal to nothing but another unknown one.
+    """
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-6)

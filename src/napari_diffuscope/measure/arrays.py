@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+
+ROUNDING = 1e-13
+"""Share of the numbers that it was computed from up to which a small float64 number is rounding, not signal."""
+
+
+def vanishes(rest: float | np.ndarray, size: float | np.ndarray) -> Any:
+    """Whether what a subtraction left is no more than rounding.
+
+    A constant image without its mean is 0 on one processor and some 1e-16 of the constant on another, where sums
+    are taken in another order; ``rest == 0`` is therefore no question to ask of a computed number.
+
+    Parameters
+    ----------
+    rest
+        What is left: a deviation, a norm, a root of a power. Numbers or arrays of them, not negative.
+    size
+        The same of what it was computed from.
+
+    Returns
+    -------
+    bool or np.ndarray
+        One answer per number.
+    """
+    return rest <= ROUNDING * size
+
+
+def norm(values: np.ndarray) -> float:
+    """Root of the sum of squares of all numbers of an array."""
+    return float(np.linalg.norm(values.ravel()))
 
 
 def real_array(values: object, name: str, *, dimensions: Sequence[int] = (2, 3)) -> np.ndarray:
@@ -60,15 +90,16 @@ def fit_affine(truth: np.ndarray, image: np.ndarray) -> np.ndarray:
     """
     not_constant(truth)
     centred = image - image.mean()
-    variance = float(np.vdot(centred, centred))
-    slope = float(np.vdot(centred, truth)) / variance if variance > 0 else 0.0
+    flat = vanishes(norm(centred), norm(image))
+    slope = 0.0 if flat else float(np.vdot(centred, truth)) / float(np.vdot(centred, centred))
     fitted: np.ndarray = slope * centred + truth.mean()
     return fitted
 
 
 def not_constant(truth: np.ndarray) -> None:
-    """Raise where all pixels of the truth are alike."""
-    if truth.min() == truth.max():
+    """Raise where all pixels of the truth are alike, but for rounding."""
+    low, high = float(truth.min()), float(truth.max())
+    if vanishes(high - low, max(abs(low), abs(high))):
         raise DiffuscopeError(
             f"All pixels of the truth are {truth.flat[0]:g}, so there is nothing to compare with: "
             "take a region with structure, or give data_range to the measures that have it."

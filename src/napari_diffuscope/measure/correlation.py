@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.measure.arrays import real_array, same_shape
+from napari_diffuscope.measure.arrays import norm, real_array, same_shape, vanishes
 from napari_diffuscope.measure.rings import Rings, Window, half_transform, make_window, pixel_sizes
 
 Threshold = Literal["1/7", "half-bit", "3-sigma"]
@@ -171,9 +171,11 @@ def _correlate(
     rings = Rings(one.shape, pixel_sizes(pixel_size, dimensions))
     weights = make_window(one.shape, window)
     a, b = half_transform(one, weights), half_transform(other, weights)
-    power = rings.sum(np.abs(a) ** 2) * rings.sum(np.abs(b) ** 2)
+    power_a, power_b = (np.sqrt(rings.sum(np.abs(half) ** 2)) for half in (a, b))
     shared = rings.sum((a * b.conj()).real)
-    correlation = np.divide(shared, np.sqrt(power), out=np.zeros_like(shared), where=power > 0)
+    largest = math.sqrt(one.size)  # by Parseval's theorem no ring holds more than this times the norm
+    empty = vanishes(power_a, largest * norm(one)) | vanishes(power_b, largest * norm(other))
+    correlation = np.divide(shared, power_a * power_b, out=np.zeros_like(shared), where=~empty)
     curve = RingCurve(
         rings.frequency, correlation, rings.count, rings.count * _independent_share(weights), threshold
     )

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.measure.arrays import real_array
+from napari_diffuscope.measure.arrays import real_array, vanishes
 from napari_diffuscope.measure.rings import make_window
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -73,13 +73,16 @@ class SpectrumFeatures:
                 f"not {array.shape[1]} x {array.shape[2]}."
             )
         window = make_window(array.shape[1:], "hann")
-        level = np.tensordot(array, window / window.sum(), 2)[:, None, None]
-        power = np.abs(fft.fft2((array - level) * window)) ** 2
+        lowered = array - array[:, :1, :1]  # a flat patch is then exactly 0
+        level = np.tensordot(lowered, window / window.sum(), 2)[:, None, None]
+        power = np.abs(fft.fft2((lowered - level) * window)) ** 2
+        most = np.sqrt((array**2).sum((1, 2)) * window.size)[:, None]
         band = self._band(array.shape[1:]).ravel()
         count = np.bincount(band)[1:]
         sums = np.array([np.bincount(band, weights=one.ravel())[1:] for one in power])
-        mean = sums.sum(1, keepdims=True) / count.sum()
-        shares = np.divide(sums / count, mean, out=np.ones_like(sums), where=mean > 0)
+        total = sums.sum(1, keepdims=True)
+        flat = vanishes(np.sqrt(total), most)
+        shares = np.divide(sums / count, total / count.sum(), out=np.ones_like(sums), where=~flat)
         return np.asarray(np.log10(np.maximum(shares, SMALLEST_POWER)))
 
     def _band(self, shape: Sequence[int]) -> np.ndarray:
@@ -112,8 +115,9 @@ class TextureFeatures:
         array = patch_array(patches)
         pixels = array.reshape(len(array), -1)
         spread = pixels.std(1)
+        flat = vanishes(spread, np.abs(pixels).max(1))
         centred = array - pixels.mean(1)[:, None, None]
-        standard = centred / np.where(spread > 0, spread, 1)[:, None, None]
+        standard = centred * np.where(flat, 0.0, 1 / np.where(flat, 1.0, spread))[:, None, None]
         columns: list[np.ndarray] = []
         finer: np.ndarray | None = None
         for scale in self.scales:
@@ -206,7 +210,7 @@ def _moments(values: np.ndarray) -> np.ndarray:
     """Mean, deviation and skewness of each row; a constant row has skewness 0."""
     mean, spread = values.mean(1), values.std(1)
     third = ((values - mean[:, None]) ** 3).mean(1)
-    flat = spread <= 1e-12 * np.abs(mean)
+    flat = vanishes(spread, np.abs(values).max(1))
     skewness = np.divide(third, spread**3, out=np.zeros_like(third), where=~flat)
     return np.column_stack([mean, spread, skewness])
 
@@ -214,5 +218,6 @@ def _moments(values: np.ndarray) -> np.ndarray:
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Correlation of rows; 0 where one is constant."""
     a, b = first - first.mean(1, keepdims=True), second - second.mean(1, keepdims=True)
-    size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    return np.asarray(np.divide((a * b).sum(1), size, out=np.zeros_like(size), where=size > 0))
+    size_a, size_b = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    flat = vanishes(size_a, np.linalg.norm(first, axis=1)) | vanishes(size_b, np.linalg.norm(second, axis=1))
+    return np.asarray(np.divide((a * b).sum(1), size_a * size_b, out=np.zeros_like(size_a), where=~flat))

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.measure.arrays import intensity_range, not_constant, paired
+from napari_diffuscope.measure.arrays import intensity_range, norm, not_constant, paired, vanishes
 from napari_diffuscope.measure.similarity import ms_ssim, ssim
 
 __all__ = ["QualityReport", "compare", "mae", "ms_ssim", "nrmse", "pearson", "psnr", "rmse", "ssim"]
@@ -87,7 +87,7 @@ def _size(truth: np.ndarray, normalisation: str, data_range: float | None) -> fl
     if normalisation == "range":
         return intensity_range(truth, data_range)
     size = float(truth.mean() if normalisation == "mean" else np.sqrt(np.mean(truth**2)))
-    if size <= 0:
+    if vanishes(size, float(np.abs(truth).mean())):
         raise DiffuscopeError(
             f"The {normalisation} norm of the truth is {size:g}, by which nothing can be divided: "
             "use the normalisation range."
@@ -96,7 +96,8 @@ def _size(truth: np.ndarray, normalisation: str, data_range: float | None) -> fl
 
 
 def psnr(truth: object, image: object, *, data_range: float | None = None, affine: bool = False) -> float:
-    """Peak signal to noise ratio, ``20 log10(data_range / rmse)``, in decibels; infinite for equal images.
+    """Peak signal to noise ratio, ``20 log10(data_range / rmse)``, in decibels; infinite for images that are
+    equal but for rounding.
 
     Parameters
     ----------
@@ -108,9 +109,10 @@ def psnr(truth: object, image: object, *, data_range: float | None = None, affin
         Whether the image is first fitted to the truth.
     """
     true, seen = paired(truth, image, affine=affine)
-    error = float(np.mean((true - seen) ** 2))
+    error = rmse(true, seen)
     size = intensity_range(true, data_range)
-    return math.inf if error == 0 else 10 * math.log10(size**2 / error)
+    equal = vanishes(error, float(np.abs(true).max()))
+    return math.inf if equal else 20 * math.log10(size / error)
 
 
 def pearson(truth: object, image: object, *, data_range: float | None = None, affine: bool = False) -> float:
@@ -121,11 +123,11 @@ def pearson(truth: object, image: object, *, data_range: float | None = None, af
     """
     true, seen = paired(truth, image)
     not_constant(true)
+    level = norm(seen)
     true, seen = true - true.mean(), seen - seen.mean()
-    size = float(np.linalg.norm(true) * np.linalg.norm(seen))
-    if size == 0:
+    if vanishes(norm(seen), level):
         return math.nan
-    value = float(np.clip(np.vdot(true, seen) / size, -1, 1))
+    value = float(np.clip(np.vdot(true, seen) / (norm(true) * norm(seen)), -1, 1))
     return abs(value) if affine else value
 
 

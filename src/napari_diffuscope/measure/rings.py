@@ -37,8 +37,9 @@ def make_window(shape: Sequence[int], kind: Window) -> np.ndarray:
 
 def half_transform(image: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Fourier transform of the windowed image without its mean; the last axis holds half of it."""
-    level = float(np.vdot(window, image)) / float(window.sum())
-    transform: np.ndarray = fft.rfftn(window * (image - level))
+    lowered = image - image.flat[0]  # a constant image is then exactly 0, in whatever order sums are taken
+    level = float(np.vdot(window, lowered)) / float(window.sum())
+    transform: np.ndarray = fft.rfftn(window * (lowered - level))
     return transform
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.measure.arrays import paired, real_array
+from napari_diffuscope.measure.arrays import norm, paired, real_array, vanishes
 from napari_diffuscope.measure.rings import Rings, half_transform, make_window, pixel_sizes, radii
 
 
@@ -76,7 +77,7 @@ def band_power_ratio(truth: object, image: object, *, low: float, high: float, w
     if not band.any():
         raise DiffuscopeError(f"No frequency of this image lies between {low} and {high}: widen the band.")
     known = float(_power(true, window=window)[band].sum())
-    if known == 0:
+    if vanishes(math.sqrt(known), norm(true)):
         raise DiffuscopeError(f"The truth has no power between {low} and {high}: nothing can be compared.")
     return float(_power(seen, window=window)[band].sum()) / known
 

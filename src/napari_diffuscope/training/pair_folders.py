@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import IntensityMap, measure_intensities
+from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.training.pair_files import Pair, find_pairs
 from napari_diffuscope.training.recipe import DEFAULT_VALIDATION_SHARE, Data
 from napari_diffuscope.training.task import Arrays
@@ -201,7 +202,7 @@ def _line(pair: Pair, low: Image, high: Image, channel: int) -> _Line:
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise DiffuscopeError(f"The pair {pair.low.name!r} has pixels that are no numbers; fill them in.")
     variance = float(b.var())
-    if variance == 0 or float(a.var()) == 0:
+    if any(vanishes(float(values.std()), float(np.abs(values).max())) for values in (a, b)):
         raise DiffuscopeError(
             f"The pair {pair.low.name!r} has an image that is the same everywhere; take it out."
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.methods.command import restore_command
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.methods.superres.command import superres_command
@@ -89,13 +89,13 @@ def with_sizes(
     if stored is not None:
         file = dict(zip(stored.axes, zip(stored.scale, stored.units, strict=True), strict=True))
         same = all(
-            letter in file and to_micrometres(*file[letter]) == size
+            letter in file and same_length(to_micrometres(*file[letter]), size)
             for letter, size in own.items()
             if letter in steps
         )
         if same:
             return settings
-    square = own["X"] if own["X"] == own["Y"] else None
+    square = own["X"] if same_length(own["X"], own["Y"]) else None
     return replace(settings, z_step=settings.z_step or own["Z"], pixel_size=settings.pixel_size or square)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.methods.shape.command import shape_command
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import square_pixel_size
@@ -49,8 +50,8 @@ def shape_command_for(
         axes, stored = layer_axes, _stored(plane.image, axes=layer_axes)
     saved = None if labels is None else _stored(labels_image(labels))
     if settings.pixel_size is None and stored is not None and plane.pixel_size is not None:
-        known = square_pixel_size(stored)
-        settings = settings if known == plane.pixel_size else replace(settings, pixel_size=plane.pixel_size)
+        if not same_length(square_pixel_size(stored), plane.pixel_size):
+            settings = replace(settings, pixel_size=plane.pixel_size)
     elif stored is None:  # what the image is saved as may not say it
         settings = replace(settings, pixel_size=settings.pixel_size or plane.pixel_size)
     return _command(

@@ -7,6 +7,10 @@ from scipy import ndimage
 
 from napari_diffuscope.methods.shape.settings import ShapeSettings, Threshold
 
+LEAST_RANGE = 1e-4
+"""Probabilities that differ by less are equal: single precision leaves about 1e-7, and Otsu's method needs 256 classes
+between them."""
+
 FADE = 4.0
 """Planes over which the correction of plane S / 2 fades, as the standard deviation of a Gaussian."""
 
@@ -21,13 +25,13 @@ def threshold_of(probability: np.ndarray, kind: Threshold, own: float = 0.5) -> 
     kind
         ``model``: ``own``. ``half``: 0.5.
         ``otsu``: the value that best parts the probabilities into two classes; Otsu, IEEE Trans. Syst.
-        Man Cybern. 9, 62 (1979). A volume of one value has no two classes, and gets 0.5.
+        Man Cybern. 9, 62 (1979). A volume of one value, but for rounding, has no two classes and gets 0.5.
     own
         Of the model.
     """
     if kind == "model":
         return own
-    if kind == "half" or np.ptp(probability) == 0:
+    if kind == "half" or np.ptp(probability) < LEAST_RANGE:
         return 0.5
     from skimage.filters import threshold_otsu
 
