@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -47,6 +47,12 @@ class Update:
 
 
 Job = Generator[Update, None, Result]
+
+
+def announce(messages: Iterable[str]) -> Job[None]:
+    """Tell the user something before the work begins: one warning for each message, none of them twice."""
+    for message in dict.fromkeys(messages):
+        yield Update(0, 0, message, warning=True)
 
 
 def run(job: Job[Result], on_update: Callable[[Update], None] | None = None) -> Result:

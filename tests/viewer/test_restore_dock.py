@@ -40,6 +40,18 @@ def test_one_click_restores_and_keeps_what_the_layer_says(qtbot, viewer, stack, 
     np.testing.assert_array_equal(result.data, restore(pixels, axes="ZYX").restored)
 
 
+def test_what_a_reader_noted_is_told_once_and_stays_in_the_record(qtbot, viewer, stack, open_dock) -> None:
+    note = "'scan.tif' holds 3 images; the largest is read."
+    stack.metadata = {"napari-diffuscope-notes": [note], "napari-diffuscope-series": 1}
+    dock, warned = open_dock(), []
+    dock.runner.warned.connect(warned.append)
+    assert run_to_the_end(qtbot, dock).state == "done"
+    assert warned == [note]
+    record = viewer.layers["cells restored"].metadata[RECORD]
+    assert record["messages"] == [note]
+    assert record["input"]["series"] == 1
+
+
 def test_mean_shows_the_image_above_its_uncertainty(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
     dock.apply(RestoreSettings(mode="mean", samples=2, steps=3))

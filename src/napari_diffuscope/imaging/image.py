@@ -40,6 +40,11 @@ class Image:
         What to call it, and the file it came from, if any.
     translate
         Position of the centre of the first pixel along each axis, in ``units``; zeros where unknown.
+    notes
+        What the user must be told of how it was read: one sentence each, which names the file. Jobs announce
+        them at their start and keep them in the record.
+    series
+        Number of the image in its source, where that holds several.
 
     Raises
     ------
@@ -54,6 +59,8 @@ class Image:
     name: str = "image"
     source: str | None = None
     translate: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+    series: int = 0
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)
@@ -143,9 +150,11 @@ class Image:
         scale: Sequence[float] | None = None,
         units: Sequence[Any] | None = None,
         rgb: RGB = "luminance",
-        name: str = "image",
+        name: str | None = None,
         source: str | None = None,
         translate: Sequence[float] | None = None,
+        notes: Sequence[str] = (),
+        series: int = 0,
     ) -> Image:
         """Make an image of anything that holds pixels, reading none of them.
 
@@ -164,9 +173,11 @@ class Image:
             A colour image becomes its ``"luminance"``, 0.2126 R + 0.7152 G + 0.0722 B of the values as
             stored, or its three ``"channels"`` become the axis C. Alpha is left out.
         name, source
-            What to call it, and the file it came from.
+            What to call it, and the file it came from; those of an `Image`, else ``"image"``.
         translate
             Position of the first pixel, one per letter of ``axes`` as for the scale.
+        notes, series
+            As for `Image`; notes of an `Image` are kept before them.
 
         Raises
         ------
@@ -174,12 +185,13 @@ class Image:
             As for `Image`; also if the levels of a multiscale image or the number of colours make no sense.
         """
         if isinstance(data, cls):
-            if axes is None and scale is None and units is None and translate is None:
+            if axes is None and scale is None and units is None and translate is None and not notes:
                 return data
             if axes is None:
                 axes, scale, units = data.axes, scale or data.scale, units or data.units
                 translate = translate or data.translate
-            data = data.data
+            name, source, series = name or data.name, source or data.source, series or data.series
+            notes, data = (*data.notes, *notes), data.data
         array = full_resolution(data)
         _check_pixels(array)
         letters = _axes.default_axes(len(array.shape)) if axes is None else axes
@@ -193,9 +205,11 @@ class Image:
             letters,
             scale=tuple(abs(float(steps.get(letter, 1.0))) for letter in letters),
             units=tuple(str(kinds.get(letter, "pixel")) for letter in letters),
-            name=name,
+            name=name or "image",
             source=source,
             translate=tuple(float(starts.get(letter, 0.0)) for letter in letters),
+            notes=tuple(dict.fromkeys(notes)),
+            series=series,
         )
 
 

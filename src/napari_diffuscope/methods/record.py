@@ -44,12 +44,13 @@ def begun_record(
         "input": {
             "name": image.name,
             "source": image.source,
+            "series": image.series,
             "shape": list(image.shape),
             "axes": image.axes,
             "dtype": str(image.dtype),
         },
         "seconds": 0.0,
-        "messages": [],
+        "messages": list(image.notes),
     }
 
 

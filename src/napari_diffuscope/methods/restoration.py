@@ -22,7 +22,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap, measure_intensities
-from napari_diffuscope.jobs import Index, Job, Update, run
+from napari_diffuscope.jobs import Index, Job, Update, announce, run
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.chains import Chain, Noise, chain_for
 from napari_diffuscope.methods.device import choose_device
@@ -147,6 +147,7 @@ def restoration_job(
     started = time.perf_counter()
     part, specs = select(image, settings), describe_outputs(image, settings)
     device = choose_device(settings.device)
+    yield from announce(image.notes)
     yield Update(0, 0, f"Loading {settings.model}")
     model = load_model(settings.model, device=device)
     _check_fits(model, settings)
@@ -154,7 +155,7 @@ def restoration_job(
     intensities = measure_intensities(image)
     work = _prepare(image, settings, model, part, intensities, sinks)
     record = restoration_record(image, settings, model, intensities, device=device)
-    record["messages"] = work.messages
+    work.messages = record["messages"]
     for flat in _in_order(part, order):
         yield from _restore_plane(work, flat)
         record["planes_done"].append(flat)

@@ -228,10 +228,11 @@ def begun_record(
         "input": {
             "name": image.name,
             "source": image.source,
+            "series": image.series,
             "shape": list(image.shape),
             "axes": image.axes,
             "dtype": str(image.dtype),
         },
         "seconds": round(outcome.seconds, 3),
-        "messages": [str(outcome.error)] if outcome.error else [f"Ended early: {outcome.state}."],
+        "messages": [*image.notes, str(outcome.error or f"Ended early: {outcome.state}.")],
     }

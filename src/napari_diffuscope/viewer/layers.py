@@ -25,8 +25,11 @@ _LETTER_OF = {
 }
 #: Axes that a result can have and its input layer has not.
 _NEW_LABELS = {"N": "sample", "C": "channel", "Z": "z"}
-#: Where we note the file of a layer that napari did not open from a file itself (sample data).
+#: Where a layer's metadata say what our readers know of it: the file (also of layers that napari did not open
+#: itself, as sample data), the number of the image in it, and the sentences that the user must be told.
 SOURCE_KEY = "napari-diffuscope-source"
+SERIES_KEY = "napari-diffuscope-series"
+NOTES_KEY = "napari-diffuscope-notes"
 
 
 class Placed(Protocol):
@@ -128,6 +131,8 @@ def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
         rgb=rgb,
         name=layer.name,
         source=source_of(layer),
+        notes=layer.metadata.get(NOTES_KEY, ()),
+        series=layer.metadata.get(SERIES_KEY, 0),
     )
 
 

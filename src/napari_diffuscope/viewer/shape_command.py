@@ -14,7 +14,7 @@ from napari_diffuscope.methods.shape.command import shape_command
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import square_pixel_size
 from napari_diffuscope.viewer.command import PLACEHOLDER, holds_same_pixels
-from napari_diffuscope.viewer.layers import letters_of_labels, source_of
+from napari_diffuscope.viewer.layers import NOTES_KEY, SERIES_KEY, letters_of_labels, source_of
 from napari_diffuscope.viewer.shape_plane import CellPlane
 
 LABELS_PLACEHOLDER = "LABELS.tif"
@@ -25,7 +25,12 @@ def labels_image(layer: Any) -> Image:
     """A Labels layer as an image, reading no pixel."""
     data = layer.data[0] if layer.multiscale else layer.data
     return Image.wrap(
-        data, letters_of_labels(layer.axis_labels, layer.ndim), name=layer.name, source=source_of(layer)
+        data,
+        letters_of_labels(layer.axis_labels, layer.ndim),
+        name=layer.name,
+        source=source_of(layer),
+        notes=layer.metadata.get(NOTES_KEY, ()),
+        series=layer.metadata.get(SERIES_KEY, 0),
     )
 
 

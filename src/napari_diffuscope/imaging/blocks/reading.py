@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import product
 from math import prod
@@ -182,13 +183,12 @@ def in_standard_order(image: Image) -> Image:
     if target == image.axes:
         return image
     order = order_of(image.axes, target)
-    return Image(
-        AxisView(image.data, order),
-        target,
+    return replace(
+        image,
+        data=AxisView(image.data, order),
+        axes=target,
         scale=tuple(image.scale[axis] for axis in order),
         units=tuple(image.units[axis] for axis in order),
-        name=image.name,
-        source=image.source,
         translate=tuple(image.translate[axis] for axis in order),
     )
 
@@ -213,6 +213,8 @@ def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
         names = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
         files = [path, *(path / name for name in names if path.is_dir() and (path / name).exists())]
         stamps = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
+        if image.series:
+            found["series"] = image.series
         return found | {"file": str(path), "stamps": stamps}
     places = np.unique(np.linspace(0, image.plane_count - 1, most_planes).round().astype(int))
     digest = sha256()

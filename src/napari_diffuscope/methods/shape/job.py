@@ -16,13 +16,13 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Job, Update, run
+from napari_diffuscope.jobs import Job, Update, announce, run
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.shape.cell_job import ShapeWork, cell_job
 from napari_diffuscope.methods.shape.cells import Cell, WindowChecks, find_cells
 from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, check_mode
 from napari_diffuscope.methods.shape.plan import shape_plan
-from napari_diffuscope.methods.shape.record import record_of_cell, shape_record
+from napari_diffuscope.methods.shape.record import notes_of, record_of_cell, shape_record
 from napari_diffuscope.methods.shape.result import CellShape, Shapes
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import labelled_plane
@@ -85,11 +85,12 @@ def shape_job(
     if not cells:
         raise DiffuscopeError("No cell is labelled in this plane; outline at least one.")
     device = choose_device(settings.device)
+    inputs = inputs or {"image": Image.wrap(plane, "YX")}
+    yield from announce(notes_of(inputs))
     yield Update(0, 0, f"Loading {settings.model}")
     model = ShapeModel(load_model(settings.model, device=device), settings.batch)
     check_mode(model.model, settings)
     plan = shape_plan(model.model, settings)
-    inputs = inputs or {"image": Image.wrap(plane, "YX")}
     record = shape_record(inputs, settings, model, plan, device=device, pixel_size=pixel_size)
     work = ShapeWork(plane, settings, model, plan, pixel_size, record)
     work.window(cells[0])  # what is amiss with the model's window or the plane is amiss for all cells

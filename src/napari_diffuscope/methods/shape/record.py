@@ -29,9 +29,16 @@ def shape_record(
     labels = inputs.get("labels")
     return {
         **begun,
+        "messages": notes_of(inputs),
         "labels": None
         if labels is None
-        else {"name": labels.name, "source": labels.source, "shape": list(labels.shape), "axes": labels.axes},
+        else {
+            "name": labels.name,
+            "source": labels.source,
+            "series": labels.series,
+            "shape": list(labels.shape),
+            "axes": labels.axes,
+        },
         "pixel_size": pixel_size,
         "unit": unit_of(pixel_size),
         "window": model.side,
@@ -39,6 +46,11 @@ def shape_record(
         "cells": [],
         "refused": {},
     }
+
+
+def notes_of(inputs: Mapping[str, Image]) -> list[str]:
+    """What the user must be told of how the images were read, each once."""
+    return list(dict.fromkeys(note for image in inputs.values() for note in image.notes))
 
 
 def unit_of(pixel_size: float | None) -> str:

@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
-from napari_diffuscope.jobs import Job, Update, run
+from napari_diffuscope.jobs import Job, Update, announce, run
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.superres.arrays import ArraySink, VolumeSink
 from napari_diffuscope.methods.superres.chain import volume_job
@@ -101,6 +101,7 @@ def superresolution_job(
     image = in_standard_order(image)
     scale = plan_scale(image, settings)
     device = choose_device(settings.device)
+    yield from announce(image.notes)
     yield Update(0, 0, f"Loading {settings.model}")
     model = load_model(settings.model, device=device)
     check_fits(model, settings)
