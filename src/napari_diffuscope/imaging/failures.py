@@ -1,66 +1,143 @@
-"""Failing files explained in one sentence."""
+"""Failing files explained in one sentence: the one edge at which what libraries raise is caught."""
 
 from __future__ import annotations
 
 import errno
-import struct
-import zlib
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, one_line, quoted, shortened
 
-_BROKEN = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    NotImplementedError,
-    EOFError,
-    OSError,
-    struct.error,
-    zlib.error,
-)
-"""What readers raise on files that are not what they seem; a library's choice, not ours."""
-
-
-def _short(error: BaseException) -> str:
-    """The reason in a few words without a full stop, to be put into a sentence."""
-    text = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")
-    return text[:200] or type(error).__name__
+_LONGEST_PATH = 120
+_LONGEST_REASON = 90
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @contextmanager
-def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into a `DiffuscopeError`.
+def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """Turn whatever is raised while a file is read into a `DiffuscopeError` that names it.
+
+    Wrap every piece of code that reads a file or looks into what was read, late readings of lazy images included.
+    Libraries raise what they like on damaged files, so everything is caught but the wish to stop. A
+    `DiffuscopeError` from inside passes; if it does not name the file, the file is put before it.
 
     Parameters
     ----------
     path
-        The file.
+        The file or folder. Anything but these, a pipe or a device, is refused before it is opened: reading it
+        might never end.
     kind
         What it should be, ``"TIFF"``.
+
+    Raises
+    ------
+    DiffuscopeError
+        One sentence of at most 300 characters.
     """
     try:
+        refuse_special(path)
         yield
-    except FileNotFoundError as error:
-        raise DiffuscopeError(f"There is no file {str(path)!r}; check the path.") from error
-    except PermissionError as error:
-        raise DiffuscopeError(f"The file {str(path)!r} may not be read; check its permissions.") from error
-    except IsADirectoryError as error:
-        raise DiffuscopeError(f"{str(path)!r} is a folder, not a {kind} file; choose a file.") from error
-    except _BROKEN as error:
-        if "imagecodecs" in str(error):
-            raise DiffuscopeError(
-                f"The compression of {str(path)!r} needs another package; run: pip install imagecodecs."
-            ) from error
+    except DiffuscopeError as error:
+        named = _naming(path, error)
+        if named is error:
+            raise
+        raise named from error
+    except Exception as error:
+        raise DiffuscopeError(_reading_failed(path, kind, error)) from error
+    except BaseException as error:
+        # A library written in Rust that runs into a fault of its own; not Ctrl-C or a generator that is closed.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise DiffuscopeError(_reading_failed(path, kind, error)) from error
+
+
+def refuse_special(path: str | os.PathLike[str]) -> None:
+    """Refuse pipes, sockets and devices; what is not there is left to those who open it.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is no regular file or folder.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    if special := _SPECIAL.get(stat.S_IFMT(mode)):
         raise DiffuscopeError(
-            f"{str(path)!r} cannot be read as a {kind} file ({_short(error)}); "
-            "it may be damaged, incomplete or of another type."
-        ) from error
+            f"{name_of(path)} is {special}, not a file, so reading it might never end; choose a file."
+        )
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """A path as a sentence shows it: in quotes, its middle left out where it is long."""
+    return quoted(os.fspath(path), _LONGEST_PATH)
+
+
+def _naming(path: str | os.PathLike[str], error: DiffuscopeError) -> DiffuscopeError:
+    """The error itself if it names the file, else one that does."""
+    name = Path(path).name
+    if name in str(error) or name_of(path) in str(error) or quoted(name)[1:-1] in str(error):
+        return error
+    return type(error)(f"{name_of(path)}: {error}")
+
+
+def _reading_failed(path: str | os.PathLike[str], kind: str, error: BaseException) -> str:
+    file = name_of(path)
+    match error:
+        case FileNotFoundError() if _is_about(error, path):
+            return f"There is no file {file}; check the path."
+        case FileNotFoundError():
+            return (
+                f"There is no file {name_of(error.filename)}, which {file} needs; put it back in its place."
+            )
+        case PermissionError():
+            return f"The file {file} may not be read; check its permissions."
+        case IsADirectoryError() if _is_about(error, path):
+            return f"{file} is a folder, not a {kind} file; choose a file."
+        case MemoryError():
+            return (
+                f"{file} needs more memory than there is ({_reason(error)}); "
+                "it may be damaged, or take a smaller part of it."
+            )
+        case OSError(errno=errno.ELOOP):
+            return f"{file} is a link that leads back to itself; mend the link."
+        case ImportError():
+            return f"{file} needs a package that is missing ({_reason(error)}); install it with pip."
+    if "imagecodecs" in _said(error):
+        return f"The compression of {file} needs another package; run: pip install imagecodecs."
+    return (
+        f"{file} cannot be read as a {kind} file ({_reason(error)}); "
+        "it may be damaged, incomplete or of another type."
+    )
+
+
+def _is_about(error: OSError, path: str | os.PathLike[str]) -> bool:
+    """Whether it is the file itself that is missing, and not one that it points to."""
+    return error.filename is None or os.fspath(error.filename) == os.fspath(path) or not os.path.exists(path)
+
+
+def _reason(error: BaseException) -> str:
+    """What a library says, in a few words without a full stop, to be put into a sentence."""
+    return shortened(_said(error), _LONGEST_REASON) or type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, KeyError) and error.args:
+        return one_line(f"there is no {quoted(error.args[0])} in it")
+    try:
+        return one_line(error).rstrip(".").replace(". ", "; ")
+    except Exception:  # an error that cannot describe itself
+        return ""
 
 
 @contextmanager
@@ -69,9 +146,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (
-            "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
-        )
+        reason = "the disk is full" if error.errno in _FULL else error.strerror or error
         raise DiffuscopeError(
-            f"{str(path)!r} could not be written ({reason}); choose another folder or make room."
+            f"{name_of(path)} could not be written ({reason}); choose another folder or make room."
         ) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.documents import read_json
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, ScheduleSpec, Task
 from napari_diffuscope.weights.fingerprints import System
@@ -68,18 +68,6 @@ class Sidecar:
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-ALLOWED: dict[str, str] = {
-    "heads": "heads (a whole number) or head_channels (a whole number)",
-    "task": "task (restoration, superresolution, shape or generation)",
-    "prediction": "prediction (epsilon, v or x0)",
-    "schedule": 'schedule ({"kind": "linear", "cosine" or "scaled-linear", "count": T})',
-    "time": "time (index, rescaled, alpha-bar or continuous)",
-    "data_range": "data_range ([lowest, highest] of the values it works on)",
-    "condition_first": "condition_first (true or false: whether the measurement comes before the state)",
-}
-"""What can be needed, with the values that are allowed."""
-
-
 def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
     """Read what lies beside a checkpoint.
 
@@ -101,7 +89,7 @@ def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
     for candidate in _places(path):
         if not candidate.is_file():
             continue
-        values = _json(candidate)
+        values = read_json(candidate, "JSON")
         if candidate.name == CARD_FILE and isinstance(values, dict) and "network" in values:
             continue  # the card of a model folder in which the checkpoint happens to lie
         return parse(Sidecar, values, str(candidate)), candidate
@@ -110,12 +98,11 @@ def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
 
 def request(path: Path, what: str, needed: list[str]) -> DiffuscopeError:
     """The error that lists what to write beside a checkpoint."""
-    said = {*needed, *(["head_channels"] if "heads" in needed else [])}
-    optional = ", ".join(field.name for field in fields(Sidecar) if field.name not in said)
-    entries = "; ".join(ALLOWED[name] for name in needed)
+    entries = ", ".join("heads (or head_channels)" if name == "heads" else name for name in needed)
+    beside = quoted(_places(path)[0].name, 40)
     return DiffuscopeError(
-        f"{path} is {what}, which is none of the published models: write {_places(path)[0].name} beside it, "
-        f"a JSON object with the entries {entries}; these may be given as well: {optional}."
+        f"{quoted(path.name, 40)} is {what}, none of the published models: write {beside} beside it, a JSON object "
+        f"with {entries}; docs/checkpoints.md says what each may be."
     )
 
 
@@ -124,10 +111,3 @@ def _places(path: Path) -> list[Path]:
     if path.is_file():
         beside += [path.with_suffix(".json"), path.with_name(CARD_FILE)]
     return [place for place in beside if place != path]
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
-        raise DiffuscopeError(f"{path} is not valid JSON: {error}.") from error
