@@ -1,6 +1,8 @@
 # make demo             open the window on a sample image
 # make demo HEADLESS=1  the same on a virtual screen; leaves demo-screenshot.png
 # make test             the whole test suite
+# make processors       the tests of what computes, with the instruction sets of older processors
+# make fuzz             10,000 random calls of every method; FUZZ="--calls 500 --seed 3" chooses others
 # make lint             ruff and mypy
 # make bench            every script in benchmarks/, each printing a table
 # make docs             screenshots by script, then the pages into site/
@@ -11,6 +13,7 @@
 PYTHON ?= python3
 HEADLESS ?=
 ARGS ?=
+FUZZ ?= --calls 10000
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -28,7 +31,7 @@ else
 VIRTUAL_SCREEN :=
 endif
 
-.PHONY: help demo test lint bench docs clean screen virtual-screen
+.PHONY: help demo test processors fuzz lint bench docs clean screen virtual-screen
 .DEFAULT_GOAL := help
 
 help:
@@ -76,6 +79,21 @@ endif
 
 test: $(VENV)/.installed-test virtual-screen
 	$(RUN) -m pytest -q $(ARGS)
+
+# Each library chooses its kernels by itself; all are held back at once, so that one pass is enough.
+OLDER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
+# What NumPy would take here; it refuses names that this processor lacks.
+VECTORS := from numpy._core._multiarray_umath import __cpu_dispatch__ as d, __cpu_features__ as f; \
+  print(*(name for name in d if f[name]))
+NUMERIC := tests/measure tests/diffusion tests/networks tests/methods tests/simulate
+
+processors: $(VENV)/.installed-test
+	@if [ "$$(uname -m)" = x86_64 ]; then env $(OLDER) NPY_DISABLE_CPU_FEATURES="$$($(RUN) -c '$(VECTORS)')" \
+	  $(RUN) -m pytest -q -m "not slow" $(NUMERIC) $(ARGS); \
+	else echo "Nothing to do: these settings are for x86 processors."; fi
+
+fuzz: $(VENV)/.installed-test
+	$(RUN) -m tests.fuzz $(FUZZ)
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check
