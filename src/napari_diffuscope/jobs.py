@@ -75,3 +75,25 @@ def run(job: Job[Result], on_update: Callable[[Update], None] | None = None) -> 
         return result
     finally:
         job.close()
+
+
+def relayed(job: Job[Result], change: Callable[[Update], Update] | None = None) -> Job[Result]:
+    """A job inside another: its updates, changed or as they are, and its result. Closed with the outer one.
+
+    Parameters
+    ----------
+    job
+        Any job, fresh.
+    change
+        From its update to that of the outer job.
+    """
+    if change is None:
+        return (yield from job)
+    try:
+        while True:
+            yield change(next(job))
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        job.close()

@@ -13,18 +13,11 @@ from typing import Annotated
 import typer
 
 from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, shape, superres, train
+from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.method import METHODS
 
 __all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="diffuscope",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -34,7 +27,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -44,15 +36,31 @@ def _options(
     """Run diffusion models on microscopy images."""
 
 
-app.command("restore")(restore.restore)
-app.command("superres")(superres.superres)
-app.command("shape")(shape.shape)
-app.command("repeat")(repeat.repeat)
-app.add_typer(models.app, name="models")
-app.command("samples")(samples.samples)
-app.command("devices")(devices.devices)
-app.command("train")(train.train)
-app.add_typer(evaluate.app, name="evaluate")
+def make_app() -> typer.Typer:
+    """The command line of the methods that are registered now."""
+    app = typer.Typer(
+        name="diffuscope",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for method in METHODS.values():
+        app.command(method.name)(command_of(method))
+    app.command("restore")(restore.restore)
+    app.command("superres")(superres.superres)
+    app.command("shape")(shape.shape)
+    app.command("repeat")(repeat.repeat)
+    app.add_typer(models.app, name="models")
+    app.command("samples")(samples.samples)
+    app.command("devices")(devices.devices)
+    app.command("train")(train.train)
+    app.add_typer(evaluate.app, name="evaluate")
+    return app
+
+
+app = make_app()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With the exit code, unless the command succeeded and printed nothing amiss.
     """
     try:
-        app(list(arguments) if arguments is not None else None, prog_name="diffuscope")
+        make_app()(list(arguments) if arguments is not None else None, prog_name="diffuscope")
     except DiffuscopeError as error:
         typer.echo(f"diffuscope: {error}", err=True)
         sys.exit(1)

@@ -1,0 +1,153 @@
+"""The command of a method, made from its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_diffuscope.cli.options import keyword, options_of, settings_from
+from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.methods.method import Inputs, Method
+
+FILES = "Files"
+
+
+def command_of(method: Method) -> Callable[..., None]:
+    """``diffuscope METHOD IN OUT --option …``, for Typer.
+
+    Parameters
+    ----------
+    method
+        Which.
+    """
+    parameters = [*_arguments(method), *options_of(method.settings), *_file_options(method)]
+
+    def command(**values: Any) -> None:
+        _run(method, values)
+
+    command.__name__, command.__doc__ = method.name, method.summary
+    command.__signature__ = Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _arguments(method: Method) -> list[Parameter]:
+    """IN, where it needs an image, and OUT; further inputs are options that must be given."""
+    arguments = []
+    if method.image is not None:
+        arguments.append(_argument("source", "IN", method.image.help))
+    arguments.append(_argument("output", "OUT", "OUT.tif or OUT.ome.zarr, to write or to go on with."))
+    for each in method.inputs[1:]:
+        option = typer.Option(f"--{each.name}", metavar="FILE", help=each.help)
+        arguments.append(keyword(each.name, Path, option, Parameter.empty))
+    return arguments
+
+
+def _argument(name: str, shown: str, help: str) -> Parameter:
+    annotation = Annotated[Path, typer.Argument(metavar=shown, help=help)]
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def _file_options(method: Method) -> list[Parameter]:
+    options = []
+    if method.image is not None:
+        axes = typer.Option(help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES)
+        options.append(keyword("axes", str | None, axes, None))
+    for name in method.beside:
+        option = typer.Option(
+            f"--{name}", metavar="FILE", help=f"Where to write the {name}; OUT_{name} by default.", rich_help_panel=FILES
+        )
+        options.append(keyword(name, Path | None, option, None))
+    record = typer.Option(
+        "--json", metavar="FILE|-", help="Also write the record as JSON; - prints it.", rich_help_panel=FILES
+    )
+    overwrite = typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=FILES)
+    quiet = typer.Option("--quiet", "-q", help="No progress, only warnings.", rich_help_panel=FILES)
+    return [
+        *options,
+        keyword("json_file", Path | None, record, None),
+        keyword("overwrite", bool, overwrite, False),
+        keyword("quiet", bool, quiet, False),
+    ]
+
+
+def _run(method: Method, values: dict[str, Any]) -> None:
+    settings = settings_from(method.settings, values)
+    sources = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
+    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"))
+    beside = {name: values[name] for name in method.beside if values[name] is not None}
+    write_files(
+        method,
+        inputs,
+        settings,
+        values["output"],
+        beside=beside,
+        record_file=values["json_file"],
+        overwrite=values["overwrite"],
+        quiet=values["quiet"],
+    )
+
+
+def opened_inputs(
+    method: Method, sources: dict[str, Path], settings: Any, *, axes: str | None = None
+) -> Inputs:
+    """The inputs of a method from files; ``axes`` are those of the image."""
+    from napari_diffuscope.imaging.files import open_image
+
+    image = method.image
+    return {
+        each.name: open_image(
+            sources[each.name],
+            axes=axes if each is image else None,
+            rgb=getattr(settings, "rgb", "luminance"),
+        )
+        for each in method.inputs
+    }
+
+
+def write_files(
+    method: Method,
+    inputs: Inputs,
+    settings: Any,
+    output: Path,
+    *,
+    beside: dict[str, Path] | None = None,
+    record_file: Path | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Run a method into files under a progress bar; goes on where it was stopped.
+
+    Returns
+    -------
+    dict
+        The record.
+
+    Raises
+    ------
+    DiffuscopeError
+        As the job, and for files that must not be written.
+    typer.Exit
+        With 130 after Ctrl-C.
+    """
+    from napari_diffuscope.cli.outputs import give_record
+    from napari_diffuscope.methods.storing import output_files, run_to_files
+
+    files = output_files(method, inputs, settings, output, beside)
+    name = next((image.name for image in inputs.values()), output.name)
+    try:
+        with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
+            result = run_to_files(
+                method, inputs, settings, files, overwrite=overwrite, on_update=on_update
+            )
+    except KeyboardInterrupt:
+        typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    give_record(result.record, record_file)
+    if not quiet:
+        typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
+    return result.record

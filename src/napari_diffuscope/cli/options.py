@@ -1,0 +1,86 @@
+"""From a class of settings to the options of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Annotated, Any, Literal
+
+import typer
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.declared import Setting, Settings, settings_of
+
+COMPUTING = "How it is computed (never decides the result on one processor)"
+RARE = "Rarely needed"
+
+
+def options_of(kind: type[Settings]) -> list[Parameter]:
+    """A keyword of a command for every setting, with help, limits and default."""
+    return [_parameter(setting) for setting in settings_of(kind)]
+
+
+def settings_from(kind: type[Settings], values: Mapping[str, Any]) -> Any:
+    """Settings of the values that a command was called with.
+
+    Raises
+    ------
+    typer.BadParameter
+        For a text that is not understood.
+    DiffuscopeError
+        As the settings.
+    """
+    return kind(**{setting.name: _value(setting, values[setting.name]) for setting in settings_of(kind)})
+
+
+def _parameter(setting: Setting) -> Parameter:
+    option = typer.Option(
+        *_names(setting),
+        help=_help(setting),
+        rich_help_panel=None if setting.decides and not setting.advanced else _panel(setting),
+        **_limits(setting),
+    )
+    return keyword(setting.name, _annotation(setting), option, setting.default if not setting.text else None)
+
+
+def keyword(name: str, kind: Any, option: Any, default: Any) -> Parameter:
+    """A keyword of a command."""
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+def _names(setting: Setting) -> tuple[str, ...]:
+    return (f"--{setting.option}/--no-{setting.option}",) if setting.kind is bool else (f"--{setting.option}",)
+
+
+def _help(setting: Setting) -> str:
+    modes = f" For {', '.join(setting.modes)}." if setting.modes else ""
+    return setting.help + modes
+
+
+def _panel(setting: Setting) -> str:
+    return RARE if setting.decides else COMPUTING
+
+
+def _annotation(setting: Setting) -> Any:
+    if setting.text is not None:
+        return str | None
+    kind: Any = Literal[setting.choices] if setting.choices else setting.kind  # type: ignore[valid-type]
+    return kind | None if setting.optional else kind
+
+
+def _limits(setting: Setting) -> dict[str, Any]:
+    if setting.text is not None:
+        return {"metavar": setting.text.shown}
+    if setting.kind in (int, float):
+        limits = {"min": setting.low, "max": setting.high}
+        return {name: setting.kind(limit) for name, limit in limits.items() if limit is not None}
+    return {}
+
+
+def _value(setting: Setting, value: Any) -> Any:
+    if setting.text is None or value is None:
+        return setting.default if value is None and setting.text else value
+    try:
+        return setting.text.parse(value)
+    except DiffuscopeError as error:
+        raise typer.BadParameter(str(error), param_hint=f"--{setting.option}") from None

@@ -1,0 +1,99 @@
+"""An output in memory, with the manners of those on disk; and what all of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_diffuscope.imaging.blocks.plan import Block
+from napari_diffuscope.imaging.blocks.sink import converted
+from napari_diffuscope.imaging.blocks.spec import VolumeSpec
+from napari_diffuscope.jobs import Job
+
+MOST_VOXELS = 2**22
+"""Voxels of a block where nobody says: 128 × 128 × 256."""
+
+
+class Sink(Protocol):
+    """Where finished blocks of an output go: a `BlockSink` (a file), or an `ArraySink` (memory, a layer)."""
+
+    spec: VolumeSpec
+    block: tuple[int, ...]
+    record: Any
+
+    def done(self, block: Block) -> bool:
+        """Whether a block was written before."""
+        ...
+
+    def write_block(self, block: Block, values: np.ndarray) -> None:
+        """Take the pixels of a block."""
+        ...
+
+    @property
+    def finishing_steps(self) -> int:
+        """Updates that ``finishing`` gives."""
+        ...
+
+    def finishing(self) -> Job[Any]:
+        """Complete the output."""
+        ...
+
+
+class ArraySink:
+    """An output in a numpy array.
+
+    Parameters
+    ----------
+    spec
+        What it is.
+    block
+        Least lengths of a block, one per axis; decided by default.
+    array
+        Where to write; a new array of NaN (zeros for integers) by default.
+    """
+
+    finishing_steps = 0
+
+    def __init__(
+        self, spec: VolumeSpec, block: Sequence[int] | None = None, array: np.ndarray | None = None
+    ) -> None:
+        self.spec, self.record = spec, None
+        wanted = tuple(block) if block is not None else default_block(spec.shape)
+        self.block = tuple(min(a, b) for a, b in zip(wanted, spec.shape, strict=True))
+        self.array = blank_array(spec) if array is None else array
+
+    def done(self, block: Block) -> bool:
+        """Never: nothing outlives the process."""
+        return False
+
+    def write_block(self, block: Block, values: np.ndarray) -> None:
+        """Put the pixels of a block in their place."""
+        self.array[block.region] = converted(values, np.dtype(self.spec.dtype))
+
+    def finishing(self) -> Job[np.ndarray]:
+        """Nothing is left to do."""
+        yield from ()
+        return self.array
+
+
+def blank_array(spec: VolumeSpec) -> np.ndarray:
+    """An array of nothing yet: NaN where the pixel type has it, else 0."""
+    empty: float = np.nan if np.dtype(spec.dtype).kind == "f" else 0
+    return np.full(spec.shape, empty, spec.dtype)
+
+
+def default_block(shape: Sequence[int]) -> tuple[int, ...]:
+    """Single positions of the leading axes, and at most so many voxels of the last three."""
+    lengths = list(shape[-3:])
+    while prod(lengths) > MOST_VOXELS:
+        longest = lengths.index(max(lengths))
+        lengths[longest] = -(-lengths[longest] // 2)
+    return (1,) * (len(shape) - len(lengths)) + tuple(lengths)
+
+
+def plane_block(shape: Sequence[int]) -> tuple[int, ...]:
+    """One whole plane."""
+    return (1,) * (len(shape) - 2) + tuple(shape[-2:])

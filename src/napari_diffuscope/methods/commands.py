@@ -1,0 +1,48 @@
+"""The command line that gives the same numbers as a run in the window. Free of torch."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from napari_diffuscope.methods.declared import given_settings
+from napari_diffuscope.methods.method import Method
+
+
+def command_line(
+    method: Method,
+    sources: list[str],
+    output: str,
+    settings: Any,
+    *,
+    axes: str | None = None,
+    more: tuple[str, ...] = (),
+) -> str:
+    """A shell command with every setting that is not the default.
+
+    Parameters
+    ----------
+    method
+        Which.
+    sources
+        A file for each input.
+    output
+        File to write.
+    settings
+        What was chosen.
+    axes
+        Axes of the first input, where they were chosen by hand.
+    more
+        Further words.
+    """
+    words = ["diffuscope", method.name, *sources[:1], output]
+    for each, source in zip(method.inputs[1:], sources[1:], strict=True):
+        words += [f"--{each.name}", source]
+    if axes is not None:
+        words += ["--axes", axes]
+    for setting, value in given_settings(settings):
+        if isinstance(value, bool):
+            words.append(f"--{setting.option}" if value else f"--no-{setting.option}")
+        else:
+            words += [f"--{setting.option}", setting.written(value)]
+    return shlex.join([*words, *more])

@@ -1,0 +1,197 @@
+"""Settings that are declared once; forms, options, checks, records and the manual read the declaration. Free of torch.
+
+A method's settings are a frozen dataclass whose fields are made by :func:`declared`::
+
+    @dataclass(frozen=True)
+    class BrightenSettings(Settings):
+        gain: float = declared(2.0, "Gain", "How many times brighter.", low=0.0, high=100.0)
+
+What a field is (a whole number, one of several words, something that may be left out) is said by its annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.checks import checked_value
+
+_KEY = "napari-diffuscope setting"
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a value is typed on a command line where that is more than a number or a word.
+
+    Parameters
+    ----------
+    shown
+        What help shows in its place: ``Y0:Y1,X0:X1``.
+    parse, write
+        From the text to the value (raises `DiffuscopeError`), and back.
+    """
+
+    shown: str
+    parse: Callable[[str], Any]
+    write: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is declared of a setting, and what its annotation says.
+
+    Parameters
+    ----------
+    name, default
+        Of the field.
+    label, help
+        Its name in a form, and what it is for, in a microscopist's words.
+    low, high
+        Least and largest value, of numbers.
+    modes
+        Modes in which it counts; empty for all.
+    words
+        For each of several choices how it is called in a form and what it means.
+    decides
+        Whether it decides the numbers, or only how they are computed.
+    advanced
+        Whether few need it.
+    hidden
+        Whether a form has no row for it: it is chosen in another way there.
+    unset
+        What a form calls ``None``.
+    unit
+        Shown behind a number in a form.
+    step
+        By how much a form moves a real number.
+    slider
+        Whether a form shows a slider.
+    text
+        How it is typed on the command line.
+    kind
+        The type of a value that is not ``None``: ``int``, ``float``, ``bool``, ``str`` or ``tuple``.
+    optional
+        Whether ``None`` is allowed.
+    choices
+        The words to choose from, if it is a choice.
+    """
+
+    name: str
+    default: Any
+    label: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    modes: tuple[str, ...] = ()
+    words: Mapping[Any, tuple[str, str]] = field(default_factory=dict)
+    decides: bool = True
+    advanced: bool = False
+    hidden: bool = False
+    unset: str = "automatic"
+    unit: str = ""
+    step: float = 0.1
+    slider: bool = False
+    text: Text | None = None
+    kind: type = str
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+
+    def counts_in(self, mode: Any) -> bool:
+        """Whether it matters in a mode."""
+        return not self.modes or mode in self.modes
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line, without dashes in front."""
+        return self.name.replace("_", "-")
+
+    def written(self, value: Any) -> str:
+        """A value as it is typed on a command line."""
+        return self.text.write(value) if self.text else str(value)
+
+
+def declared(default: Any, label: str, help: str, **more: Any) -> Any:
+    """A field of settings; the keywords are those of `Setting`."""
+    return field(default=default, metadata={_KEY: {"label": label, "help": help, **more}})
+
+
+class Settings:
+    """Base of the settings of a method: checks every field against its declaration.
+
+    Raises
+    ------
+    DiffuscopeError
+        For a value of another type, outside its limits or none of its choices, by name.
+    """
+
+    def __post_init__(self) -> None:
+        for setting in settings_of(type(self)):
+            object.__setattr__(self, setting.name, checked_value(setting, getattr(self, setting.name)))
+        self.check()
+
+    def check(self) -> None:
+        """Refuse fields that do not go together; to be filled in."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, as stored in records."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides the numbers, JSON-able."""
+        names = [setting.name for setting in settings_of(type(self)) if setting.decides]
+        values = self.to_dict()
+        return {name: values[name] for name in names}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from a record; unknown keys are refused by name.
+
+        Raises
+        ------
+        DiffuscopeError
+            For an unknown key, and as the class itself.
+        """
+        names = [setting.name for setting in settings_of(cls)]
+        if unknown := sorted(set(values) - set(names)):
+            raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(names)}.")
+        return cls(**values)
+
+
+@cache
+def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:
+    """The declarations of a class of settings, in their order."""
+    hints = get_type_hints(kind)
+    return tuple(
+        Setting(each.name, each.default, **each.metadata[_KEY], **_said_by(hints[each.name]))
+        for each in fields(kind)  # type: ignore[arg-type]
+    )
+
+
+def setting_of(kind: type[Settings], name: str) -> Setting:
+    """One declaration."""
+    return next(setting for setting in settings_of(kind) if setting.name == name)
+
+
+def given_settings(settings: Settings) -> list[tuple[Setting, Any]]:
+    """Declarations and values of all settings that are not the default."""
+    pairs = [(setting, getattr(settings, setting.name)) for setting in settings_of(type(settings))]
+    return [(setting, value) for setting, value in pairs if value != setting.default]
+
+
+def _said_by(hint: Any) -> dict[str, Any]:
+    """Kind, choices and whether it may be left out."""
+    optional = get_origin(hint) in (Union, UnionType)
+    if optional:
+        [hint] = [each for each in get_args(hint) if each is not type(None)]
+    if get_origin(hint) is Literal:
+        return {"kind": str, "optional": optional, "choices": tuple(map(str, get_args(hint)))}
+    return {"kind": get_origin(hint) or hint, "optional": optional}
+
+
+def modes_of(kind: type[Settings]) -> Sequence[str]:
+    """The modes that settings choose from; empty without a field ``mode``."""
+    return next((setting.choices for setting in settings_of(kind) if setting.name == "mode"), ())

@@ -1,0 +1,87 @@
+"""The record that a result carries: everything needed to make it again. Free of torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from napari_diffuscope import __version__
+from napari_diffuscope.imaging.image import Image
+
+if TYPE_CHECKING:
+    from napari_diffuscope.imaging.intensity import ChannelIntensity
+    from napari_diffuscope.methods.method import Inputs, Method
+    from napari_diffuscope.weights.card import ModelCard
+    from napari_diffuscope.weights.model import Model
+
+RECORD_KEY = "napari-diffuscope"
+"""Key of the record in a layer's metadata."""
+
+
+def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any]:
+    """What the records of all methods say, also of runs that do not end: versions, settings, inputs.
+
+    The first input is ``input``, others go by their own names.
+    """
+    record: dict[str, Any] = {
+        "method": method.name,
+        "plugin": __version__,
+        "settings": settings.to_dict(),
+        "seconds": 0.0,
+        "messages": [],
+    }
+    for number, (name, image) in enumerate(inputs.items()):
+        record["input" if number == 0 else name] = describe_image(image)
+        record["messages"] += [note for note in getattr(image, "notes", ()) if note not in record["messages"]]
+    return record
+
+
+def describe_image(image: Image) -> dict[str, Any]:
+    """What a record says of an input."""
+    return {
+        "name": image.name,
+        "source": image.source,
+        "shape": list(image.shape),
+        "axes": image.axes,
+        "dtype": str(image.dtype),
+        "scale": list(image.scale),
+        "units": list(image.units),
+    }
+
+
+def note_model(record: dict[str, Any], model: Model, device: str) -> None:
+    """Add which model worked, where and with what."""
+    torch = sys.modules["torch"]
+    record |= {
+        "torch": str(torch.__version__),
+        "model": {"name": model.card.name, "title": model.card.title, "sha256": model.sha256},
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def note_card(record: dict[str, Any], name: str, card: ModelCard | None) -> None:
+    """Add which model was to work, where it was not loaded."""
+    record["model"] = {
+        "name": card.name if card else name,
+        "title": card.title if card else "",
+        "sha256": card.sha256 if card else "",
+    }
+
+
+def note_intensities(record: dict[str, Any], intensities: tuple[ChannelIntensity, ...]) -> None:
+    """Add how grey values became values of the network."""
+    record["intensity"] = [
+        {"channel": c.channel, "offset": c.map.offset, "scale": c.map.scale, "planes": list(c.planes)}
+        for c in intensities
+    ]
+
+
+def record_of(layer: Any, method: Method | None = None) -> Mapping[str, Any]:
+    """The record in a layer's metadata: of a method, or of any; empty where there is none."""
+    record = layer.metadata.get(RECORD_KEY)
+    if not isinstance(record, dict) or "settings" not in record:
+        return {}
+    made = method is None or record.get("method") in (method.name, *method.former)
+    return record if made else {}

@@ -1,0 +1,145 @@
+"""Running a method: the one job around all jobs, and the one call for Python. Free of torch until a job begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
+from napari_diffuscope.imaging.files import image_of
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.jobs import Job, Update, relayed, run
+from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
+from napari_diffuscope.methods.records import begun_record
+from napari_diffuscope.methods.work import Work
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a method gave.
+
+    Every output is an attribute of its own name too; ``None`` where the mode gives none.
+
+    Parameters
+    ----------
+    outputs
+        By name: arrays, or the paths of the files that were written.
+    specs
+        Axes, shapes and places of the outputs.
+    record
+        What made them, JSON-able.
+    value
+        What else the job gave.
+    """
+
+    outputs: Mapping[str, Any]
+    specs: Mapping[str, Output]
+    record: dict[str, Any]
+    value: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.outputs.get(name)
+
+
+def method_job(
+    method: Method,
+    inputs: Inputs,
+    settings: Any,
+    *,
+    sinks: Mapping[str, Sink],
+    **options: Any,
+) -> Job[Result]:
+    """The job of a method: says what the inputs have to say, works, completes outputs and record.
+
+    Parameters
+    ----------
+    method, inputs, settings
+        What to do.
+    sinks
+        For each output where its blocks go; blocks that a sink has are not made again.
+    options
+        Of the method's own job, see `Work`.
+
+    Raises
+    ------
+    DiffuscopeError
+        As the method's own job.
+    """
+    started = time.perf_counter()
+    outputs = {output.name: output for output in method.outputs(inputs, settings)}
+    record = begun_record(method, inputs, settings)
+    work = Work(method, inputs, settings, outputs, sinks, record, options)
+    yield work.update()
+    value = yield from loaded(method.job)(work)
+    record["seconds"] = round(time.perf_counter() - started, 3)
+    finished = {}
+    for name, sink in sinks.items():
+        sink.record = {**record, "output": name}
+        finished[name] = yield from relayed(
+            sink.finishing(), lambda update: work.update(message=update.message)
+        )
+    return Result(finished, outputs, record, value)
+
+
+def block_of(method: Method, output: Output, settings: Any) -> tuple[int, ...]:
+    """Least lengths of the blocks of an output."""
+    shape = output.shape
+    chosen = getattr(settings, "block", None)
+    if chosen:
+        return (1,) * (len(shape) - len(chosen)) + tuple(chosen)
+    return plane_block(shape) if method.block == "planes" else default_block(shape)
+
+
+def array_sinks(method: Method, outputs: Mapping[str, Output] | tuple[Output, ...], settings: Any) -> dict[str, ArraySink]:
+    """Outputs in memory."""
+    listed = outputs.values() if isinstance(outputs, Mapping) else outputs
+    return {each.name: ArraySink(each.spec, block_of(method, each, settings)) for each in listed}
+
+
+def run_method(
+    method: Method,
+    *sources: Any,
+    axes: str | None = None,
+    settings: Any = None,
+    on_update: Callable[[Update], None] | None = None,
+    options: Mapping[str, Any] | None = None,
+    **choices: Any,
+) -> Result:
+    """Run a method in memory, with the same defaults and results as the window and the command line.
+
+    Parameters
+    ----------
+    method
+        Which.
+    sources
+        One for each of its inputs: an :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask,
+        zarr), or the path of a file.
+    axes
+        Axes of the first, such as ``"ZYX"``; by default by its number of dimensions.
+    settings, choices
+        The method's settings, and fields of them to replace.
+    on_update
+        Called with every :class:`~napari_diffuscope.jobs.Update`.
+    options
+        See `Work`.
+
+    Raises
+    ------
+    DiffuscopeError
+        For inputs or settings that do not work.
+    """
+    settings = replace(settings or method.settings(), **choices)
+    inputs = {
+        each.name: _opened(source, axes if number == 0 else None, settings)
+        for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True))
+    }
+    sinks = array_sinks(method, method.outputs(inputs, settings), settings)
+    return run(method_job(method, inputs, settings, sinks=sinks, **(options or {})), on_update)
+
+
+def _opened(source: Any, axes: str | None, settings: Any) -> Image:
+    return image_of(source, axes, rgb=getattr(settings, "rgb", "luminance"))

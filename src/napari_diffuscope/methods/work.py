@@ -1,0 +1,95 @@
+"""What a job of a method is given: inputs, settings, where blocks go, how far it is, the record. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.array_sink import Sink
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.methods.method import Inputs, Method, Output
+
+
+@dataclass
+class Work:
+    """One run of a method.
+
+    Parameters
+    ----------
+    method, inputs, settings
+        What is done.
+    outputs
+        What it gives, by name.
+    sinks
+        Where the blocks of each output go; all cut alike.
+    record
+        What the result will carry; the job adds what it knows.
+    options
+        How it is done, without deciding any number: the order of planes, where states are kept.
+    done, total
+        In the job's own unit.
+    """
+
+    method: Method
+    inputs: Inputs
+    settings: Any
+    outputs: Mapping[str, Output]
+    sinks: Mapping[str, Sink]
+    record: dict[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    done: int = 0
+    total: int = 0
+
+    @property
+    def image(self) -> Image:
+        """The first input."""
+        return self.inputs["image"]
+
+    @property
+    def plan(self) -> BlockPlan:
+        """Blocks of the outputs."""
+        sink = next(iter(self.sinks.values()))
+        return BlockPlan(sink.spec.shape, sink.block)
+
+    def written(self, block: Block) -> bool:
+        """Whether all outputs have a block."""
+        return all(sink.done(block) for sink in self.sinks.values())
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks that are not written yet, each counted as one step when the next is asked for."""
+        plan = self.plan
+        self.total = self.total or len(plan)
+        for block in plan:
+            if not self.written(block):
+                yield block
+            self.done += 1
+
+    def read(self, block: Block) -> np.ndarray:
+        """Pixels of the image where a block of an output of its shape lies, float32."""
+        return np.asarray(self.image.data[block.region], dtype=np.float32)
+
+    def write(self, block: Block, values: Mapping[str, np.ndarray]) -> Job[None]:
+        """Write a block of every output that lacks it, and show it."""
+        for name, sink in self.sinks.items():
+            if not sink.done(block):
+                sink.write_block(block, values[name])
+            yield self.update(output=name, region=block.region, preview=values[name], final=True)
+
+    def show(self, name: str, region: Any, preview: np.ndarray) -> Update:
+        """An update with the current estimate of a part of an output."""
+        return self.update(output=name, region=region, preview=preview)
+
+    def update(self, **what: Any) -> Update:
+        """An update that says how far the work is."""
+        return Update(min(self.done, self.total), self.total, **what)
+
+    def warn(self, message: str, **what: Any) -> Update:
+        """Something that the user must be told; kept in the record."""
+        if message not in self.record["messages"]:
+            self.record["messages"].append(message)
+        return self.update(message=message, warning=True, **what)

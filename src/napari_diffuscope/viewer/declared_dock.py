@@ -1,0 +1,86 @@
+"""The dock of a method, made from its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks.array_sink import ArraySink
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.commands import command_line
+from napari_diffuscope.methods.method import Inputs, Method, Output
+from napari_diffuscope.methods.records import begun_record, note_card
+from napari_diffuscope.methods.running import block_of, method_job
+from napari_diffuscope.viewer.declared_form import DeclaredForm
+from napari_diffuscope.viewer.layer_run import RunPlan
+from napari_diffuscope.viewer.method_dock import MethodDock
+from napari_diffuscope.viewer.results import Results
+from napari_diffuscope.viewer.runner import Outcome
+
+
+class DeclaredDock(MethodDock):
+    """Runs a method on the chosen layer, live, into new layers.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer, given by napari.
+    """
+
+    declaration: Method
+    form: DeclaredForm
+
+    def __init__(self, napari_viewer: Any) -> None:
+        self.method, self.result_of = self.declaration.name, self.declaration.result
+        form = DeclaredForm(
+            napari_viewer, self.declaration, lambda sentence: self.bar.fail(DiffuscopeError(sentence))
+        )
+        super().__init__(napari_viewer, form)
+
+    def inputs(self) -> Inputs:
+        """What the method works on."""
+        return {} if self.form.input is None else {"image": self.form.image()}
+
+    def plan(self) -> RunPlan:
+        """The run that the controls ask for."""
+        inputs, settings = self.inputs(), self.form.settings()
+        outputs = self.declaration.outputs(inputs, settings)
+        axes = self.form.input.axes_letters() if self.form.input is not None else ""
+        return RunPlan(
+            self.form.layer,
+            axes,
+            [layer_of(output, inputs) for output in outputs],
+            lambda results: self.job(inputs, settings, outputs, results),
+            lambda outcome, results: self.early_record(inputs, settings, outcome, results),
+            self.activity,
+        )
+
+    def job(self, inputs: Inputs, settings: Any, outputs: Sequence[Output], results: Results) -> Job[Any]:
+        """The job, which fills the arrays of the results."""
+        sinks = {
+            each.name: ArraySink(
+                each.spec, block_of(self.declaration, each, settings), results.arrays[each.name]
+            )
+            for each in outputs
+        }
+        return method_job(self.declaration, inputs, settings, sinks=sinks, **self.options())
+
+    def options(self) -> dict[str, Any]:
+        """How it is done, without deciding any number."""
+        return {}
+
+    def early_record(
+        self, inputs: Inputs, settings: Any, outcome: Outcome, results: Results
+    ) -> dict[str, Any]:
+        """Record of a run that did not end."""
+        record = begun_record(self.declaration, inputs, settings)
+        if self.form.model is not None:
+            note_card(record, settings.model, self.form.model.card)
+        record["seconds"] = round(outcome.seconds, 3)
+        record["messages"].append(str(outcome.error) if outcome.error else f"Ended early: {outcome.state}.")
+        return record
+
+    def activity(self, finished: int, total: int) -> str:
+        """What to say while the job says nothing."""
+        return f"{finished} of {total} planes finished" if total > 1 else f"{self.declaration.doing}…"

@@ -1,0 +1,181 @@
+"""The form of a method, made from its declaration: the image, the model, a row for every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QWidget
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.declared import settings_of
+from napari_diffuscope.methods.method import Method
+from napari_diffuscope.viewer.form_parts import DeviceChoice, ImageChoice, arrange, lengths_of, offered_modes
+from napari_diffuscope.viewer.model_choice import ModelChoice
+from napari_diffuscope.viewer.setting_rows import SettingRows
+from napari_diffuscope.viewer.widgets import add_row, form, say
+
+APART = ("model", "device", "rgb")
+"""Settings whose controls know more than their declaration: the models at hand, the devices, the colours of a layer."""
+
+
+class DeclaredForm(QWidget):
+    """All controls of a method. ``changed`` tells that any of them changed.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    method
+        The method.
+    on_error
+        Called with a sentence when a folder is no model.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self, viewer: Any, method: Method, on_error: Callable[[str], None], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.method = method
+        names = [setting.name for setting in settings_of(method.settings)]
+        self.input = self._make_input(viewer)
+        self.model = self._make_model(on_error) if "model" in names else None
+        self.device = DeviceChoice() if "device" in names else None
+        self.rows = SettingRows(method.settings, (*APART, *self.own_settings()), self._take)
+        self._lay_out()
+        self._connect()
+        self._take_model()
+
+    # What a method may fill in
+
+    def own_settings(self) -> tuple[str, ...]:
+        """Settings that the form shows in its own way."""
+        return ()
+
+    def add_own_rows(self, main: QFormLayout, advanced: QFormLayout) -> None:
+        """Rows of the method between those of the image and those of the settings."""
+
+    def own_values(self) -> dict[str, Any]:
+        """What is chosen in them, as settings."""
+        return {}
+
+    def remark(self, image: Image) -> str:
+        """What the note below the axes says of an image."""
+        return lengths_of(image)
+
+    # What all have
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or ``None``."""
+        return self.input.layer if self.input is not None else None
+
+    def image(self) -> Image:
+        """The chosen layer as an image.
+
+        Raises
+        ------
+        DiffuscopeError
+            If none is chosen, or its axes do not fit.
+        """
+        assert self.input is not None
+        return self.input.image("There is no image to work on; open one with File › Open, or take one from the samples.")
+
+    def settings(self) -> Any:
+        """Settings as the controls show them.
+
+        Raises
+        ------
+        DiffuscopeError
+            If there is no model, or values do not go together.
+        """
+        return self.method.settings(**self.values())  # type: ignore[call-arg]
+
+    def values(self) -> dict[str, Any]:
+        """What the controls show, by the name of the setting."""
+        values = self.rows.values()
+        if self.model is not None:
+            if not self.model.model:
+                raise DiffuscopeError(f"No model for {self.method.title} is installed; open one with the button ….")
+            values["model"] = self.model.model
+        if self.device is not None:
+            values["device"] = self.device.currentData()
+        if self.input is not None and "rgb" in [s.name for s in settings_of(self.method.settings)]:
+            values["rgb"] = self.input.rgb.currentData()
+        return values | self.own_values()
+
+    def apply(self, settings: Any) -> None:
+        """Set all controls.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the model is not at hand.
+        """
+        if self.model is not None:
+            self.model.choose(settings.model)
+        if self.device is not None:
+            self.device.choose(settings.device)
+        self.rows.apply(settings)
+        self._take()
+
+    # How they depend on each other
+
+    def _make_input(self, viewer: Any) -> ImageChoice | None:
+        image = self.method.image
+        return None if image is None else ImageChoice(viewer, image.help, image.axes_use, self)
+
+    def _make_model(self, on_error: Callable[[str], None]) -> ModelChoice:
+        default = self.method.settings().model  # type: ignore[attr-defined]
+        return ModelChoice(self.method.name, on_error, default)  # type: ignore[arg-type]
+
+    def _lay_out(self) -> None:
+        main, advanced = form(), form()
+        if self.input is not None:
+            self.input.add_to(main)
+        if self.model is not None:
+            add_row(main, "Model", self.model)
+        self.add_own_rows(main, advanced)
+        self.rows.add_to(main, advanced)
+        if self.device is not None:
+            add_row(main, "Device", self.device)
+        self.advanced, self._wheel = arrange(
+            self, main, advanced, "Rarely needed: for comparisons, and for large images and small memories."
+        )
+        self.advanced.setVisible(advanced.rowCount() > 0)
+
+    def _connect(self) -> None:
+        if self.input is not None:
+            self.input.layer_changed.connect(self._take)
+            self.input.reading_changed.connect(self._take)
+        if self.model is not None:
+            self.model.model_changed.connect(self._take_model)
+
+    def _take_model(self) -> None:
+        if self.model is not None and "mode" in self.rows:
+            row = self.rows["mode"]
+            row.offer(offered_modes(self.model.card, row.setting.choices, row.value))
+        self._take()
+
+    def _take(self) -> None:
+        if not hasattr(self, "advanced"):
+            return
+        self.rows.show_for(self.rows["mode"].value if "mode" in self.rows else None)
+        self._check_image()
+        self.changed.emit()
+
+    def _check_image(self) -> None:
+        """Say under the axes what they mean for this image, or what is wrong with them."""
+        if self.input is None:
+            return
+        if self.layer is None:
+            say(self.input.axes_note, "")
+            return
+        try:
+            say(self.input.axes_note, self.remark(self.image()))
+        except DiffuscopeError as error:
+            say(self.input.axes_note, str(error), error=True)

@@ -1,0 +1,170 @@
+"""Controls for declared settings, made by magicgui from their annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSlider, FloatSpinBox, LineEdit, SpinBox
+from qtpy.QtWidgets import QFormLayout, QWidget
+
+from napari_diffuscope.methods.declared import Setting, Settings, settings_of
+from napari_diffuscope.viewer.widgets import add_row, note, say, show_row, with_note
+
+MOST = 2**31 - 2
+"""Of a spin box whose setting has no limit."""
+
+
+class SettingRow:
+    """The control of one setting.
+
+    Parameters
+    ----------
+    setting
+        Its declaration.
+
+    Attributes
+    ----------
+    widget
+        Made by magicgui; ``widget.native`` is the Qt widget.
+    field
+        The Qt widget with the note below it that explains a choice.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.widget = _made(setting)
+        self.widget.tooltip = setting.help
+        self.remark = note() if setting.words else None
+        native = self.widget.native
+        native.setToolTip(setting.help)
+        self.field: QWidget = with_note(native, self.remark) if self.remark is not None else native
+        self.value = setting.default
+        self.widget.changed.connect(lambda _: self._explain())
+
+    @property
+    def value(self) -> Any:
+        """What is chosen; ``None`` where that is left open."""
+        value = self.widget.value
+        if self._open_number:
+            return None if value < self._least else value
+        return value or None if self.setting.optional and self.setting.kind is str else value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if value is None and self._open_number:
+            value = self.widget.min
+        elif value is None and not self.setting.choices:
+            value = ""
+        elif self.setting.choices and value not in self.widget.choices:
+            self._offer([*self.widget.choices, value])
+        self.widget.value = value
+        self._explain()
+
+    def offer(self, choices: Iterator[Any] | list[Any]) -> None:
+        """Offer some of the choices alone, keeping the chosen one where it is among them."""
+        self._offer([value for value in choices])
+
+    def _offer(self, values: list[Any]) -> None:
+        self.widget.choices = [(_title(self.setting, value), value) for value in values]
+        self._explain()
+
+    @property
+    def _open_number(self) -> bool:
+        return self.setting.optional and self.setting.kind in (int, float) and not self.setting.choices
+
+    @property
+    def _least(self) -> float:
+        return float(self.setting.low or 0)
+
+    def _explain(self) -> None:
+        if self.remark is not None:
+            say(self.remark, self.setting.words.get(self.widget.value, ("", ""))[1])
+
+
+def _title(setting: Setting, value: Any) -> str:
+    if value is None:
+        return setting.unset
+    return setting.words.get(value, (str(value), ""))[0]
+
+
+def _made(setting: Setting) -> Any:
+    if setting.choices:
+        values = ([None] if setting.optional else []) + list(setting.choices)
+        return ComboBox(choices=[(_title(setting, value), value) for value in values], nullable=setting.optional)
+    if setting.kind is bool:
+        return CheckBox(text="")
+    if setting.kind in (int, float):
+        return _number(setting)
+    return LineEdit()
+
+
+def _number(setting: Setting) -> Any:
+    low = 0 if setting.low is None else setting.low
+    high = MOST if setting.high is None else setting.high
+    if setting.slider:
+        return FloatSlider(min=low, max=high, step=0.01)
+    step = 1 if setting.kind is int else setting.step
+    least = low - step if setting.optional else low
+    kind = SpinBox if setting.kind is int else FloatSpinBox
+    box = kind(min=least, max=high, step=step)
+    if setting.optional:
+        box.native.setSpecialValueText(setting.unset)
+    if setting.unit:
+        box.native.setSuffix(f" {setting.unit}")
+    return box
+
+
+class SettingRows(Mapping[str, SettingRow]):
+    """Rows for the settings of a method, by name, some of them folded away.
+
+    Parameters
+    ----------
+    kind
+        Class of the settings.
+    others
+        Names of settings that the form shows in its own way.
+    on_change
+        Called when a control changed.
+    """
+
+    def __init__(self, kind: type[Settings], others: tuple[str, ...], on_change: Callable[[], None]) -> None:
+        self._kind = kind
+        self._layouts: dict[str, QFormLayout] = {}
+        self._rows = {
+            setting.name: SettingRow(setting)
+            for setting in settings_of(kind)
+            if setting.name not in others and not setting.hidden
+        }
+        for row in self._rows.values():
+            row.widget.changed.connect(lambda _: on_change())
+
+    def __getitem__(self, name: str) -> SettingRow:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add_to(self, main: QFormLayout, advanced: QFormLayout) -> None:
+        """Put the rows into a form, in the order of their declaration."""
+        for name, row in self._rows.items():
+            layout = advanced if row.setting.advanced or not row.setting.decides else main
+            add_row(layout, row.setting.label, row.field)
+            self._layouts[name] = layout
+
+    def show_for(self, mode: Any) -> None:
+        """Show what counts in a mode."""
+        for name, row in self._rows.items():
+            show_row(self._layouts[name], row.field, row.setting.counts_in(mode))
+
+    def values(self) -> dict[str, Any]:  # type: ignore[override]
+        """What is chosen, by name."""
+        return {name: row.value for name, row in self._rows.items()}
+
+    def apply(self, settings: Any) -> None:
+        """Choose what settings say."""
+        for name, row in self._rows.items():
+            row.value = getattr(settings, name)
