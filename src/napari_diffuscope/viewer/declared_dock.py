@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -12,8 +13,12 @@ from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.method import Inputs, Method, Output
 from napari_diffuscope.methods.records import begun_record, note_card
 from napari_diffuscope.methods.running import block_of, method_job
+from napari_diffuscope.imaging.units import unit_name
+from napari_diffuscope.viewer.command import _command as command_and_remark
+from napari_diffuscope.viewer.command import _of_record as command_of_made
 from napari_diffuscope.viewer.declared_form import DeclaredForm
 from napari_diffuscope.viewer.layer_run import RunPlan
+from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
@@ -84,3 +89,43 @@ class DeclaredDock(MethodDock):
     def activity(self, finished: int, total: int) -> str:
         """What to say while the job says nothing."""
         return f"{finished} of {total} planes finished" if total > 1 else f"{self.declaration.doing}…"
+
+    # The command line
+
+    def command(self) -> tuple[str, str]:
+        """Command line of what the controls ask for, and what to do with it."""
+        write = partial(_written, self.declaration)
+        image, settings = self.form.image(), self.form.settings()
+        return command_and_remark(write, image, settings, self.form.input.layer_axes(), self.declaration.name)
+
+    def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
+        """Command line that made a result, and what to do with it."""
+        write = partial(_written, self.declaration)
+        return command_of_made(write, record, self.settings_of(record), self.declaration.name)
+
+    def settings_of(self, record: Mapping[str, Any]) -> Any:
+        """Settings that made a result."""
+        return self.declaration.settings.from_dict(record["settings"])
+
+
+def method_dock(method: Method) -> type[DeclaredDock]:
+    """The class of a method's dock, as napari opens it."""
+    return type(f"{method.name.title()}Dock", (DeclaredDock,), {"declaration": method, "__doc__": method.summary})
+
+
+def _written(method: Method, source: str, output: str, settings: Any, *, axes: str | None = None) -> str:
+    return command_line(method, [source], output, settings, axes=axes)
+
+
+def layer_of(output: Output, inputs: Inputs) -> OutputLayer:
+    """How an output is shown."""
+    image = inputs.get("image")
+    before = {} if image is None else dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
+    grid = {
+        letter: (step, unit)
+        for letter, step, unit in zip(output.axes, output.spec.scale, output.spec.units, strict=True)
+        if letter in before and (step, unit) != (before[letter][0], unit_name(before[letter][1]))
+    }
+    return OutputLayer(
+        output.name, output.axes, output.shape, output.origin, output.label, grid, output.same_contrast
+    )

@@ -50,7 +50,8 @@ class MethodDock(QWidget):
         self.runner = JobRunner(self, frames_per_second=wishes.preview_rate)
         self.bar = RunBar(self.runner, self.run)
         self.form = form
-        choose(self.form.device, wishes.device)
+        if self.form.device is not None:
+            choose(self.form.device, wishes.device)
         self.copy_button = button(
             "Copy command",
             "Copy a command line that produces the same numbers, for scripts and many files: "
@@ -167,7 +168,8 @@ class MethodDock(QWidget):
         if self in _lingering:
             _lingering.remove(self)
             self._guard.release()
-        self.form.device.refresh()
+        if self.form.device is not None:
+            self.form.device.refresh()
         self.bar.ended()
         self._update_buttons()
         if outcome.error is not None:
