@@ -21,6 +21,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from _driving import finish
 from torch import Tensor
 
 from napari_diffuscope.diffusion.denoiser import clean_estimate
@@ -31,7 +32,7 @@ from napari_diffuscope.diffusion.schedule import (
     cosine_alpha_bar,
     linear_alpha_bar,
 )
-from napari_diffuscope.diffusion.solvers import Solver, ancestral_means, ddim, dpm_solver_pp_2m, finish
+from napari_diffuscope.diffusion.solvers import Solver, ancestral_means, ddim, dpm_solver_pp_2m
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 
 LOWEST = 4e-4

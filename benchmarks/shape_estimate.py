@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import tifffile
 import torch
+from _driving import finish
 from torch import Tensor
 
 from napari_diffuscope.diffusion.denoiser import clean_estimate
 from napari_diffuscope.diffusion.posterior_mean import mean_chain, mean_levels
 from napari_diffuscope.diffusion.schedule import DiscreteSchedule, NoiseLevel, linear_alpha_bar
-from napari_diffuscope.diffusion.solvers import Solver, dpm_solver_pp_2m, finish
+from napari_diffuscope.diffusion.solvers import Solver, dpm_solver_pp_2m
 from napari_diffuscope.weights.schedules import LOWEST_ALPHA_BAR
 
 OBJECTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "red_blood_cells" / "obj"

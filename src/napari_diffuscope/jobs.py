@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 Index = tuple[int | slice, ...]
 
@@ -77,23 +78,23 @@ def run(job: Job[Result], on_update: Callable[[Update], None] | None = None) -> 
         job.close()
 
 
-def relayed(job: Job[Result], change: Callable[[Update], Update] | None = None) -> Job[Result]:
-    """A job inside another: its updates, changed or as they are, and its result. Closed with the outer one.
+def relayed(inner: Generator[Item, None, Result], change: Callable[[Item], Update | None]) -> Job[Result]:
+    """A generator inside a job: what it yields becomes updates of the job, its result that of the relay.
 
     Parameters
     ----------
-    job
-        Any job, fresh.
+    inner
+        Any generator, fresh; closed with the outer job.
     change
-        From its update to that of the outer job.
+        From what it yields to an update, or ``None`` for nothing to be told.
     """
-    if change is None:
-        return (yield from job)
     try:
         while True:
-            yield change(next(job))
+            update = change(next(inner))
+            if update is not None:
+                yield update
     except StopIteration as stop:
         result: Result = stop.value
         return result
     finally:
-        job.close()
+        inner.close()

@@ -22,7 +22,8 @@ from napari_diffuscope.diffusion.schedule import (
     cosine_alpha_bar,
     linear_alpha_bar,
 )
-from napari_diffuscope.diffusion.solvers import Query, ddim, finish
+from napari_diffuscope.diffusion.solvers import Query, ddim
+from tests.driving import finish
 from tests.published import PUBLISHED
 
 

@@ -15,7 +15,8 @@ from napari_diffuscope.diffusion.schedule import (
     cosine_alpha_bar,
     linear_alpha_bar,
 )
-from napari_diffuscope.diffusion.solvers import ddim, finish
+from napari_diffuscope.diffusion.solvers import ddim
+from tests.driving import finish
 
 SCHEDULES = {
     "linear": DiscreteSchedule(linear_alpha_bar(1000), 4e-4),

@@ -23,9 +23,8 @@ from napari_diffuscope.diffusion.solvers import (
     ancestral_means,
     ddim,
     dpm_solver_pp_2m,
-    finish,
-    sample,
 )
+from tests.driving import asked, finish
 
 
 def toy(x: Tensor) -> Tensor:
@@ -53,14 +52,14 @@ def test_ddim_follows_diffusers_step_by_step(eta: float, table: str) -> None:
     noises = [torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(10 + i)) for i in range(26)]
 
     expected = start()
-    steps = sample(toy_denoiser, ddim(start(), levels, eta=eta, fresh=lambda step: noises[step]))
-    for i, (t, step) in enumerate(zip(reference.timesteps, steps, strict=True)):
-        torch.testing.assert_close(step.x, expected, rtol=1e-5, atol=1e-5)
+    queries = asked(toy_denoiser, ddim(start(), levels, eta=eta, fresh=lambda step: noises[step]))
+    for i, (t, (query, ended)) in enumerate(zip(reference.timesteps, queries, strict=True)):
+        torch.testing.assert_close(query.x, expected, rtol=1e-5, atol=1e-5)
         expected = reference.step(
             toy(expected), t, expected, eta=eta, variance_noise=noises[i + 1]
         ).prev_sample
-    assert step.final is not None
-    torch.testing.assert_close(step.final, expected, rtol=1e-5, atol=1e-5)
+    assert final is not None
+    torch.testing.assert_close(final, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 10, 25])
@@ -80,13 +79,13 @@ def test_dpm_solver_follows_diffusers_step_by_step(steps: int) -> None:
     # diffusers takes the second-last step of short chains at first order too; ours only the last.
     reference.config.lower_order_final = False
     expected = start()
-    for t, step in zip(
-        reference.timesteps, sample(toy_denoiser, dpm_solver_pp_2m(start(), levels)), strict=True
+    for t, (query, ended) in zip(
+        reference.timesteps, asked(toy_denoiser, dpm_solver_pp_2m(start(), levels)), strict=True
     ):
-        torch.testing.assert_close(step.x, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(query.x, expected, rtol=1e-5, atol=1e-5)
         expected = reference.step(toy(expected), t, expected).prev_sample
-    assert step.final is not None
-    torch.testing.assert_close(step.final, expected, rtol=1e-5, atol=1e-5)
+    assert final is not None
+    torch.testing.assert_close(final, expected, rtol=1e-5, atol=1e-5)
 
 
 MEAN, VARIANCE = 0.7, 0.04

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.jobs import Job
@@ -22,9 +21,14 @@ from napari_diffuscope.methods.work import Work
 @dataclass(frozen=True)
 class BrightenSettings(Settings):
     gain: float = declared(2.0, "Gain", "How many times brighter.", low=0.0, high=100.0)
-    offset: int | None = declared(None, "Offset", "What to add; automatic adds 1.", low=0, high=9, advanced=True)
+    offset: int | None = declared(
+        None, "Offset", "What to add; automatic adds 1.", low=0, high=9, advanced=True
+    )
     way: Literal["plain", "inverted"] = declared(
-        "plain", "Way", "Which way round.", words={"plain": ("Plain", "As it is."), "inverted": ("Inverted", "Dark is bright.")}
+        "plain",
+        "Way",
+        "Which way round.",
+        words={"plain": ("Plain", "As it is."), "inverted": ("Inverted", "Dark is bright.")},
     )
     twice: bool = declared(False, "Twice", "Do it two times.", decides=True)
 
@@ -43,8 +47,17 @@ def brighten(work: Work) -> Job[None]:
         yield from work.write(block, {"bright": pixels.astype(np.float32)})
 
 
-TOY = Method("brighten", "Brighten", "Make an image brighter.", BrightenSettings, describe, brighten,
-             inputs=(Input(help="Image to brighten."),), doing="Brightening", result="brightening")
+TOY = Method(
+    "brighten",
+    "Brighten",
+    "Make an image brighter.",
+    BrightenSettings,
+    describe,
+    brighten,
+    inputs=(Input(help="Image to brighten."),),
+    doing="Brightening",
+    result="brightening",
+)
 
 
 @pytest.fixture
@@ -61,13 +74,17 @@ def test_python(toy: Method) -> None:
 
 def test_command(toy: Method, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from napari_diffuscope.cli import main
+
     with pytest.raises(SystemExit):
         main(["brighten", "--help"])
     shown = capsys.readouterr().out
     assert "How many times brighter." in shown and "--way" in shown
     source = tmp_path / "in.tif"
     import tifffile
-    tifffile.imwrite(source, np.ones((3, 8, 8), np.float32), metadata={"axes": "ZYX"}, photometric="minisblack")
+
+    tifffile.imwrite(
+        source, np.ones((3, 8, 8), np.float32), metadata={"axes": "ZYX"}, photometric="minisblack"
+    )
     main(["brighten", str(source), str(tmp_path / "out.tif"), "--gain", "3"])
     print(capsys.readouterr())
     with tifffile.TiffFile(tmp_path / "out.tif") as tif:

@@ -45,10 +45,14 @@ def _shaped(mode: str) -> dict[str, np.ndarray]:
 
 
 RUNS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
-    **{f"restore {mode}": lambda mode=mode: _restored(mode)
-       for mode in ("estimate", "sample", "mean", "deviation", "samples", "sharpened")},
-    **{f"superres {mode}": lambda mode=mode: _superresolved(mode)
-       for mode in ("estimate", "sample", "mean", "deviation")},
+    **{
+        f"restore {mode}": lambda mode=mode: _restored(mode)
+        for mode in ("estimate", "sample", "mean", "deviation", "samples", "sharpened")
+    },
+    **{
+        f"superres {mode}": lambda mode=mode: _superresolved(mode)
+        for mode in ("estimate", "sample", "mean", "deviation")
+    },
     **{f"shape {mode}": lambda mode=mode: _shaped(mode) for mode in ("estimate", "sample", "ensemble")},
 }
 
@@ -68,7 +72,9 @@ def described(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
         name: {
             "sha256": hashlib.sha256(np.ascontiguousarray(values, np.float32).tobytes()).hexdigest(),
             "shape": list(values.shape),
-            "numbers": [round(float(n), 6) for n in (values.mean(), values.std(), *np.percentile(values, (1, 50, 99)))],
+            "numbers": [
+                round(float(n), 6) for n in (values.mean(), values.std(), *np.percentile(values, (1, 50, 99)))
+            ],
         }
         for name, values in outputs.items()
     }
@@ -78,7 +84,9 @@ def described(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
 def test_results_stay_what_they_are(name: str) -> None:
     recorded = json.loads(RECORDED.read_text())
     now, before = described(RUNS[name]()), recorded["results"][name]
-    assert {key: each["shape"] for key, each in now.items()} == {key: each["shape"] for key, each in before.items()}
+    assert {key: each["shape"] for key, each in now.items()} == {
+        key: each["shape"] for key, each in before.items()
+    }
     for key, each in now.items():
         spread = max(abs(number) for number in before[key]["numbers"])
         np.testing.assert_allclose(each["numbers"], before[key]["numbers"], atol=2e-4 * spread, err_msg=key)

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "methods"))
-from test_toy import TOY  # noqa: E402
+from test_toy import TOY
 
-from napari_diffuscope.viewer.declared_dock import method_dock  # noqa: E402
+from napari_diffuscope.viewer.declared_dock import method_dock
 
-from .conftest import click, run_to_the_end  # noqa: E402
+from .conftest import run_to_the_end
 
 pytestmark = pytest.mark.viewer
 
 
 def test_dock(qtbot, viewer) -> None:
-    layer = viewer.add_image(np.ones((3, 64, 64), np.float32), name="cells", scale=(0.5, 0.1, 0.1), units=("µm",) * 3)
+    layer = viewer.add_image(
+        np.ones((3, 64, 64), np.float32), name="cells", scale=(0.5, 0.1, 0.1), units=("µm",) * 3
+    )
     dock = method_dock(TOY)(viewer)
     viewer.window.add_dock_widget(dock, name="Brighten")
     dock.form.rows["gain"].value = 3.0

@@ -19,6 +19,7 @@ from napari_diffuscope.methods.method import METHODS
 
 __all__ = ["app", "main"]
 
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from napari_diffuscope import __version__

@@ -55,11 +55,16 @@ def _argument(name: str, shown: str, help: str) -> Parameter:
 def _file_options(method: Method) -> list[Parameter]:
     options = []
     if method.image is not None:
-        axes = typer.Option(help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES)
+        axes = typer.Option(
+            help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES
+        )
         options.append(keyword("axes", str | None, axes, None))
     for name in method.beside:
         option = typer.Option(
-            f"--{name}", metavar="FILE", help=f"Where to write the {name}; OUT_{name} by default.", rich_help_panel=FILES
+            f"--{name}",
+            metavar="FILE",
+            help=f"Where to write the {name}; OUT_{name} by default.",
+            rich_help_panel=FILES,
         )
         options.append(keyword(name, Path | None, option, None))
     record = typer.Option(
@@ -141,9 +146,7 @@ def write_files(
     name = next((image.name for image in inputs.values()), output.name)
     try:
         with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
-            result = run_to_files(
-                method, inputs, settings, files, overwrite=overwrite, on_update=on_update
-            )
+            result = run_to_files(method, inputs, settings, files, overwrite=overwrite, on_update=on_update)
     except KeyboardInterrupt:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
         raise typer.Exit(130) from None

@@ -49,7 +49,9 @@ def keyword(name: str, kind: Any, option: Any, default: Any) -> Parameter:
 
 
 def _names(setting: Setting) -> tuple[str, ...]:
-    return (f"--{setting.option}/--no-{setting.option}",) if setting.kind is bool else (f"--{setting.option}",)
+    return (
+        (f"--{setting.option}/--no-{setting.option}",) if setting.kind is bool else (f"--{setting.option}",)
+    )
 
 
 def _help(setting: Setting) -> str:

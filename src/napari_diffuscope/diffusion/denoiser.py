@@ -1,22 +1,14 @@
-"""The one interface between a network and a sampler: a denoiser, the estimate of the clean image."""
+"""From what a network predicts to the estimate of the clean image, and back."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import Tensor
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
 
 Prediction = Literal["epsilon", "v", "x0"]
-
-
-class Denoiser(Protocol):
-    """Estimates the clean image ``x_0`` from the state ``x_t`` at a noise level."""
-
-    def __call__(self, x: Tensor, level: NoiseLevel) -> Tensor:
-        """Estimate of x₀, of the shape of ``x``."""
-        ...
 
 
 def clean_estimate(kind: Prediction, x: Tensor, output: Tensor, level: NoiseLevel) -> Tensor:

@@ -9,19 +9,20 @@ sent the estimate of x₀ for it, and returns the final state. So the caller dec
     while True:
         query = solver.send(estimate(query.x, query.level))
 
-:func:`sample` is that loop. Arithmetic on coefficients is in float64, tensors keep their type.
+:func:`driven` is that loop inside a job. Arithmetic on coefficients is in float64, tensors keep their type.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from napari_diffuscope.diffusion.denoiser import Denoiser, noise_estimate
+from napari_diffuscope.diffusion.denoiser import noise_estimate
 from napari_diffuscope.diffusion.schedule import NoiseLevel, check_descending
 
 
@@ -34,6 +35,7 @@ class Query:
     step: int
 
 
+Item = TypeVar("Item")
 Solver = Generator[Query, Tensor, Tensor]
 FreshNoise = Callable[[int], Tensor]
 """Unit normal noise of the state's shape for a step; step 0 is the start."""
@@ -143,43 +145,50 @@ def ancestral_means(x: Tensor, levels: Sequence[NoiseLevel]) -> Solver:
     return x
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a sampler has after one evaluation: the estimate of x₀ at ``level``, and the state it came from."""
-
-    x: Tensor
-    clean: Tensor
-    level: NoiseLevel
-    index: int
-    final: Tensor | None = None
-
-
-def sample(denoiser: Denoiser, solver: Solver) -> Iterator[Step]:
-    """Drive a solver with a denoiser; yields after each evaluation, the last time with ``final`` set.
+def driven(
+    solver: Solver, answer: Callable[[Query], Generator[Item, None, Tensor]]
+) -> Generator[Item, None, Tensor]:
+    """Drive a solver whose questions are answered by a generator: passes on what that yields, returns the end.
 
     Parameters
     ----------
-    denoiser
-        Gives the estimate of x₀.
     solver
-        A fresh solver, such as ``ddim(noise, schedule.levels(25))``.
+        A fresh one.
+    answer
+        Gives for a query the estimate of x₀, as the result of a generator.
     """
     query = next(solver)
     while True:
-        clean = denoiser(query.x, query.level)
-        step = Step(query.x, clean, query.level, query.step)
+        clean = yield from answer(query)
         try:
             query = solver.send(clean)
         except StopIteration as stop:
-            yield Step(step.x, step.clean, step.level, step.index, final=stop.value)
-            return
-        yield step
+            final: Tensor = stop.value
+            return final
 
 
-def finish(denoiser: Denoiser, solver: Solver) -> Tensor:
-    """Run a solver to its end and return the final state."""
-    final: Tensor | None = None
-    for step in sample(denoiser, solver):
-        final = step.final
-    assert final is not None
-    return final
+def translated(
+    solver: Generator[Query, Any, Tensor],
+    *,
+    answer: Callable[[Any], Any] = lambda clean: clean,
+    query: Callable[[Query], Query] = lambda query: query,
+) -> Generator[Query, Any, Tensor]:
+    """A solver that asks and is answered in other words.
+
+    Parameters
+    ----------
+    solver
+        A fresh one.
+    answer
+        From what is sent to what the solver understands.
+    query
+        From what the solver asks to what is yielded.
+    """
+    asked = next(solver)
+    while True:
+        sent = yield query(asked)
+        try:
+            asked = solver.send(answer(sent))
+        except StopIteration as stop:
+            final: Tensor = stop.value
+            return final

@@ -17,7 +17,7 @@ from napari_diffuscope.evaluate.fields import Field
 from napari_diffuscope.evaluate.models import Candidate, Timed, draw_samples, middle
 from napari_diffuscope.evaluate.settings import LEVELS, NOISES, EvaluationSettings
 from napari_diffuscope.evaluate.structures import STRUCTURES, standard_specimen
-from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.measure.uncertainty import CoverageCounter
 from napari_diffuscope.weights.card import CARD_FILE, read_card
 from napari_diffuscope.weights.model import model_place
@@ -88,15 +88,8 @@ def calibration_job(candidate: Candidate, settings: EvaluationSettings) -> Job[f
 
 def _quietly(job: Job[Timed], done: int, total: int) -> Job[np.ndarray]:
     """Pass on that a job goes on, without its own count."""
-    try:
-        while True:
-            next(job)
-            yield Update(done, total)
-    except StopIteration as stop:
-        image: np.ndarray = stop.value.image
-        return image
-    finally:
-        job.close()
+    drawn = yield from relayed(job, lambda _: Update(done, total))
+    return drawn.image
 
 
 def store_scale(candidate: Candidate, scale: float, settings: EvaluationSettings) -> None:

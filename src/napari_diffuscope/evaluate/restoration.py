@@ -34,7 +34,7 @@ from napari_diffuscope.evaluate.settings import EvaluationSettings
 from napari_diffuscope.evaluate.summary import write_summary
 from napari_diffuscope.evaluate.tables import KEY, Row, Table
 from napari_diffuscope.evaluate.work import Work, classical_left, figure_name, models_left, plan
-from napari_diffuscope.jobs import Job, Update, run
+from napari_diffuscope.jobs import Job, Update, relayed, run
 from napari_diffuscope.weights.card import read_card
 
 
@@ -151,16 +151,11 @@ def _calibrated(models: tuple[Candidate, ...], settings: EvaluationSettings) -> 
             found.append(model)
             continue
         card_path(model)  # before the work, not after it
-        job = calibration_job(model, settings)
-        scale = 1.0
-        try:
-            while True:
-                update = next(job)
-                yield replace(update, message=f"calibrating {model.label}" if update.done == 0 else "")
-        except StopIteration as stop:
-            scale = stop.value
-        finally:
-            job.close()
+        said = f"calibrating {model.label}"
+        scale = yield from relayed(
+            calibration_job(model, settings),
+            lambda update, said=said: replace(update, message=said if update.done == 0 else ""),  # type: ignore[misc]
+        )
         store_scale(model, scale, settings)
         found.append(replace(model, card=read_card(card_path(model).parent)))
     return tuple(found)
@@ -245,15 +240,7 @@ def _one_model(work: Work, case: Case, model: Candidate, sampled: bool, cost: fl
 
 def _inside(work: Work, job: Job[Timed], cost: float) -> Job[Timed]:
     """Pass on how far a part of the work is."""
-    try:
-        while True:
-            update = next(job)
-            yield work.update(cost * update.done / max(update.total, 1))
-    except StopIteration as stop:
-        result: Timed = stop.value
-        return result
-    finally:
-        job.close()
+    return (yield from relayed(job, lambda update: work.update(cost * update.done / max(update.total, 1))))
 
 
 def _keep_samples(work: Work, case: Case, model: Candidate, drawn: Timed) -> list[Judged]:

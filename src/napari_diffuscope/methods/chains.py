@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.posterior_mean import mean_chain, mean_levels
 from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, DiscreteSchedule, NoiseLevel
-from napari_diffuscope.diffusion.solvers import Query, Solver, ddim, dpm_solver_pp_2m
+from napari_diffuscope.diffusion.solvers import Query, Solver, ddim, dpm_solver_pp_2m, translated
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.weights.model import Model
 from napari_diffuscope.weights.published_sampler import published_levels, published_solver
@@ -121,11 +121,4 @@ def _levels_below(
 
 
 def _renumbered(solver: Solver, first: int) -> Generator[Query, Any, Tensor]:
-    query = next(solver)
-    while True:
-        clean = yield Query(query.x, query.level, query.step + first)
-        try:
-            query = solver.send(clean)
-        except StopIteration as stop:
-            final: Tensor = stop.value
-            return final
+    return translated(solver, query=lambda query: Query(query.x, query.level, query.step + first))

@@ -18,15 +18,16 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.diffusion.noise import positioned_noise
+from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap, measure_intensities
-from napari_diffuscope.jobs import Index, Job, Update, announce, run
+from napari_diffuscope.jobs import Index, Job, Update, announce, relayed, run
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.chains import Chain, Noise, chain_for
 from napari_diffuscope.methods.device import choose_device
-from napari_diffuscope.methods.evaluation import Evaluator
+from napari_diffuscope.methods.evaluation import Evaluator, TileDone
 from napari_diffuscope.methods.outputs import OutputSpec, Selection, describe_outputs, select
 from napari_diffuscope.methods.record import restoration_record
 from napari_diffuscope.methods.settings import RestoreSettings
@@ -327,31 +328,21 @@ def _chain(
     """Drive the solver of some samples of one plane; shows tiles and steps as they come."""
     solver = work.chain.start(_noise(work, flat, numbers))
     shown = work.settings.mode != "deviation" and (numbers[0] == 0 or work.settings.mode == "samples")
-    query = next(solver)
-    while True:
-        clean = torch.empty(0)
-        evaluation = work.evaluator(query.x, query.level, condition)
-        while True:
-            try:
-                tile = next(evaluation)
-            except StopIteration as stop:
-                clean = stop.value
-                break
-            if tile.estimate is None:
-                work.messages.append(tile.message)
-                yield work.update(message=tile.message, warning=True)
-                continue
-            work.tiles_done += 1
-            if not shown or (tile.member and work.settings.mode != "samples"):
-                yield work.update()
-                continue
-            index = (*work.output_index(flat, numbers[tile.member]), *tile.box)
-            yield work.update(output="restored", region=index, preview=line.inverse(_array(tile.estimate[0])))
-        try:
-            query = solver.send(clean)
-        except StopIteration as stop:
-            final: Tensor = stop.value
-            return final
+
+    def told(tile: TileDone) -> Update:
+        if tile.estimate is None:
+            work.messages.append(tile.message)
+            return work.update(message=tile.message, warning=True)
+        work.tiles_done += 1
+        if not shown or (tile.member and work.settings.mode != "samples"):
+            return work.update()
+        index = (*work.output_index(flat, numbers[tile.member]), *tile.box)
+        return work.update(output="restored", region=index, preview=line.inverse(_array(tile.estimate[0])))
+
+    def answer(query: Query) -> Job[Tensor]:
+        return relayed(work.evaluator(query.x, query.level, condition), told)
+
+    return (yield from driven(solver, answer))
 
 
 def _noise(work: _Work, flat: int, numbers: Sequence[int]) -> Noise:

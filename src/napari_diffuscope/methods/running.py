@@ -94,7 +94,9 @@ def block_of(method: Method, output: Output, settings: Any) -> tuple[int, ...]:
     return plane_block(shape) if method.block == "planes" else default_block(shape)
 
 
-def array_sinks(method: Method, outputs: Mapping[str, Output] | tuple[Output, ...], settings: Any) -> dict[str, ArraySink]:
+def array_sinks(
+    method: Method, outputs: Mapping[str, Output] | tuple[Output, ...], settings: Any
+) -> dict[str, ArraySink]:
     """Outputs in memory."""
     listed = outputs.values() if isinstance(outputs, Mapping) else outputs
     return {each.name: ArraySink(each.spec, block_of(method, each, settings)) for each in listed}

@@ -8,12 +8,12 @@ from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink
+from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.method import Inputs, Method, Output
 from napari_diffuscope.methods.records import begun_record, note_card
 from napari_diffuscope.methods.running import block_of, method_job
-from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.viewer.command import _command as command_and_remark
 from napari_diffuscope.viewer.command import _of_record as command_of_made
 from napari_diffuscope.viewer.declared_form import DeclaredForm
@@ -110,7 +110,9 @@ class DeclaredDock(MethodDock):
 
 def method_dock(method: Method) -> type[DeclaredDock]:
     """The class of a method's dock, as napari opens it."""
-    return type(f"{method.name.title()}Dock", (DeclaredDock,), {"declaration": method, "__doc__": method.summary})
+    return type(
+        f"{method.name.title()}Dock", (DeclaredDock,), {"declaration": method, "__doc__": method.summary}
+    )
 
 
 def _written(method: Method, source: str, output: str, settings: Any, *, axes: str | None = None) -> str:
@@ -120,7 +122,11 @@ def _written(method: Method, source: str, output: str, settings: Any, *, axes: s
 def layer_of(output: Output, inputs: Inputs) -> OutputLayer:
     """How an output is shown."""
     image = inputs.get("image")
-    before = {} if image is None else dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
+    before = (
+        {}
+        if image is None
+        else dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
+    )
     grid = {
         letter: (step, unit)
         for letter, step, unit in zip(output.axes, output.spec.scale, output.spec.units, strict=True)

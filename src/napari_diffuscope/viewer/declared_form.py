@@ -83,7 +83,9 @@ class DeclaredForm(QWidget):
             If none is chosen, or its axes do not fit.
         """
         assert self.input is not None
-        return self.input.image("There is no image to work on; open one with File › Open, or take one from the samples.")
+        return self.input.image(
+            "There is no image to work on; open one with File › Open, or take one from the samples."
+        )
 
     def settings(self) -> Any:
         """Settings as the controls show them.
@@ -100,7 +102,9 @@ class DeclaredForm(QWidget):
         values = self.rows.values()
         if self.model is not None:
             if not self.model.model:
-                raise DiffuscopeError(f"No model for {self.method.title} is installed; open one with the button ….")
+                raise DiffuscopeError(
+                    f"No model for {self.method.title} is installed; open one with the button …."
+                )
             values["model"] = self.model.model
         if self.device is not None:
             values["device"] = self.device.currentData()

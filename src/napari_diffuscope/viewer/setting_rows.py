@@ -91,7 +91,9 @@ def _title(setting: Setting, value: Any) -> str:
 def _made(setting: Setting) -> Any:
     if setting.choices:
         values = ([None] if setting.optional else []) + list(setting.choices)
-        return ComboBox(choices=[(_title(setting, value), value) for value in values], nullable=setting.optional)
+        return ComboBox(
+            choices=[(_title(setting, value), value) for value in values], nullable=setting.optional
+        )
     if setting.kind is bool:
         return CheckBox(text="")
     if setting.kind in (int, float):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.ancestral import AncestralSolver, Estimate, ancestral
 from napari_diffuscope.diffusion.schedule import CLEAN, DiscreteSchedule, NoiseLevel
-from napari_diffuscope.diffusion.solvers import FreshNoise, Query, Solver, ddim
+from napari_diffuscope.diffusion.solvers import FreshNoise, Query, Solver, ddim, translated
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.model import Model
 from napari_diffuscope.weights.schedules import build_schedule
@@ -63,16 +63,9 @@ def published_solver(model: Model, noise: Tensor, fresh: FreshNoise) -> Ancestra
     spec = model.card.diffusion
     if spec.published_eta is None:
         return ancestral(noise, levels, fresh=fresh, variance=spec.variance)
-    return _of_estimates(ddim(noise, levels, eta=spec.published_eta, fresh=fresh))
+    return of_estimates(ddim(noise, levels, eta=spec.published_eta, fresh=fresh))
 
 
-def _of_estimates(solver: Solver) -> Generator[Query, Tensor | Estimate, Tensor]:
+def of_estimates(solver: Solver) -> Generator[Query, Tensor | Estimate, Tensor]:
     """The same solver, which may be sent whole estimates."""
-    query = next(solver)
-    while True:
-        answer = yield query
-        try:
-            query = solver.send(answer.clean if isinstance(answer, Estimate) else answer)
-        except StopIteration as stop:
-            final: Tensor = stop.value
-            return final
+    return translated(solver, answer=lambda sent: sent.clean if isinstance(sent, Estimate) else sent)

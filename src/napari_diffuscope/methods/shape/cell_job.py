@@ -11,7 +11,7 @@ import torch
 
 from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.shape.cells import Cell
 from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, eight_bit
 from napari_diffuscope.methods.shape.occupancy import agreement, binarised
@@ -127,15 +127,15 @@ def _some_samples(work: ShapeWork, cell: Cell, condition: np.ndarray, moments: M
         evaluation = work.model.samples(
             condition, work.plan, seed=work.settings.seed, cell=cell.label, first=moments.count, count=count
         )
-        try:
-            while True:
-                current = next(evaluation)
-                work.done += count
-                yield work.update(output=str(cell.label), preview=_mean_with(moments, current))
-        except StopIteration as stop:
+
+        def shown(current: np.ndarray, count: int = count) -> Update:
             work.done += count
-            found: np.ndarray = stop.value
-            return found
+            return work.update(output=str(cell.label), preview=_mean_with(moments, current))
+
+        try:
+            drawn = yield from relayed(evaluation, shown)
+            work.done += count
+            return drawn
         except (RuntimeError, MemoryError) as error:
             message = work.model.back_off(count, error)
         work.done = before

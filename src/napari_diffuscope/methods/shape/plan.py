@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
-from napari_diffuscope.diffusion.ancestral import AncestralSolver, Estimate
+from napari_diffuscope.diffusion.ancestral import AncestralSolver
 from napari_diffuscope.diffusion.posterior_mean import STEPS, mean_chain, mean_levels
 from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, NoiseLevel
-from napari_diffuscope.diffusion.solvers import FreshNoise, Query, Solver, ddim, dpm_solver_pp_2m
+from napari_diffuscope.diffusion.solvers import FreshNoise, Solver, ddim, dpm_solver_pp_2m
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.weights.model import Model
-from napari_diffuscope.weights.published_sampler import published_levels, published_solver
+from napari_diffuscope.weights.published_sampler import of_estimates, published_levels, published_solver
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,12 @@ def _estimate_plan(model: Model, settings: ShapeSettings) -> ShapePlan:
     if isinstance(schedule, CosineSchedule):
         if settings.solver is None:
             levels = [schedule.highest(), CLEAN]
-            return ShapePlan(1, lambda noise: _plain(_chain(noise, levels, "ddim")), "one evaluation")
+            return ShapePlan(1, lambda noise: of_estimates(_chain(noise, levels, "ddim")), "one evaluation")
         levels = schedule.levels(settings.steps or STEPS)
     else:
         levels = mean_levels(schedule, settings.steps or STEPS)
     kind = settings.solver or "ancestral-mean"
-    return ShapePlan(len(levels) - 1, lambda noise: _plain(_chain(noise, levels, kind)), kind)
+    return ShapePlan(len(levels) - 1, lambda noise: of_estimates(_chain(noise, levels, kind)), kind)
 
 
 def _chain(noise: FreshNoise, levels: list[NoiseLevel], kind: str) -> Solver:
@@ -79,23 +78,11 @@ def _sample_plan(model: Model, settings: ShapeSettings) -> ShapePlan:
     levels = model.schedule.levels(settings.steps or spec.steps)
     kind = settings.solver or spec.solver
     if kind == "ancestral":
-        return ShapePlan(len(levels) - 1, lambda noise: _plain(_ancestral(noise, levels)), kind)
+        return ShapePlan(len(levels) - 1, lambda noise: of_estimates(_ancestral(noise, levels)), kind)
     solver = ddim if kind == "ddim" else dpm_solver_pp_2m
-    return ShapePlan(len(levels) - 1, lambda noise: _plain(solver(noise(0), levels)), kind)
+    return ShapePlan(len(levels) - 1, lambda noise: of_estimates(solver(noise(0), levels)), kind)
 
 
 def _ancestral(noise: FreshNoise, levels: list[NoiseLevel]) -> Solver:
     """Ho et al. 2020, algorithm 2, for any levels: what a step got wrong is partly replaced by fresh noise."""
     return ddim(noise(0), levels, eta=1.0, fresh=noise)
-
-
-def _plain(solver: Solver) -> Generator[Query, Tensor | Estimate, Tensor]:
-    """The same solver, which may be sent whole estimates."""
-    query = next(solver)
-    while True:
-        answer = yield query
-        try:
-            query = solver.send(answer.clean if isinstance(answer, Estimate) else answer)
-        except StopIteration as stop:
-            final: Tensor = stop.value
-            return final

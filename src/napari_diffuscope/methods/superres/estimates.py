@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_diffuscope.diffusion.noise import positioned_noise
-from napari_diffuscope.jobs import Update
+from napari_diffuscope.jobs import Update, relayed
 from napari_diffuscope.methods.superres.outputs import RESULT
 from napari_diffuscope.methods.superres.slices import ALONG_X, ALONG_Y, Condition, as_slices
 from napari_diffuscope.methods.superres.volume import Volume
@@ -35,19 +35,21 @@ def estimates(
         evaluation = work.model.volume(
             _states_of(state, work, condition, along), level, condition, core, volume.shape, along
         )
-        first = 0
-        while True:
-            try:
-                slices, message, part = next(evaluation)
-            except StopIteration as stop:
-                found.append(stop.value)
-                break
-            shown = (
-                {} if part is None or sample else _shown(work, volume, condition, core, along, first, part)
-            )
+        first = work.done
+
+        def told(
+            done: tuple[int, str, Tensor | None],
+            first: int = first,
+            along: int = along,
+            condition: Condition = condition,
+        ) -> Update:
+            slices, message, part = done
+            hidden = part is None or sample
+            shown = {} if hidden else _shown(work, volume, condition, core, along, work.done - first, part)
             work.done += slices
-            first += slices
-            yield work.warn(message) if message else work.update(**shown)
+            return work.warn(message) if message else work.update(**shown)
+
+        found.append((yield from relayed(evaluation, told)))
     return found
 
 

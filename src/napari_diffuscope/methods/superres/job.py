@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
-from napari_diffuscope.jobs import Job, Update, announce, run
+from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.superres.arrays import ArraySink, VolumeSink
 from napari_diffuscope.methods.superres.chain import volume_job
@@ -220,12 +220,4 @@ def announced(scale: ZScale, *, colour: bool) -> Iterator[str]:
 
 
 def _finished(work: Work, sink: VolumeSink) -> Job[Any]:
-    job = sink.finishing()
-    try:
-        while True:
-            update = next(job)
-            yield work.update(message=update.message)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        job.close()
+    return (yield from relayed(sink.finishing(), lambda update: work.update(message=update.message)))

@@ -14,7 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
-from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.superres.estimates import noise_of
 from napari_diffuscope.methods.superres.job import check_fits, reimposes
@@ -123,14 +123,7 @@ def _chain(work: Work, volume: Volume, row: int, target: np.ndarray | None) -> J
             volume.shape,
             ALONG_X,
         )
-        while True:
-            try:
-                _, message, _ = next(evaluation)
-            except StopIteration as stop:
-                clean: Tensor = stop.value
-                break
-            if message:
-                yield work.warn(message)
+        clean = yield from relayed(evaluation, lambda told: work.warn(told[1]) if told[1] else None)
         if work.model.replaces:
             x = torch.where(own.known[:, None, None], own.values, x)
         x = work.plan.step(
