@@ -53,13 +53,14 @@ def test_ddim_follows_diffusers_step_by_step(eta: float, table: str) -> None:
 
     expected = start()
     queries = asked(toy_denoiser, ddim(start(), levels, eta=eta, fresh=lambda step: noises[step]))
-    for i, (t, (query, ended)) in enumerate(zip(reference.timesteps, queries, strict=True)):
+    for i, (t, (query, state)) in enumerate(zip(reference.timesteps, queries, strict=True)):
         torch.testing.assert_close(query.x, expected, rtol=1e-5, atol=1e-5)
         expected = reference.step(
             toy(expected), t, expected, eta=eta, variance_noise=noises[i + 1]
         ).prev_sample
-    assert final is not None
-    torch.testing.assert_close(final, expected, rtol=1e-5, atol=1e-5)
+        ended = state
+    assert ended is not None
+    torch.testing.assert_close(ended, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 10, 25])
@@ -79,13 +80,14 @@ def test_dpm_solver_follows_diffusers_step_by_step(steps: int) -> None:
     # diffusers takes the second-last step of short chains at first order too; ours only the last.
     reference.config.lower_order_final = False
     expected = start()
-    for t, (query, ended) in zip(
+    for t, (query, state) in zip(
         reference.timesteps, asked(toy_denoiser, dpm_solver_pp_2m(start(), levels)), strict=True
     ):
         torch.testing.assert_close(query.x, expected, rtol=1e-5, atol=1e-5)
         expected = reference.step(toy(expected), t, expected).prev_sample
-    assert final is not None
-    torch.testing.assert_close(final, expected, rtol=1e-5, atol=1e-5)
+        ended = state
+    assert ended is not None
+    torch.testing.assert_close(ended, expected, rtol=1e-5, atol=1e-5)
 
 
 MEAN, VARIANCE = 0.7, 0.04

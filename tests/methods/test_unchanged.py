@@ -25,14 +25,14 @@ STEPS = {"sample", "mean", "deviation", "samples", "sharpened", "ensemble"}
 def _restored(mode: str) -> dict[str, np.ndarray]:
     few = {"steps": 3, "samples": 2} if mode in STEPS else {}
     image = open_image(sample_path("stack_noisy"))
-    pixels = np.asarray(image.data[3:5, 40:136, 20:148])
+    pixels = np.asarray(image.data[3:5, 40:104, 20:100])
     return dict(restore(pixels, axes="ZYX", mode=mode, seed=5, **few).outputs)
 
 
 def _superresolved(mode: str) -> dict[str, np.ndarray]:
     few = {"steps": 2, "samples": 2} if mode in STEPS else {}
     image = open_image(sample_path("anisotropic_noisy"))
-    pixels = np.asarray(image.data[..., :6, 10:58, 20:68])
+    pixels = np.asarray(image.data[..., :5, 10:42, 20:52])
     return dict(superresolve(pixels, axes="ZYX", zoom=3, mode=mode, seed=5, **few).outputs)
 
 
