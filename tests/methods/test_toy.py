@@ -1,91 +1,119 @@
-"""A method of a few lines, declared in a test, gets everything that the others have."""
+"""A method that is declared in a few lines gets a command and a Python function, its files can be gone on with."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
+import tifffile
 
-from napari_diffuscope.imaging.blocks import VolumeSpec
-from napari_diffuscope.jobs import Job
-from napari_diffuscope.methods.declared import Settings, declared
-from napari_diffuscope.methods.method import METHODS, Input, Inputs, Method, Output
+from napari_diffuscope.cli import main
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.tiff import write_image
+from napari_diffuscope.methods.method import METHODS
 from napari_diffuscope.methods.running import run_method
-from napari_diffuscope.methods.work import Work
+from napari_diffuscope.methods.storing import run_to_files
+
+from . import toys
+from .toys import BRIGHTEN, STRIPES, BrightenSettings
+
+PIXELS = np.arange(5 * 32 * 32, dtype=np.float32).reshape(5, 32, 32)
 
 
-@dataclass(frozen=True)
-class BrightenSettings(Settings):
-    gain: float = declared(2.0, "Gain", "How many times brighter.", low=0.0, high=100.0)
-    offset: int | None = declared(
-        None, "Offset", "What to add; automatic adds 1.", low=0, high=9, advanced=True
-    )
-    way: Literal["plain", "inverted"] = declared(
-        "plain",
-        "Way",
-        "Which way round.",
-        words={"plain": ("Plain", "As it is."), "inverted": ("Inverted", "Dark is bright.")},
-    )
-    twice: bool = declared(False, "Twice", "Do it two times.", decides=True)
-
-
-def describe(inputs: Inputs, settings: BrightenSettings) -> list[Output]:
-    image = inputs["image"]
-    return [Output("bright", VolumeSpec(image.shape, image.axes, scale=image.scale, units=image.units))]
-
-
-def brighten(work: Work) -> Job[None]:
-    settings = work.settings
-    sign = -1 if settings.way == "inverted" else 1
-    factor = sign * settings.gain ** (2 if settings.twice else 1)
-    for block in work.blocks():
-        pixels = work.read(block) * factor + (1 if settings.offset is None else settings.offset)
-        yield from work.write(block, {"bright": pixels.astype(np.float32)})
-
-
-TOY = Method(
-    "brighten",
-    "Brighten",
-    "Make an image brighter.",
-    BrightenSettings,
-    describe,
-    brighten,
-    inputs=(Input(help="Image to brighten."),),
-    doing="Brightening",
-    result="brightening",
-)
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    for method in (BRIGHTEN, STRIPES):
+        METHODS.add(method)
+    yield
+    for method in (BRIGHTEN, STRIPES):
+        METHODS.remove(method.name)
 
 
 @pytest.fixture
-def toy() -> Iterator[Method]:
-    yield METHODS.add(TOY)
-    METHODS.remove("brighten")
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.tif"
+    write_image(path, PIXELS, Image(PIXELS, "ZYX", scale=(0.5, 0.1, 0.1), units=("µm",) * 3))
+    return path
 
 
-def test_python(toy: Method) -> None:
-    result = run_method(toy, np.ones((3, 8, 8), np.float32), gain=3.0)
-    np.testing.assert_array_equal(result.bright, np.full((3, 8, 8), 4, np.float32))
-    assert result.record["method"] == "brighten" and result.record["settings"]["gain"] == 3.0
+def called(*words: object) -> int:
+    """Exit code of the command."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
 
 
-def test_command(toy: Method, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from napari_diffuscope.cli import main
+def test_two_toys_take_eighty_lines() -> None:
+    assert len(inspect.getsource(toys).splitlines()) <= 80
 
-    with pytest.raises(SystemExit):
-        main(["brighten", "--help"])
-    shown = capsys.readouterr().out
-    assert "How many times brighter." in shown and "--way" in shown
-    source = tmp_path / "in.tif"
-    import tifffile
 
-    tifffile.imwrite(
-        source, np.ones((3, 8, 8), np.float32), metadata={"axes": "ZYX"}, photometric="minisblack"
-    )
-    main(["brighten", str(source), str(tmp_path / "out.tif"), "--gain", "3"])
-    print(capsys.readouterr())
-    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
-        np.testing.assert_array_equal(tif.asarray(), np.full((3, 8, 8), 4, np.float32))
+def test_the_python_function_has_the_settings_and_the_record() -> None:
+    result = run_method(BRIGHTEN, PIXELS, gain=3.0)
+    np.testing.assert_array_equal(result.bright, PIXELS * 3)
+    assert result.record["method"] == "brighten"
+    assert result.record["settings"]["gain"] == pytest.approx(3.0)
+
+
+def test_the_command_helps_checks_and_gives_the_same_numbers(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called("brighten", "--help") == 0
+    assert "How many times brighter." in capsys.readouterr().out
+    assert called("brighten", source, tmp_path / "out.tif", "--gain", "101") == 2
+    assert not (tmp_path / "out.tif").exists()
+    assert called("brighten", source, tmp_path / "out.ome.zarr", "--gain", "3", "--way", "inverted") == 0
+    made = open_image(tmp_path / "out.ome.zarr")
+    np.testing.assert_array_equal(made.data[:], run_method(BRIGHTEN, PIXELS, gain=3.0, way="inverted").bright)
+    assert made.scale == (0.5, 0.1, 0.1)
+
+
+def test_a_result_is_repeated_from_its_file(source: Path, tmp_path: Path) -> None:
+    assert called("brighten", source, tmp_path / "out.tif", "--gain", "3", "--offset", "2", "--twice") == 0
+    assert called("repeat", tmp_path / "out.tif", tmp_path / "again.tif") == 0
+    once, again = (tifffile.imread(tmp_path / name) for name in ("out.tif", "again.tif"))
+    np.testing.assert_array_equal(once, PIXELS * 9 + 2)
+    np.testing.assert_array_equal(once, again)
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.zarr"])
+def test_an_interrupted_run_goes_on(source: Path, tmp_path: Path, name: str) -> None:
+    inputs, settings, seen = {"image": open_image(source)}, BrightenSettings(), []
+
+    def stop(update: object) -> None:
+        seen.append(update)
+        if getattr(update, "done", 0) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_to_files(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}, on_update=stop)
+    assert not (tmp_path / name).exists()
+    run_to_files(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}, on_update=seen.append)
+    assert len([update for update in seen if update.final]) == len(PIXELS)
+    np.testing.assert_array_equal(open_image(tmp_path / name).data[:], PIXELS * 2)
+
+
+def test_a_method_without_an_image(tmp_path: Path) -> None:
+    assert called("stripes", tmp_path / "stripes.tif", "--size", "16") == 0
+    np.testing.assert_array_equal(open_image(tmp_path / "stripes.tif").data[:], run_method(STRIPES, size=16).stripes)
+    assert called("repeat", tmp_path / "stripes.tif", tmp_path / "again.tif") == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"gain": -1.0}, "gain must lie between 0 and 100, not -1"),
+        ({"gain": "much"}, "gain must be a number, not 'much'"),
+        ({"offset": 1.5}, "offset must be a whole number"),
+        ({"way": "up"}, "Way 'up' is unknown; choose one of plain, inverted"),
+        ({"twice": 1}, "twice must be true or false"),
+    ],
+)
+def test_settings_are_checked_by_name(values: dict[str, object], said: str) -> None:
+    with pytest.raises(DiffuscopeError, match=said):
+        replace(BrightenSettings(), **values)

@@ -2,32 +2,88 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "methods"))
-from test_toy import TOY
-
+from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.methods.method import METHODS
 from napari_diffuscope.viewer.declared_dock import method_dock
+from tests.methods.toys import BRIGHTEN, STRIPES
 
-from .conftest import run_to_the_end
+from .conftest import PATIENCE, click, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 
 
-def test_dock(qtbot, viewer) -> None:
-    layer = viewer.add_image(
-        np.ones((3, 64, 64), np.float32), name="cells", scale=(0.5, 0.1, 0.1), units=("µm",) * 3
-    )
-    dock = method_dock(TOY)(viewer)
-    viewer.window.add_dock_widget(dock, name="Brighten")
-    dock.form.rows["gain"].value = 3.0
-    assert dock.form.settings().gain == 3.0 and dock.form.settings().offset is None
-    assert run_to_the_end(qtbot, dock).state == "done"
-    result = viewer.layers[-1]
-    assert (result.data == 4).all()
-    assert result.scale.tolist() == [0.5, 0.1, 0.1]
-    viewer.screenshot("/work/wt/toy.png", canvas_only=False, flash=False)
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    for method in (BRIGHTEN, STRIPES):
+        METHODS.add(method)
+    yield
+    for method in (BRIGHTEN, STRIPES):
+        METHODS.remove(method.name)
+
+
+@pytest.fixture
+def dock(viewer):
+    """The dock of a toy."""
+
+    def opened(method):
+        made = method_dock(method)(viewer)
+        viewer.window.add_dock_widget(made, name=method.title)
+        return made
+
+    return opened
+
+
+def test_run_copy_command_and_repeat(qtbot, viewer, dock, tmp_path: Path, monkeypatch) -> None:
+    pixels = np.arange(3 * 64 * 64, dtype=np.float32).reshape(3, 64, 64)
+    layer = viewer.add_image(pixels, name="cells", scale=(0.5, 0.1, 0.1), units=("µm",) * 3)
+    toy = dock(BRIGHTEN)
+    toy.form.rows["gain"].value, toy.form.rows["way"].value = 3.0, "inverted"
+    assert toy.form.rows["gain"].widget.native.toolTip() == "How many times brighter."
+    assert run_to_the_end(qtbot, toy).state == "done"
+    result = viewer.layers["cells bright"]
+    np.testing.assert_array_equal(result.data, pixels * -3)
+    assert result.scale.tolist() == layer.scale.tolist()
+    assert result.metadata["napari-diffuscope"]["settings"]["way"] == "inverted"
+
+    viewer.layers.selection.active = result
+    click(qtbot, toy.copy_button)
+    words = shlex.split(QApplication.clipboard().text())
+    source = tmp_path / "INPUT.tif"
+    layer.save(str(source), plugin="napari-diffuscope")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(words[1:])
+    np.testing.assert_array_equal(open_image(tmp_path / words[3]).data[:], result.data)
+
+    toy.form.rows["gain"].value, toy.form.rows["way"].value = 1.0, "plain"
+    click(qtbot, toy.repeat_button)
+    assert (toy.form.settings().gain, toy.form.settings().way) == (3.0, "inverted")
+
+
+def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
+    viewer.add_image(np.ones((4000, 16, 16), np.float32), name="long")
+    toy = dock(BRIGHTEN)
+    click(qtbot, toy.bar.run_button)
+    results = toy._run.results
+    qtbot.waitUntil(lambda: results.has_finished("bright"), timeout=PATIENCE)
+    with qtbot.waitSignal(toy.runner.ended, timeout=PATIENCE) as ended:
+        click(qtbot, toy.bar.cancel_button)
+    assert ended.args[0].state == "cancelled"
+    data = viewer.layers["long bright"].data
+    assert 0 < np.isfinite(data).sum() < data.size
+
+
+def test_a_method_without_an_image_makes_a_layer(qtbot, viewer, dock) -> None:
+    toy = dock(STRIPES)
+    toy.form.rows["size"].value = 32
+    assert run_to_the_end(qtbot, toy).state == "done"
+    assert viewer.layers["stripes"].data.shape == (3, 32, 32)

@@ -66,7 +66,7 @@ def _panel(setting: Setting) -> str:
 def _annotation(setting: Setting) -> Any:
     if setting.text is not None:
         return str | None
-    kind: Any = Literal[setting.choices] if setting.choices else setting.kind  # type: ignore[valid-type]
+    kind: Any = Literal[setting.choices] if setting.choices else setting.kind
     return kind | None if setting.optional else kind
 
 

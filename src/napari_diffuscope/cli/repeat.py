@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.method import METHODS
 
 if TYPE_CHECKING:
     from napari_diffuscope.imaging.image import Image
@@ -41,6 +43,9 @@ def repeat(
     from napari_diffuscope.methods.settings import RestoreSettings
 
     record = _record(result)
+    if record["method"] in METHODS:
+        repeat_declared(record, result, {"image": source, "labels": labels}, output, overwrite=overwrite, quiet=quiet)
+        return
     if record["method"] == "superresolution":
         _repeat_superres(record, source or _source(record, result), output, overwrite=overwrite, quiet=quiet)
         return
@@ -57,12 +62,34 @@ def repeat(
     restore_to_files(_image(source, record, settings), settings, destination, quiet=quiet)
 
 
+def repeat_declared(
+    record: dict[str, Any],
+    result: Path,
+    named: Mapping[str, Path | None],
+    output: Path,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Make a result again from its record; ``named`` are inputs that lie elsewhere now."""
+    from napari_diffuscope.cli.method_command import opened_inputs, write_files
+
+    method = METHODS.of_record(record)
+    settings = method.settings.from_dict(record["settings"])
+    sources = {}
+    for number, each in enumerate(method.inputs):
+        sources[each.name] = named.get(each.name) or _source(record, result, "input" if number == 0 else each.name)
+    axes = record["input"]["axes"] if method.image is not None else None
+    inputs = opened_inputs(method, sources, settings, axes=axes)
+    write_files(method, inputs, settings, output, overwrite=overwrite, quiet=quiet)
+
+
 def _record(result: Path) -> dict[str, Any]:
     from napari_diffuscope.imaging.blocks import read_zarr_record
     from napari_diffuscope.imaging.tiff import read_record
 
     record = read_zarr_record(result) if result.suffix.lower() == ".zarr" else read_record(result)
-    if record is None or record.get("method") not in ("restoration", "superresolution", "shape"):
+    if record is None or record.get("method") not in ("restoration", "superresolution", "shape", *METHODS):
         raise DiffuscopeError(
             f"{result} holds no record of a restoration, super-resolution or shape; only files of results can be "
             "repeated."

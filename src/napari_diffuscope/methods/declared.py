@@ -161,13 +161,18 @@ class Settings:
         return cls(**values)
 
 
-@cache
 def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:
     """The declarations of a class of settings, in their order."""
+    plain: type = kind
+    return _declarations(plain)
+
+
+@cache
+def _declarations(kind: type) -> tuple[Setting, ...]:
     hints = get_type_hints(kind)
     return tuple(
         Setting(each.name, each.default, **each.metadata[_KEY], **_said_by(hints[each.name]))
-        for each in fields(kind)  # type: ignore[arg-type]
+        for each in fields(kind)
     )
 
 

@@ -94,12 +94,9 @@ def block_of(method: Method, output: Output, settings: Any) -> tuple[int, ...]:
     return plane_block(shape) if method.block == "planes" else default_block(shape)
 
 
-def array_sinks(
-    method: Method, outputs: Mapping[str, Output] | tuple[Output, ...], settings: Any
-) -> dict[str, ArraySink]:
+def array_sinks(method: Method, outputs: tuple[Output, ...], settings: Any) -> dict[str, ArraySink]:
     """Outputs in memory."""
-    listed = outputs.values() if isinstance(outputs, Mapping) else outputs
-    return {each.name: ArraySink(each.spec, block_of(method, each, settings)) for each in listed}
+    return {each.name: ArraySink(each.spec, block_of(method, each, settings)) for each in outputs}
 
 
 def run_method(
@@ -134,7 +131,8 @@ def run_method(
     DiffuscopeError
         For inputs or settings that do not work.
     """
-    settings = replace(settings or method.settings(), **choices)
+    base: Any = settings or method.settings()
+    settings = replace(base, **choices)
     inputs = {
         each.name: _opened(source, axes if number == 0 else None, settings)
         for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True))

@@ -96,7 +96,8 @@ class DeclaredDock(MethodDock):
         """Command line of what the controls ask for, and what to do with it."""
         write = partial(_written, self.declaration)
         image, settings = self.form.image(), self.form.settings()
-        return command_and_remark(write, image, settings, self.form.input.layer_axes(), self.declaration.name)
+        axes = self.form.input.layer_axes() if self.form.input is not None else ""
+        return command_and_remark(write, image, settings, axes, self.declaration.name)
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result, and what to do with it."""

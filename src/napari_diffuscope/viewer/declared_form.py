@@ -95,7 +95,7 @@ class DeclaredForm(QWidget):
         DiffuscopeError
             If there is no model, or values do not go together.
         """
-        return self.method.settings(**self.values())  # type: ignore[call-arg]
+        return self.method.settings(**self.values())
 
     def values(self) -> dict[str, Any]:
         """What the controls show, by the name of the setting."""

@@ -63,7 +63,7 @@ class SettingRow:
 
     def offer(self, choices: Iterator[Any] | list[Any]) -> None:
         """Offer some of the choices alone, keeping the chosen one where it is among them."""
-        self._offer([value for value in choices])
+        self._offer(list(choices))
 
     def _offer(self, values: list[Any]) -> None:
         self.widget.choices = [(_title(self.setting, value), value) for value in values]

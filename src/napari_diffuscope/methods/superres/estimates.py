@@ -44,8 +44,9 @@ def estimates(
             condition: Condition = condition,
         ) -> Update:
             slices, message, part = done
-            hidden = part is None or sample
-            shown = {} if hidden else _shown(work, volume, condition, core, along, work.done - first, part)
+            shown = {}
+            if part is not None and not sample:
+                shown = _shown(work, volume, condition, core, along, work.done - first, part)
             work.done += slices
             return work.warn(message) if message else work.update(**shown)
 
