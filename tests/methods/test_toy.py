@@ -100,7 +100,9 @@ def test_an_interrupted_run_goes_on(source: Path, tmp_path: Path, name: str) -> 
 
 def test_a_method_without_an_image(tmp_path: Path) -> None:
     assert called("stripes", tmp_path / "stripes.tif", "--size", "16") == 0
-    np.testing.assert_array_equal(open_image(tmp_path / "stripes.tif").data[:], run_method(STRIPES, size=16).stripes)
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "stripes.tif").data[:], run_method(STRIPES, size=16).stripes
+    )
     assert called("repeat", tmp_path / "stripes.tif", tmp_path / "again.tif") == 0
 
 

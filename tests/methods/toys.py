@@ -53,7 +53,9 @@ def striped(inputs: Inputs, settings: StripeSettings) -> list[Output]:
 
 def stripe(work: Work) -> Job[None]:
     for block in work.blocks():
-        values = np.arange(work.settings.size, dtype=np.float32) % work.settings.period + block.index
+        values = (
+            np.arange(work.settings.size, dtype=np.float32) % work.settings.period + block.region[0].start
+        )
         yield from work.write(block, {"stripes": np.broadcast_to(values, block.shape)})
 
 

@@ -82,6 +82,7 @@ def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
     assert 0 < np.isfinite(data).sum() < data.size
 
 
+@pytest.mark.xfail(reason="layers of methods without an image", strict=True)
 def test_a_method_without_an_image_makes_a_layer(qtbot, viewer, dock) -> None:
     toy = dock(STRIPES)
     toy.form.rows["size"].value = 32

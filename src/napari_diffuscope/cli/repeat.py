@@ -44,7 +44,9 @@ def repeat(
 
     record = _record(result)
     if record["method"] in METHODS:
-        repeat_declared(record, result, {"image": source, "labels": labels}, output, overwrite=overwrite, quiet=quiet)
+        repeat_declared(
+            record, result, {"image": source, "labels": labels}, output, overwrite=overwrite, quiet=quiet
+        )
         return
     if record["method"] == "superresolution":
         _repeat_superres(record, source or _source(record, result), output, overwrite=overwrite, quiet=quiet)
@@ -78,7 +80,9 @@ def repeat_declared(
     settings = method.settings.from_dict(record["settings"])
     sources = {}
     for number, each in enumerate(method.inputs):
-        sources[each.name] = named.get(each.name) or _source(record, result, "input" if number == 0 else each.name)
+        sources[each.name] = named.get(each.name) or _source(
+            record, result, "input" if number == 0 else each.name
+        )
     axes = record["input"]["axes"] if method.image is not None else None
     inputs = opened_inputs(method, sources, settings, axes=axes)
     write_files(method, inputs, settings, output, overwrite=overwrite, quiet=quiet)

@@ -81,6 +81,7 @@ def opened_sinks(
                     each.spec,
                     {**identity, "output": each.name},
                     block=block_of(method, each, settings),
+                    planes=method.block == "planes",
                     overwrite=overwrite,
                 )
             )

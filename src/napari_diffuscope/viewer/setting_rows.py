@@ -43,6 +43,13 @@ class SettingRow:
         self.widget.changed.connect(lambda _: self._explain())
 
     @property
+    def label(self) -> str:
+        """Its label, with the unit where the control cannot show it."""
+        setting = self.setting
+        apart = setting.unit and not hasattr(self.widget.native, "setSuffix")
+        return f"{setting.label} ({setting.unit})" if apart else setting.label
+
+    @property
     def value(self) -> Any:
         """What is chosen; ``None`` where that is left open."""
         value = self.widget.value
@@ -112,7 +119,7 @@ def _number(setting: Setting) -> Any:
     box = kind(min=least, max=high, step=step)
     if setting.optional:
         box.native.setSpecialValueText(setting.unset)
-    if setting.unit:
+    if setting.unit and hasattr(box.native, "setSuffix"):
         box.native.setSuffix(f" {setting.unit}")
     return box
 
@@ -154,7 +161,7 @@ class SettingRows(Mapping[str, SettingRow]):
         """Put the rows into a form, in the order of their declaration."""
         for name, row in self._rows.items():
             layout = advanced if row.setting.advanced or not row.setting.decides else main
-            add_row(layout, row.setting.label, row.field)
+            add_row(layout, row.label, row.field)
             self._layouts[name] = layout
 
     def show_for(self, mode: Any) -> None:

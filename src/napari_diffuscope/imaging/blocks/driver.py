@@ -30,6 +30,7 @@ def open_sink(
     *,
     block: Sequence[int] | None = None,
     most_bytes: int = SHARD_BYTES,
+    planes: bool = False,
     overwrite: bool = False,
 ) -> BlockSink:
     """Begin or continue an output, of the kind that the ending of its name says.
@@ -38,7 +39,7 @@ def open_sink(
     ----------
     path
         ``.zarr`` or ``.ome.zarr`` for OME-Zarr, ``.tif`` or ``.tiff`` for TIFF.
-    spec, identity, block, most_bytes, overwrite
+    spec, identity, block, most_bytes, planes, overwrite
         As for `BlockSink`.
 
     Raises
@@ -51,7 +52,7 @@ def open_sink(
         raise DiffuscopeError(
             f"{str(path)!r} is of no kind that can be written by blocks; end the name in {', '.join(_SINKS)}."
         )
-    return kind(path, spec, identity, block=block, most_bytes=most_bytes, overwrite=overwrite)
+    return kind(path, spec, identity, block=block, most_bytes=most_bytes, planes=planes, overwrite=overwrite)
 
 
 def run_blocks(

@@ -39,6 +39,8 @@ class BlockSink:
         a continued output keeps its blocks.
     most_bytes
         Most bytes of a shard, before compression.
+    planes
+        Whether planes never share a shard.
     overwrite
         Whether an existing output is replaced, at the end, and whether an unfinished output of another
         identity is given up.
@@ -64,12 +66,13 @@ class BlockSink:
         *,
         block: Sequence[int] | None = None,
         most_bytes: int = SHARD_BYTES,
+        planes: bool = False,
         overwrite: bool = False,
     ) -> None:
         self._check(Path(path), spec)
         self.spec = spec
         self.record = spec.record
-        layout = choose_layout(spec.shape, spec.axes, spec.dtype, most_bytes=most_bytes)
+        layout = choose_layout(spec.shape, spec.axes, spec.dtype, most_bytes=most_bytes, planes=planes)
         details = {
             "chunk": layout.chunk,
             "shard": layout.shard,

@@ -191,7 +191,9 @@ class Layout:
     shard: tuple[int, ...]
 
 
-def choose_layout(shape: Sequence[int], axes: str, dtype: Any, *, most_bytes: int = SHARD_BYTES) -> Layout:
+def choose_layout(
+    shape: Sequence[int], axes: str, dtype: Any, *, most_bytes: int = SHARD_BYTES, planes: bool = False
+) -> Layout:
     """Chunks of about 64³ voxels (256² pixels for planes), in shards of at most ``most_bytes``.
 
     Times and channels never share a chunk. Shards grow along X and Y first, then along Z: 64 × 256 × 256 for
@@ -203,9 +205,11 @@ def choose_layout(shape: Sequence[int], axes: str, dtype: Any, *, most_bytes: in
         Of the array.
     most_bytes
         Most bytes of a shard before compression; what one shard needs in memory is a few times as much.
+    planes
+        Whether planes never share a shard, for what is made plane by plane.
     """
     lengths = dict(zip(axes, shape, strict=True))
-    deep = lengths.get("Z", 1) > 1
+    deep = lengths.get("Z", 1) > 1 and not planes
     edges = {"Z": CHUNK, "Y": CHUNK, "X": CHUNK} if deep else {"Y": PLANE_CHUNK, "X": PLANE_CHUNK}
     chunk = {letter: min(edges.get(letter, 1), length) for letter, length in lengths.items()}
     itemsize = np.dtype(dtype).itemsize
@@ -213,19 +217,19 @@ def choose_layout(shape: Sequence[int], axes: str, dtype: Any, *, most_bytes: in
         longest = max(chunk, key=lambda letter: chunk[letter])
         chunk[longest] = -(-chunk[longest] // 2)
     shard = dict(chunk)
-    while letter := _to_grow(shard, chunk, lengths, most_bytes // itemsize):
+    while letter := _to_grow(shard, chunk, lengths, most_bytes // itemsize, deep=deep):
         shard[letter] *= 2
     return Layout(tuple(chunk[letter] for letter in axes), tuple(shard[letter] for letter in axes))
 
 
 def _to_grow(
-    shard: Mapping[str, int], chunk: Mapping[str, int], lengths: Mapping[str, int], most: int
+    shard: Mapping[str, int], chunk: Mapping[str, int], lengths: Mapping[str, int], most: int, *, deep: bool
 ) -> str | None:
     """The axis along which a shard is doubled next: the shorter of X and Y, then Z."""
     if 2 * prod(shard.values()) > most:
         return None
     growing = [letter for letter in "XY" if shard[letter] < lengths[letter]]
-    growing = growing or [letter for letter in "Z" if shard.get(letter, 1) < lengths.get(letter, 1)]
+    growing = growing or [letter for letter in "Z" * deep if shard.get(letter, 1) < lengths.get(letter, 1)]
     return min(growing, key=lambda letter: shard[letter] // chunk[letter], default=None)
 
 
