@@ -100,3 +100,67 @@ def test_a_layer_whose_pixels_were_changed_is_no_longer_its_file(qtbot, viewer, 
     dock = open_dock()
     opened.data = opened.data + 1
     assert copied(qtbot, dock)[1] == "INPUT.tif"
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "CZYX", "CTYX"])
+def test_axes_typed_by_hand_come_back_with_repeat_and_in_commands_and_files(
+    qtbot, viewer, open_dock, tmp_path, monkeypatch, axes
+) -> None:
+    """A layer that says nothing of itself: what was typed counts for the result, its file and its settings."""
+    monkeypatch.chdir(tmp_path)
+    pixels = noisy(2, 2, 40, 48)
+    pixels[:, 1] *= 7
+    layer = viewer.add_image(pixels, name="array")
+    dock = open_dock()
+    assert dock.form.axes.text() == "TZYX"
+    dock.form.axes.clear()
+    qtbot.keyClicks(dock.form.axes, axes)
+    assert copied(qtbot, dock)[3:5] == ["--axes", axes]
+    run_to_the_end(qtbot, dock)
+    result = viewer.layers["array restored"]
+    assert "".join(result.axis_labels).upper() == axes
+    assert result.metadata["napari-diffuscope"]["axes"] == axes
+    (path,) = result.save(str(tmp_path / "result.ome.tif"), plugin="napari-diffuscope")
+    stored = open_image(path)
+    assert (set(stored.axes), stored.shape) == (set(axes), pixels.shape)
+    (path,) = layer.save(str(tmp_path / "array.tif"), plugin="napari-diffuscope")
+    viewer.layers.selection.active = result
+    words = copied(qtbot, dock)
+    assert words[1] == "INPUT.tif"
+    words[1] = path
+    np.testing.assert_array_equal(run_command(words), np.asarray(result.data).reshape(-1, 40, 48))
+    dock.form.axes.clear()
+    qtbot.keyClicks(dock.form.axes, "TZYX")
+    click(qtbot, dock.repeat_button)
+    assert dock.form.axes.text() == axes
+    assert "These are the settings of 'array restored'" in dock.bar.status.text()
+    before = np.array(result.data)
+    run_to_the_end(qtbot, dock)
+    np.testing.assert_array_equal(viewer.layers[-1].data, before)
+
+
+def test_repeat_refuses_an_image_that_cannot_be_read_as_the_input_was(qtbot, viewer, open_dock) -> None:
+    layer = viewer.add_image(noisy(2, 40, 48), name="array")
+    dock = open_dock()
+    run_to_the_end(qtbot, dock)
+    result = viewer.layers["array restored"]
+    layer.data = noisy(2, 2, 40, 48)
+    viewer.layers.selection.active = result
+    click(qtbot, dock.repeat_button)
+    assert "has 4 dimensions and was read as ZYX" in dock.bar.status.text()
+
+
+def test_the_command_of_a_result_names_the_axes_that_its_file_does_not(
+    qtbot, viewer, opened, open_dock
+) -> None:
+    dock = open_dock()
+    dock.form.axes.clear()
+    qtbot.keyClicks(dock.form.axes, "CYX")
+    run_to_the_end(qtbot, dock)
+    result = viewer.layers["my cells restored"]
+    viewer.layers.selection.active = result
+    dock.form.axes.clear()
+    qtbot.keyClicks(dock.form.axes, "ZYX")
+    words = copied(qtbot, dock)
+    assert words[words.index("--axes") + 1] == "CYX"
+    np.testing.assert_array_equal(run_command(words), result.data)

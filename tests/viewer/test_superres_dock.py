@@ -167,7 +167,9 @@ def test_closing_the_dock_returns_the_view_and_labels_are_no_stack(qtbot, viewer
     assert tuple(viewer.dims.order) == (0, 1)
 
 
-def test_sizes_that_are_missing_are_asked_for_and_given_to_the_image(qtbot, viewer, open_dock) -> None:
+def test_sizes_that_are_missing_are_asked_for_and_given_to_the_image_on_demand(
+    qtbot, viewer, open_dock, tmp_path
+) -> None:
     layer = viewer.add_image(noisy(4, 20, 24), name="silent")
     dock = open_dock(DOCK)
     click(qtbot, dock.bar.run_button)
@@ -180,11 +182,21 @@ def test_sizes_that_are_missing_are_asked_for_and_given_to_the_image(qtbot, view
     dock.form.pixel_size.setValue(0.25)
     run_to_the_end(qtbot, dock)
     result = viewer.layers["silent super-resolved"]
-    assert result.scale.tolist() == [0.25, 0.25, 0.25]
-    assert {str(unit) for unit in result.units} == {"micrometer"}
+    assert layer.scale.tolist() == [1, 1, 1], "the user's layer stays as it is"
+    assert {str(unit) for unit in layer.units} == {"pixel"}
+    np.testing.assert_allclose(result.extent.world, layer.extent.world, atol=0.26)
+    (path,) = result.save(str(tmp_path / "silent.ome.tif"), plugin="napari-diffuscope")
+    assert (open_image(path).scale, open_image(path).units) == ((0.25,) * 3, ("micrometer",) * 3)
+    assert (
+        "pixels of 0.25 µm, 0.5 µm from plane to plane, as typed"
+        in dock.form.input.sizes.remark.text().lower()
+    )
+    click(qtbot, dock.form.input.sizes.button)
     assert layer.scale.tolist() == [0.5, 0.25, 0.25]
-    assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert result.scale.tolist() == [0.25, 0.25, 0.25]
+    assert {str(unit) for unit in (*layer.units, *result.units)} == {"micrometer"}
     assert dock.form.z_step.typed is None, "the image knows its sizes now"
+    assert dock.form.input.sizes.isHidden()
 
 
 def test_what_cannot_be_filled_in_is_said_in_a_sentence_and_nothing_starts(qtbot, viewer, open_dock) -> None:

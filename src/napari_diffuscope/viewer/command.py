@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import DEFAULT_AXES
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.methods.command import restore_command
@@ -107,16 +108,40 @@ def _command(write: Writer, image: Image, settings: Any, layer_axes: str, suffix
             stored = _read(source, settings, axes=axes)
         if stored is not None and holds_same_pixels(stored, image):
             return write(source, _output_name(source, suffix), settings, axes=axes), _READY
-    return write(PLACEHOLDER, _output_name(f"{image.name}.tif", suffix), settings), _SAVE_FIRST
+    axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
+    return write(PLACEHOLDER, _output_name(f"{image.name}.tif", suffix), settings, axes=axes), _SAVE_FIRST
 
 
 def _of_record(write: Writer, record: Mapping[str, Any], settings: Any, suffix: str) -> tuple[str, str]:
-    source = record["input"].get("source")
+    """The input is opened with the axes that it had, whether its file or the user named them."""
+    source, lengths = record["input"].get("source"), lengths_in(record)
     if source and Path(source).exists():
-        return write(
-            source, _output_name(source, suffix), settings
-        ), "Copied the command of the selected result."
-    return write(PLACEHOLDER, _output_name(f"{record['input']['name']}.tif", suffix), settings), _SAVE_FIRST
+        letters = _without_ones(recorded_axes(record), lengths)
+        for axes in (None, letters):
+            stored = _read(source, settings, axes=axes)
+            if stored is not None and dict(_long(stored)) == _longer(lengths):
+                text = write(source, _output_name(source, suffix), settings, axes=axes)
+                return text, "Copied the command of the selected result."
+    axes = axes_to_name(recorded_axes(record), lengths)
+    name = _output_name(f"{record['input']['name']}.tif", suffix)
+    return write(PLACEHOLDER, name, settings, axes=axes), _SAVE_FIRST
+
+
+def recorded_axes(record: Mapping[str, Any]) -> str:
+    """Letters of the dimensions of the input of a result, in its order and with ``S`` for colours where known."""
+    return str(record.get("axes") or record["input"]["axes"])
+
+
+def lengths_in(record: Mapping[str, Any]) -> dict[str, int]:
+    """Length of each axis of the image that a record tells of."""
+    return dict(zip(record["input"]["axes"], record["input"]["shape"], strict=True))
+
+
+def axes_to_name(axes: str, lengths: Mapping[str, int]) -> str | None:
+    """Axes that the command line has to be told of an array that says nothing; ``None`` for the usual ones."""
+    letters = _without_ones(axes, lengths)
+    usual = DEFAULT_AXES.get(len(letters)) == letters or "S" in letters
+    return None if usual else letters
 
 
 def holds_same_pixels(stored: Image, image: Image) -> bool:
@@ -152,6 +177,14 @@ def _without_short(layer_axes: str, image: Image) -> str:
         letter for letter, length in zip(image.axes[:-2], image.leading_shape, strict=True) if length == 1
     }
     return "".join(letter for letter in layer_axes if letter not in short)
+
+
+def _without_ones(axes: str, lengths: Mapping[str, int]) -> str:
+    return "".join(letter for letter in axes if letter in "YXS" or lengths.get(letter, 2) > 1)
+
+
+def _longer(lengths: Mapping[str, int]) -> dict[str, int]:
+    return {letter: length for letter, length in lengths.items() if length > 1 or letter in "YX"}
 
 
 def _output_name(source: str, suffix: str) -> str:

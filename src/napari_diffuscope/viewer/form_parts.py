@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from qtpy.QtCore import QObject, Qt, Signal
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
+    QHBoxLayout,
     QLineEdit,
     QSlider,
     QSpinBox,
@@ -24,14 +25,23 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import checked_axes
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.viewer.layer_choice import LayerChoice
+from napari_diffuscope.viewer.layer_sizes import (
+    LayerSizes,
+    own_sizes,
+    says_sizes,
+    set_sizes_with_results,
+    sizes_of_layer,
+)
 from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
 from napari_diffuscope.viewer.widgets import (
     IgnoreWheel,
     add_row,
+    button,
     choice,
     fill,
     fold,
     note,
+    say,
     show_row,
     with_note,
 )
@@ -73,6 +83,8 @@ class ImageChoice(QObject):
             [("Luminance (grey)", "luminance"), ("Red, green, blue one by one", "channels")],
             "The image is in colour. Take its brightness as one grey image, or each colour as a channel.",
         )
+        self.sizes = SizeOffer(viewer, self)
+        self.sizes.given.connect(self._take_layer)
         self.layers.layer_changed.connect(self._take_layer)
         self.axes.textEdited.connect(lambda _: self.reading_changed.emit())
         self.rgb.currentIndexChanged.connect(lambda _: self.reading_changed.emit())
@@ -89,6 +101,7 @@ class ImageChoice(QObject):
         add_row(layout, "Image", self.layers)
         add_row(layout, "Axes", with_note(self.axes, self.axes_note))
         add_row(layout, "Colour", self.rgb)
+        layout.addRow(self.sizes)
         self._guess()
 
     def image(self, nothing: str) -> Image:
@@ -108,6 +121,21 @@ class ImageChoice(QObject):
             raise DiffuscopeError(nothing)
         return image_from_layer(self.layer, axes=self.axes.text(), rgb=self.rgb.currentData())
 
+    def read_as(self, axes: str) -> bool:
+        """Read the dimensions of the chosen layer as somebody said before; whether they fit.
+
+        Parameters
+        ----------
+        axes
+            One letter per dimension, with ``S`` for colours.
+        """
+        letters = axes.upper().replace("S", "")
+        if self.layer is None or len(letters) != self.layer.ndim:
+            return False
+        self.axes.setText(letters)
+        self.reading_changed.emit()
+        return True
+
     def axes_letters(self) -> str:
         """Axes of the chosen layer, checked, without its colours."""
         return checked_axes(self.axes.text(), self.layer.ndim)
@@ -125,6 +153,61 @@ class ImageChoice(QObject):
     def _take_layer(self) -> None:
         self._guess()
         self.layer_changed.emit()
+
+
+class SizeOffer(QWidget):
+    """Says where the sizes of a layer were taken from that has none itself, and offers to give them to it.
+
+    ``given`` tells that the user accepted.
+    """
+
+    given = Signal()
+
+    def __init__(self, viewer: Any, owner: ImageChoice) -> None:
+        super().__init__()
+        self._viewer, self._owner = viewer, owner
+        self._steps: dict[str, tuple[float, str]] = {}
+        self.setToolTip(
+            "Sizes that do not stand on the layer itself; they count for results and saved files."
+        )
+        self.remark = note()
+        self.button = button(
+            "Set on layer",
+            "Give these sizes to the layer, and to the results that were made from it, as their scale: the window "
+            "then shows them true to size, with a scale bar. Without this your layer stays as it is.",
+            self._give,
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.remark, 1)
+        row.addWidget(self.button)
+        self.setVisible(False)
+
+    def show_for(self, layer: Any, axes: str, typed: Mapping[str, tuple[float, str]] | None = None) -> None:
+        """Look at a layer.
+
+        Parameters
+        ----------
+        layer, axes
+            The layer and the letters of its dimensions; ``None`` for no layer.
+        typed
+            Sizes that somebody typed, by axis letter.
+        """
+        self._steps = {}
+        if layer is not None and len(axes) == layer.ndim and not says_sizes(own_sizes(layer, axes)):
+            sizes = sizes_of_layer(layer, axes)
+            chosen = {a: step for a, step in (typed or {}).items() if a in axes}
+            self._steps = chosen or (sizes.steps if says_sizes(sizes) else {})
+            words = LayerSizes(sizes.steps | chosen).in_words
+            whence = "as typed" if chosen else f"from the file {sizes.file}" if sizes.file else "as noted"
+            say(self.remark, f"{words[:1].upper()}{words[1:]}, {whence}; the layer itself says none.")
+        self.setVisible(bool(self._steps))
+
+    def _give(self) -> None:
+        layer, axes = self._owner.layer, self._owner.axes_letters()
+        set_sizes_with_results(self._viewer, layer, axes, self._steps)
+        self._viewer.reset_view()
+        self.given.emit()
 
 
 class DeviceChoice(QComboBox):

@@ -37,6 +37,11 @@ class LayerChoice(QComboBox):
         """The chosen layer, or ``None``."""
         return self._chosen
 
+    @property
+    def layers(self) -> list[Any]:
+        """All that can be chosen."""
+        return list(self._layers)
+
     def choose(self, layer: Any) -> None:
         """Choose a layer of the viewer."""
         if layer in self._layers:

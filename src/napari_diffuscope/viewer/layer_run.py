@@ -144,6 +144,7 @@ class LayerRun(QObject):
             if outcome.state == "done"
             else self.plan.early_record(outcome, self.results)
         )
+        record["axes"] = self.plan.axes + "S" * bool(self.plan.layer.rgb)  # as they were read, maybe by hand
         for name, layer in self.layers.items():
             self._steady_contrast(name, layer)
             layer.metadata[RECORD_KEY] = dict(record)

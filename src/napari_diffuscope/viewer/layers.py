@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +12,37 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
 from napari_diffuscope.imaging.image import RGB, Image
+from napari_diffuscope.viewer.layer_sizes import (
+    NOTES_KEY,
+    SERIES_KEY,
+    SOURCE_KEY,
+    LayerSizes,
+    Steps,
+    layer_id,
+    own_sizes,
+    says_sizes,
+    sizes_note,
+    sizes_of_layer,
+    source_of,
+    stored_description,
+)
+
+__all__ = [
+    "NOTES_KEY",
+    "SERIES_KEY",
+    "SOURCE_KEY",
+    "OutputLayer",
+    "Placed",
+    "appearance",
+    "guess_axes",
+    "image_from_layer",
+    "letters_of_labels",
+    "new_axes",
+    "output_keywords",
+    "same_selection",
+    "source_of",
+    "view_for_layer",
+]
 
 #: What people and readers call the axes.
 _LETTER_OF = {
@@ -25,11 +55,6 @@ _LETTER_OF = {
 }
 #: Axes that a result can have and its input layer has not.
 _NEW_LABELS = {"N": "sample", "C": "channel", "Z": "z"}
-#: Where a layer's metadata say what our readers know of it: the file (also of layers that napari did not open
-#: itself, as sample data), the number of the image in it, and the sentences that the user must be told.
-SOURCE_KEY = "napari-diffuscope-source"
-SERIES_KEY = "napari-diffuscope-series"
-NOTES_KEY = "napari-diffuscope-notes"
 
 
 class Placed(Protocol):
@@ -85,28 +110,13 @@ def _named_axes(labels: Sequence[str], dimensions: int) -> str:
 
 
 def _axes_in_file(layer: Any) -> str:
-    """Axes that the TIFF file of a layer names, where its shape is that of the layer; else empty."""
-    from napari_diffuscope.imaging.files import TIFF_SUFFIXES, open_image
-
-    source = source_of(layer)
-    if layer.rgb or source is None or not source.lower().endswith(TIFF_SUFFIXES):
-        return ""
-    try:
-        stored = open_image(source)
-    except DiffuscopeError:  # another reader could open it, with its own idea of the axes
-        return ""
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
-    return stored.axes if stored.shape == tuple(shape) else ""
-
-
-def source_of(layer: Any) -> str | None:
-    """Path of the file that a layer shows, if it came from one."""
-    path = layer.source.path or layer.metadata.get(SOURCE_KEY)
-    return str(path) if path and Path(path).exists() else None
+    """Axes that the file of a layer names, where its shape is that of the layer; else empty."""
+    stored = None if getattr(layer, "rgb", False) else stored_description(layer)
+    return stored.axes if stored else ""
 
 
 def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
-    """The image that a layer shows, reading no pixel.
+    """The image that a layer shows, reading no pixel; its sizes are those of its file where the layer has none.
 
     Parameters
     ----------
@@ -123,15 +133,20 @@ def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
         If the axes do not fit, or the pixels are no real numbers.
     """
     letters = checked_axes(axes, layer.ndim)
+    sizes = sizes_of_layer(layer, letters)
+    scale, units = sizes.along(letters)
+    notes = tuple(layer.metadata.get(NOTES_KEY, ()))
+    if sizes.file:
+        notes += (f"The sizes ({sizes.in_words}) were taken from {sizes.file}; the layer itself says none.",)
     return Image.wrap(
         list(layer.data) if layer.multiscale else layer.data,
         letters + "S" if layer.rgb else letters,
-        scale=tuple(layer.scale),
-        units=tuple(str(unit) for unit in layer.units),
+        scale=scale,
+        units=units,
         rgb=rgb,
         name=layer.name,
         source=source_of(layer),
-        notes=layer.metadata.get(NOTES_KEY, ()),
+        notes=notes,
         series=layer.metadata.get(SERIES_KEY, 0),
     )
 
@@ -152,6 +167,9 @@ class OutputLayer:
         Added to the name of the input layer.
     grid
         Distance of neighbours and its unit, of axes on which they differ from those of the input layer.
+    sizes
+        What the elements of the input layer really measure, where it says nothing and somebody typed it; the result
+        lies over the layer all the same, and its sizes are noted in its metadata.
     same_contrast
         Whether it keeps the contrast of the input layer; it gets its own otherwise.
     """
@@ -162,6 +180,7 @@ class OutputLayer:
     origin: tuple[float, ...]
     label: str
     grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     same_contrast: bool = False
 
 
@@ -205,6 +224,11 @@ def output_keywords(
         output.origin[output.axes.index(letter)] * step if letter in finer else 0.0
         for letter, (step, _) in zip(new, own, strict=True)
     ]
+    labels = layer.axis_labels
+    if _named_axes(labels, layer.ndim) != letters:  # what the layer does not say is known by now
+        labels = tuple(letters.lower())
+    placed = dict(zip(letters, steps, strict=True)) | {a: finer[a][0] for a in new if a in finer}
+    noted = _noted(layer, output, letters, placed)
     return {
         "scale": (*(step for step, _ in own), *steps),
         "translate": (*starts, *np.ravel(translate)),
@@ -212,9 +236,27 @@ def output_keywords(
         "shear": _embed(_shear_matrix(layer), len(new)),
         "affine": _embed(np.asarray(layer.affine), len(new)),
         "units": (*(unit for _, unit in own), *units),
-        "axis_labels": (*(_NEW_LABELS[letter] for letter in new), *layer.axis_labels),
+        "axis_labels": (*(_NEW_LABELS[letter] for letter in new), *labels),
         "multiscale": False,
         "rgb": False,
+        "metadata": sizes_note(new + letters, noted, layer_id(layer)) if noted else {},
+    }
+
+
+def _noted(layer: Any, output: Placed, letters: str, steps: Mapping[str, float]) -> Steps:
+    """Sizes of a result that its scale does not show, since its input layer shows none."""
+    own = own_sizes(layer, letters)
+    if says_sizes(own):
+        return {}
+    typed = dict(getattr(output, "sizes", {}))
+    known = sizes_of_layer(layer, letters).steps | {a: step for a, step in typed.items() if a in letters}
+    if not says_sizes(LayerSizes(known)):
+        return {}
+    as_wide = {"Z": "X"}  # a depth that the layer has not is counted in its pixels
+    return {
+        a: (known[like][0] * abs(step) / own.steps[like][0], known[like][1])
+        for a, step in steps.items()
+        if (like := a if a in known else as_wide.get(a, "")) in known
     }
 
 

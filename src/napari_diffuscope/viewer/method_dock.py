@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
+from napari_diffuscope.viewer.command import recorded_axes
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
+from napari_diffuscope.viewer.layer_sizes import source_of
 from napari_diffuscope.viewer.preferences import preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
+from napari_diffuscope.viewer.save_result import ask_path, saving
+from napari_diffuscope.viewer.shape_background import Background
 from napari_diffuscope.viewer.widgets import button, choose
 
 #: Runs whose dock was closed; they end by themselves and put their layers in order.
@@ -44,7 +50,10 @@ class MethodDock(QWidget):
         super().__init__()
         self._viewer = viewer
         self._run: LayerRun | None = None
-        self._docked = False
+        self._docked = self._left = False
+        self._last_results: list[Any] = []
+        self._saving = Background()
+        self._saving.failed.connect(self._tell_failed)
         self._guard = CanvasGuard(viewer, self)
         wishes = preferences()
         self.runner = JobRunner(self, frames_per_second=wishes.preview_rate)
@@ -62,6 +71,12 @@ class MethodDock(QWidget):
             "Repeat with these settings",
             "Fill this form with the settings of the selected result layer, to run them again or on another image.",
             self.repeat,
+        )
+        self.save_button = button(
+            "Save result…",
+            "Save the selected result, or the last one, as TIFF or OME-Zarr with its pixel size, units, axes and "
+            "record: opened again, it can be repeated.",
+            self.save_result,
         )
         self._lay_out()
         self.runner.progressed.connect(lambda _: self.refresh())
@@ -137,6 +152,48 @@ class MethodDock(QWidget):
         """Take over the settings of the selected result."""
         self.bar.guarded(self._repeat)
 
+    def save_result(self) -> None:
+        """Ask for a file and save a result."""
+        self.bar.guarded(self._ask_and_save)
+
+    def save_to(self, path: Path) -> None:
+        """Save the selected result, or the last one, in the background.
+
+        Raises
+        ------
+        DiffuscopeError
+            If there is none, or the name does not do.
+        """
+        work = saving(self._viewer, self._result_to_save(), path)
+        self.bar.say("Saving…")
+        self._saving.start(lambda: work, self._tell)
+
+    def _ask_and_save(self) -> None:
+        path = ask_path(self, self._result_to_save())
+        if path is not None:
+            self.save_to(path)
+
+    def _result_to_save(self) -> Any:
+        if self._selected_record():
+            return self._viewer.layers.selection.active
+        there = [layer for layer in self._last_results if layer in self._viewer.layers]
+        if not there:
+            raise DiffuscopeError(f"There is no {self.result_of} to save yet; run one, or select its layer.")
+        return there[-1]
+
+    def _tell(self, sentence: str) -> None:
+        """Where the user looks, also after the dock was closed."""
+        if self._left:
+            show_info(sentence)
+        else:
+            self.bar.say(sentence)
+
+    def _tell_failed(self, error: DiffuscopeError) -> None:
+        if self._left:
+            show_error(str(error))
+        else:
+            self.bar.fail(error)
+
     def _copy_command(self) -> None:
         record = self._selected_record()
         text, remark = self.command_of(record) if record else self.command()
@@ -149,22 +206,51 @@ class MethodDock(QWidget):
             raise DiffuscopeError(
                 f"The selected layer has no record of a {self.result_of}; select a result layer first."
             )
-        layer = self.form.input.layers.named(record["input"]["name"])
+        layer = self._input_of(record)
         if layer is not None:
             self.form.input.layers.choose(layer)
         self.apply(self.settings_of(record))
-        missing = (
-            ""
-            if layer is not None
-            else f" Its input {record['input']['name']!r} is not open; choose an image."
-        )
-        self.bar.say(f"These are the settings of {self._viewer.layers.selection.active.name!r}.{missing}")
+        self.bar.say(f"These are the settings of {self._viewer.layers.selection.active.name!r}.")
+        if layer is None:
+            name, source = record["input"]["name"], record["input"].get("source")
+            at = f"; it was {source}" if source and Path(source).exists() else ""
+            self.bar.say(
+                f"{self.bar.status.text()} Its input {name!r} is not open{at}: open or choose an image."
+            )
+        elif not self._read_axes(record):
+            raise DiffuscopeError(
+                f"The settings are those of the result, but {layer.name!r} has {layer.ndim} dimensions and was read "
+                f"as {recorded_axes(record)}; choose the image that the result was made from."
+            )
+
+    def _input_of(self, record: Mapping[str, Any]) -> Any:
+        """The layer that a result was made from: by its name, else by its file; ``None`` where it is not open."""
+        candidates = self.form.input.layers.layers
+        source = record["input"].get("source")
+        ways: list[Callable[[Any], bool]] = [
+            lambda layer: (
+                bool(source) and source_of(layer) == source and layer.name == record["input"]["name"]
+            ),
+            lambda layer: bool(layer.name == record["input"]["name"]),
+            lambda layer: bool(source) and source_of(layer) == source,
+        ]
+        return next((layer for fits in ways for layer in candidates if fits(layer)), None)
+
+    def _read_axes(self, record: Mapping[str, Any]) -> bool:
+        """Read the chosen layer with the axes of a record; whether they fit."""
+        now, then = self.form.input.axes.text().upper(), recorded_axes(record)
+        if len(then.replace("S", "")) != self.form.input.layer.ndim:
+            return False
+        if "axes" not in record and sorted(now) == sorted(then):
+            return True  # the record of a file, whose axes are in the order of planes
+        return now == then.replace("S", "") or bool(self.form.input.read_as(then))
 
     # While it runs
 
     def _on_ended(self, outcome: Outcome) -> None:
         run, self._run = self._run, None
         sentence = run.finish(outcome) if run else ""
+        self._last_results = list(getattr(run, "layers", {}).values()) or self._last_results
         if self in _lingering:
             _lingering.remove(self)
             self._guard.release()
@@ -198,6 +284,9 @@ class MethodDock(QWidget):
         there = self.form.input.layer is not None
         self.repeat_button.setEnabled(bool(self._selected_record()))
         self.copy_button.setEnabled(there or bool(self._selected_record()))
+        self.save_button.setEnabled(
+            bool(self._selected_record()) or any(layer in self._viewer.layers for layer in self._last_results)
+        )
         self.bar.set_ready(there)
 
     # The window
@@ -212,6 +301,7 @@ class MethodDock(QWidget):
 
     def leave(self) -> None:
         """Stop the run and let go of the viewer."""
+        self._left = True
         self.form.input.layers.disconnect_viewer()
         self._viewer.layers.selection.events.active.disconnect(self._update_buttons)
         if self.runner.running:
@@ -235,6 +325,7 @@ class MethodDock(QWidget):
         for widget in self.extra_rows():
             foot.addWidget(widget)
         foot.addWidget(self.bar)
+        foot.addWidget(self.save_button)
         row = QHBoxLayout()
         row.addWidget(self.copy_button)
         row.addWidget(self.repeat_button)

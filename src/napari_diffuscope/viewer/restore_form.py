@@ -208,11 +208,13 @@ class RestoreForm(QWidget):
 
     def _check_image(self) -> None:
         """Say under the axes what they mean for this image, or what is wrong with them."""
+        self.input.sizes.show_for(None, "")
         if self.layer is None:
             say(self.axes_note, "")
         else:
             try:
                 image = self.image()
+                self.input.sizes.show_for(self.layer, self.axes_letters())
                 say(self.axes_note, lengths_of(image) + self._pixel_size_remark(image))
             except DiffuscopeError as error:
                 say(self.axes_note, str(error), error=True)

@@ -213,6 +213,7 @@ class ShapeForm(QWidget):
         self.bright.currentIndexChanged.connect(lambda _: self.outline_changed.emit())
         self.apart.toggled.connect(lambda _: self.outline_changed.emit())
         self.kind.currentIndexChanged.connect(lambda _: self.kind_changed.emit())
+        self.pixel_size.valueChanged.connect(lambda _: self._describe())
         self.pixel_size.valueChanged.connect(lambda _: self.changed.emit())
         self._viewer.dims.events.point.connect(self._describe)
 
@@ -338,6 +339,7 @@ class ShapeForm(QWidget):
         """Say which plane is used, or what stands in the way."""
         say(self.input.axes_note, "")
         say(self.plane_note, "")
+        self.input.sizes.show_for(None, "")
         if self.layer is None:
             say(self.input.axes_note, NOTHING)
             return
@@ -347,6 +349,9 @@ class ShapeForm(QWidget):
             say(self.input.axes_note, str(error), error=True)
             return
         say(self.input.axes_note, lengths_of(plane.image))
+        size = self.pixel_size.typed
+        typed = None if size is None else dict.fromkeys("YX", (size, "micrometer"))
+        self.input.sizes.show_for(self.layer, plane.axes, typed)
         if plane.where:
             say(self.plane_note, f"The plane shown is used: {plane.where}.")
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.imaging.units import to_micrometres, unit_name
 from napari_diffuscope.methods.shape.source import square_pixel_size
+from napari_diffuscope.viewer.layer_sizes import sizes_of_layer
 from napari_diffuscope.viewer.layers import OutputLayer, output_keywords
 from napari_diffuscope.viewer.region import current_plane, flat_plane
 
@@ -91,7 +92,17 @@ class CellPlane:
         )
 
     def keywords(self, axes: str, corner: tuple[float, float, float], step: float) -> dict[str, Any]:
-        """Keywords of a layer that lies in or around the plane.
+        """Keywords of a layer that lies in or around the plane; parameters as of `placed`."""
+        keywords = self.placed(axes, corner, step)
+        return {key: keywords[key] for key in keywords if key not in ("multiscale", "rgb", "metadata")}
+
+    def size_note(self, axes: str, step: float) -> dict[str, Any]:
+        """Metadata of such a layer: its sizes, where its scale does not show them."""
+        metadata: dict[str, Any] = self.placed(axes, (0.0, 0.0, 0.0), step)["metadata"]
+        return metadata
+
+    def placed(self, axes: str, corner: tuple[float, float, float], step: float) -> dict[str, Any]:
+        """Keywords of an image layer that lies in or around the plane.
 
         Parameters
         ----------
@@ -115,9 +126,10 @@ class CellPlane:
             places["Z"] = corner[0] / step
         places |= {"Y": corner[1], "X": corner[2]}
         origin = tuple(places.get(letter, 0.0) for letter in axes)
-        output = OutputLayer("shape", axes, (1,) * len(axes), origin, "shapes")
-        keywords = output_keywords(self.layer, output, axes=self.axes, grid=grid)
-        return {key: value for key, value in keywords.items() if key not in ("multiscale", "rgb")}
+        across_in_um = self.pixel_size
+        sizes = {} if across_in_um is None else dict.fromkeys("YX", (across_in_um, "micrometer"))
+        output = OutputLayer("shape", axes, (1,) * len(axes), origin, "shapes", sizes=sizes)
+        return output_keywords(self.layer, output, axes=self.axes, grid=grid)
 
     @property
     def solid_axes(self) -> str:
@@ -131,7 +143,11 @@ class CellPlane:
         return str(self.layer.units[self.axes.index(letter)])
 
     def _in_units_of_z(self, length: float, unit: str) -> float:
-        """A length along x in the unit of z; as it is where either unit is none of length."""
+        """A length along x in the unit of z; as it is where nobody knows how they compare."""
+        sizes = sizes_of_layer(self.layer, self.axes).steps
+        if unit_name(unit) == "pixel" and (wide := to_micrometres(*sizes["X"])):
+            deep = to_micrometres(*sizes["Z"])
+            return length / self._scale("X") * wide / deep * self._scale("Z") if deep else length
         in_x, in_z = to_micrometres(1.0, unit), to_micrometres(1.0, self._unit("Z"))
         return length * in_x / in_z if in_x and in_z else length
 

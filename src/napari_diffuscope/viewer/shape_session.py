@@ -182,6 +182,7 @@ class ShapeSession:
         step = self.scene.step
         corner = (volume.corner[0] * step, volume.corner[1] * step, volume.corner[2] * step)
         keywords = self.plane.keywords(axes, corner, step)
+        metadata = {**self._mark, **self.plane.size_note(axes, step)}
         array = with_axes(volume.array, axes)
         if layer is not None:
             layer.data, layer.scale, layer.translate = array, keywords["scale"], keywords["translate"]
@@ -190,7 +191,7 @@ class ShapeSession:
                 array,
                 name=f"{self.plane.name} shapes",
                 opacity=0.6,
-                metadata=dict(self._mark),
+                metadata=metadata,
                 **keywords,
             )
             self.layers[kind].iso_gradient_mode = "smooth"
@@ -201,7 +202,7 @@ class ShapeSession:
                 contrast_limits=(0, 1),
                 colormap=_glow(),
                 blending="translucent_no_depth",
-                metadata=dict(self._mark),
+                metadata=metadata,
                 **keywords,
             )
         return volume

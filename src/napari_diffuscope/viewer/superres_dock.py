@@ -93,13 +93,10 @@ class SuperresDock(MethodDock):
         self.compare_button.setChecked(self.compare.shown)
 
     def _request(self) -> Request:
-        """What to do, once all is known to be in order; sizes that the user typed are written to the layer."""
-        self.form.checked_image()
-        settings = self.settings()
-        if self.form.give_sizes():
-            self._viewer.reset_view()
-        axes = self.form.input.axes_letters()
-        return Request(self.form.layer, self.form.image(), axes, settings, self.form.model.card)
+        """What to do, once all is known to be in order."""
+        image, settings = self.form.checked_image(), self.settings()
+        axes, typed = self.form.input.axes_letters(), self.form.typed_sizes()
+        return Request(self.form.layer, image, axes, settings, self.form.model.card, typed)
 
     def _preview(self) -> None:
         if self.runner.running:

@@ -26,7 +26,7 @@ from napari_diffuscope.viewer.form_parts import (
     steps_box,
 )
 from napari_diffuscope.viewer.model_choice import ModelChoice
-from napari_diffuscope.viewer.superres_sizes import SizeBox, Sizes, give_sizes, sizes_of
+from napari_diffuscope.viewer.superres_sizes import SizeBox, Sizes, sizes_of
 from napari_diffuscope.viewer.superres_texts import (
     MODE_TEXTS,
     NOTHING,
@@ -299,15 +299,13 @@ class SuperresForm(QWidget):
         self.batch.setValue(settings.batch or 0)
         self._check()
 
-    def give_sizes(self) -> bool:
-        """Write typed sizes to the layer where it has none; whether anything was written."""
-        sizes = sizes_of(self.image())
-        typed = Sizes(self.z_step.typed, self.pixel_size.typed)
-        if sizes != Sizes() or typed.z_step is None or typed.pixel_size is None:
-            return False
-        give_sizes(self.layer, self.input.axes_letters(), typed)
-        self._take_layer()
-        return True
+    def typed_sizes(self) -> dict[str, tuple[float, str]]:
+        """Sizes in µm by axis letter, typed for a layer that has none: kept beside it."""
+        if self.layer is None or sizes_of(self.image()) != Sizes():
+            return {}
+        z_step, pixel = self.z_step.typed, self.pixel_size.typed
+        typed = {} if z_step is None else {"Z": (z_step, "micrometer")}
+        return typed if pixel is None else typed | dict.fromkeys("YX", (pixel, "micrometer"))
 
     # How they depend on each other
 
@@ -327,6 +325,7 @@ class SuperresForm(QWidget):
         show_row(self._form, self.step, target == "step")
         for remark in (self.input.axes_note, self.sizes_note, self.result_note):
             say(remark, "")
+        self.input.sizes.show_for(None, "")
         if self.layer is None:
             say(self.input.axes_note, NOTHING)
         else:
@@ -339,12 +338,13 @@ class SuperresForm(QWidget):
         except DiffuscopeError as error:
             say(self.input.axes_note, str(error), error=True)
             return
+        self.input.sizes.show_for(self.layer, self.input.axes_letters(), self.typed_sizes())
         remark = ", full resolution of several" if self.layer.multiscale else ""
         say(self.input.axes_note, lengths_of(image) + remark)
         if "Z" in image.axes and sizes_of(image) == Sizes():
             say(
                 self.sizes_note,
-                "The image does not say its sizes; it is given these when you run."
+                "The image does not say its sizes; these count for the result."
                 if self.z_step.value() and self.pixel_size.value()
                 else "The image does not say its sizes; enter both.",
                 error=not (self.z_step.value() and self.pixel_size.value()) and target_needs_sizes(self),

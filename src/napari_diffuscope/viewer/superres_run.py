@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
@@ -11,8 +11,10 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
+from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
+from napari_diffuscope.viewer.layer_sizes import own_sizes, says_sizes
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
@@ -24,13 +26,14 @@ SLICE_LABEL = "XZ slice"
 
 @dataclass(frozen=True)
 class Request:
-    """What to fill in: a layer, its image and axes, how, and the model's card."""
+    """What to fill in: a layer, its image and axes, how, the model's card, and sizes typed for a layer without."""
 
     layer: Any
     image: Image
     axes: str
     settings: SuperresSettings
     card: ModelCard | None = None
+    typed: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
 
 def superres_plan(request: Request) -> RunPlan:
@@ -49,7 +52,8 @@ def superres_plan(request: Request) -> RunPlan:
             spec.shape,
             (0,) * len(spec.shape),
             LABELS[name],
-            _grid(request.image, spec),
+            _grid(request, spec),
+            request.typed,
             same_contrast=name == RESULT,
         )
         for name, spec in specs.items()
@@ -99,7 +103,8 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
         shape,
         (*index, 0, row, 0),
         SLICE_LABEL,
-        _grid(request.image, spec),
+        _grid(request, spec),
+        request.typed,
         same_contrast=True,
     )
 
@@ -118,9 +123,14 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
     )
 
 
-def _grid(image: Image, spec: VolumeSpec) -> dict[str, tuple[float, str]]:
-    """Axes on which the result has other steps or units than the image."""
-    before = in_standard_order(image)
+def _grid(request: Request, spec: VolumeSpec) -> dict[str, tuple[float, str]]:
+    """Axes on which the result has other steps or units than the layer."""
+    before = in_standard_order(request.image)
+    own = own_sizes(request.layer, request.axes)
+    if not says_sizes(own):  # it lies over the layer, whatever the planes measure
+        scale = plan_scale(before, request.settings)
+        step, unit = own.steps["Z"]
+        return {"Z": (step * scale.stride / scale.factor, unit)}
     pairs = zip(spec.axes, spec.scale, spec.units, before.scale, before.units, strict=True)
     return {
         letter: (step, unit)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox
 
@@ -29,18 +28,6 @@ def sizes_of(image: Image) -> Sizes:
         return Sizes()
     z_step = to_micrometres(scale["Z"], units["Z"]) if "Z" in scale else None
     return Sizes(z_step, to_micrometres(scale["X"], units["X"]))
-
-
-def give_sizes(layer: Any, axes: str, sizes: Sizes) -> None:
-    """Write typed sizes to a layer that has none, so that it and its results lie in one world."""
-    if sizes.z_step is None or sizes.pixel_size is None:
-        return
-    steps = {"Z": sizes.z_step, "Y": sizes.pixel_size, "X": sizes.pixel_size}
-    before = tuple(layer.scale)
-    after = [steps.get(letter, step) for letter, step in zip(axes, before, strict=True)]
-    moved = [t * b / a for t, a, b in zip(layer.translate, before, after, strict=True)]
-    units = ["micrometer" if letter in steps else u for letter, u in zip(axes, layer.units, strict=True)]
-    layer.scale, layer.translate, layer.units = after, moved, units
 
 
 class SizeBox(QDoubleSpinBox):

@@ -1,17 +1,23 @@
-"""File › Save Selected Layers: TIFF that keeps pixel size and record."""
+"""File › Save Selected Layers: TIFF and OME-Zarr that keep pixel size, axes, names of channels and record."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.tiff import write_image
-from napari_diffuscope.methods.record import RECORD_KEY
-from napari_diffuscope.viewer.layers import letters_of_labels
+from napari_diffuscope.viewer.layer_file import ENDINGS, layer_file, write_layer
+from napari_diffuscope.viewer.layer_sizes import (
+    SIZES_KEY,
+    own_sizes,
+    says_sizes,
+    sizes_note,
+    sizes_of_layer,
+)
+from napari_diffuscope.viewer.layers import guess_axes
 
 
-def write_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write an image layer as OME-TIFF with its scale, units, axes and record.
+def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write an image layer as OME-TIFF or OME-Zarr with its scale, units, axes and record.
 
     Parameters
     ----------
@@ -19,7 +25,7 @@ def write_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         Where; ``.tif`` is added where it has no such ending.
     data, attributes
         Of the layer, as napari gives them. Colours become channels; of a multiscale image the full resolution is
-        written.
+        written. Sizes that stand in the file behind the layer, and not on it, are written too.
 
     Returns
     -------
@@ -29,31 +35,43 @@ def write_tiff(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Raises
     ------
     DiffuscopeError
-        If the layer cannot be a TIFF file, or the disk is full.
+        If the layer cannot be such a file, or the disk is full.
     """
-    if not path.lower().endswith((".tif", ".tiff")):
+    return _write(path, data, attributes, is_labels=False)
+
+
+def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a Labels layer; parameters as of `write_image`."""
+    return _write(path, data, attributes, is_labels=True)
+
+
+def _write(path: str, data: Any, attributes: dict[str, Any], *, is_labels: bool) -> list[str]:
+    if not path.lower().endswith(ENDINGS):
         path = f"{path}.tif"
-    levels = list(data) if attributes.get("multiscale") else None
-    pixels = levels[0] if levels else data
-    axes, samples = _axes(attributes, len(pixels.shape) - bool(attributes.get("rgb")))
-    scale, units = tuple(attributes["scale"]), tuple(str(unit) for unit in attributes["units"])
-    first = pixels[0] if samples else pixels  # what the image would be without its axis of samples
-    like = Image.wrap(
-        first,
-        axes + "S" * bool(attributes.get("rgb")),
-        scale=scale[samples:],
-        units=units[samples:],
-        rgb="channels",
-        name=attributes.get("name", "image"),
-    )
-    array = pixels if samples else like.data
-    write_image(path, array, like, record=attributes.get("metadata", {}).get(RECORD_KEY))
+    layer = _shown(data)
+    known = attributes if layer is None else with_file(layer, attributes)
+    for _ in write_layer(Path(path), layer_file(data, known, is_labels=is_labels)):
+        pass
     return [path]
 
 
-def _axes(attributes: dict[str, Any], dimensions: int) -> tuple[str, int]:
-    """Axes of a layer without the axis of samples, and how many of that there are (0 or 1)."""
-    labels = tuple(attributes.get("axis_labels") or ())
-    samples = int(bool(labels) and labels[0] == "sample")
-    letters = letters_of_labels(labels[samples:], dimensions - samples)
-    return letters, samples
+def _shown(data: Any) -> Any:
+    """The layer of the current viewer with these pixels: napari gives writers neither it nor its file."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    layers = () if viewer is None else viewer.layers
+    return next((layer for layer in layers if layer.data is data), None)
+
+
+def with_file(layer: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a layer, with the axes and sizes that stand in its file alone."""
+    axes = guess_axes(layer)
+    if not axes or tuple(layer.axis_labels)[:1] == ("sample",):
+        return attributes
+    found = {**attributes, "axis_labels": tuple(axes.lower())}
+    if SIZES_KEY in layer.metadata or says_sizes(own_sizes(layer, axes)):
+        return found
+    sizes = sizes_of_layer(layer, axes)
+    noted = sizes_note(axes, sizes.steps) if says_sizes(sizes) else {}
+    return found | {"metadata": {**layer.metadata, **noted}}

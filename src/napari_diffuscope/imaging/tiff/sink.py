@@ -44,6 +44,8 @@ class TiffSink:
         Free text.
     dtype
         Pixel type. Planes never written are NaN in a file of real numbers, else 0.
+    channels
+        Names of the channels, one for each, or none.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class TiffSink:
         record: Mapping[str, Any] | None = None,
         description: str = "",
         dtype: Any = np.float32,
+        channels: Sequence[str] = (),
     ) -> None:
         self.path = checked_path(path)
         self.shape = tuple(int(length) for length in shape)
@@ -75,6 +78,8 @@ class TiffSink:
         self._part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.part")
         self._done = False
         metadata = ome_metadata(self.axes, scale, units, description, self.path)
+        if channels:
+            metadata["Channel"] = {"Name": list(channels)}
         check_room(self.path, self._bytes)
         with writing(self.path):
             self._file: BinaryIO = self._part.open("w+b")
