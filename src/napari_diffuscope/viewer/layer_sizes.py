@@ -144,7 +144,7 @@ def stored_description(layer: Any, axes: str | None = None) -> Stored | None:
         state = os.stat(source)
     except OSError:
         return None
-    series = int(layer.metadata.get(SERIES_KEY, 0))
+    series = layer.metadata.get(SERIES_KEY)
     for read_as in dict.fromkeys((None, axes)):
         stored = _described(source, state.st_mtime_ns, state.st_size, read_as, series)
         if stored is None:
@@ -168,12 +168,12 @@ def _long(axes: str, shape: Sequence[int]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def _described(source: str, _modified: int, _size: int, axes: str | None, series: int) -> Stored | None:
+def _described(source: str, _modified: int, _size: int, axes: str | None, series: int | None) -> Stored | None:
     """Cached, for forms ask at every change; a file that changes is read anew."""
     from napari_diffuscope.imaging.files import open_image
 
     try:
-        image = open_image(source, axes=axes, series=series)
+        image = open_image(source, axes=axes, **({} if series is None else {"series": int(series)}))
     except DiffuscopeError:  # another reader could open it, with its own idea of the axes
         return None
     steps = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
