@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.plane_features import plane_features
 from napari_diffuscope.measure.arrays import ROUNDING, fit_affine, norm, vanishes
 from napari_diffuscope.measure.correlation import fourier_ring_correlation
 from napari_diffuscope.measure.features import SpectrumFeatures, TextureFeatures
 from napari_diffuscope.measure.quality import nrmse, pearson, psnr
+from napari_diffuscope.measure.shapes.plane_features import plane_features
 from napari_diffuscope.measure.spectrum import band_power_ratio, radial_power_spectrum
 
 LEVELS = [0.1, 1 / 3, 1.0, 173.7, 1e6 + 0.1, 6.02e23]

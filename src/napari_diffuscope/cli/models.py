@@ -74,6 +74,29 @@ def import_command(
     typer.echo(f"{out}: {card.title}")
 
 
+@app.command("cells")
+def cells_command(
+    model: Annotated[
+        str, typer.Argument(metavar="NAME_OR_PATH", help="A model of shapes: its card is completed.")
+    ],
+    cells: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The cells that it learned from: image, mask and obj."),
+    ],
+) -> None:
+    """Measure what the training cells of a model of shapes look like, and keep it in the model's card.
+
+    Cells that the card names as kept out are left out. With it the model can tell cells that are unlike those. A
+    training writes it by itself; this is for models of before.
+    """
+    from napari_diffuscope.training.shape_cells import measure_training_cells
+
+    known = measure_training_cells(find_model(model), cells)
+    typer.echo(
+        f"{model}: {known.cells} cells measured; 95 % of them lie below a distance of {known.limit:g}."
+    )
+
+
 def _checkpoint_info(path: Path, *, as_json: bool) -> None:
     from napari_diffuscope.weights.describe import describe, inspect
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.evaluate.plane_features import plane_features
 from napari_diffuscope.evaluate.shape_classes import Protocol
 from napari_diffuscope.evaluate.shape_predictions import ESTIMATE, SAMPLE, Results
 from napari_diffuscope.evaluate.tables import Table, Value
 from napari_diffuscope.measure.shapes.features import FEATURES, shape_features
+from napari_diffuscope.measure.shapes.plane_features import plane_features
 from napari_diffuscope.training.shape_cells import KnownCell
 
 TRUTH = "truth"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.methods.shape.cells import find_cells
+from napari_diffuscope.methods.shape.familiarity import cell_values, measured_cells
+from napari_diffuscope.methods.shape.window import ShapeWindow
 from napari_diffuscope.training.kept_out import image_files
+from napari_diffuscope.weights.card import CARD_FILE, CellFeatures, read_card
 
 FOLDERS = ("image", "mask", "obj")
 INSIDE = 127
@@ -204,3 +211,47 @@ def cell_extent(cells: Sequence[KnownCell]) -> float:
         rows, columns = (np.flatnonzero(cell.mask.any(axis)) for axis in (1, 0))
         extents.append(max(np.ptp(rows), np.ptp(columns)) + 1)
     return float(np.median(extents)) / cells[0].side
+
+
+def features_of(cells: Sequence[KnownCell]) -> CellFeatures:
+    """What cells look like in their plane, seen through the window that a model has of them.
+
+    Raises
+    ------
+    DiffuscopeError
+        For fewer than three cells.
+    """
+    share, values = cell_extent(cells), []
+    for cell in cells:
+        (found,) = find_cells(cell.mask.astype(np.uint8))
+        window = ShapeWindow.around(found, extent=share, side=cell.side)
+        values.append(cell_values(cell.image, found, window))
+    return measured_cells(np.array(values))
+
+
+def measure_training_cells(model: Path, folder: Path) -> CellFeatures:
+    """Measure the cells that a model learned from, and complete its card; its weights stay as they are.
+
+    Parameters
+    ----------
+    model
+        Folder of a model of shapes.
+    folder
+        Of its cells; those that the card names as kept out are left out.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the model is none of shapes, its card cannot be written, or a cell is missing.
+    """
+    card = read_card(model)
+    if card.task != "shape":
+        raise DiffuscopeError(
+            f"{card.name} is a model for {card.task}; cells are learned by models of shapes alone."
+        )
+    kept = set(card.training.get("kept_out", ()))
+    found = features_of([cell for cell in read_cells(folder) if cell.name not in kept])
+    text = json.dumps(replace(card, cell_features=found).to_dict(), indent=2, ensure_ascii=False)
+    with writing(model / CARD_FILE):
+        replace_text(model / CARD_FILE, text + "\n")
+    return found

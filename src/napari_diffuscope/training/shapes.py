@@ -21,7 +21,7 @@ from napari_diffuscope.methods.shape.conditions import CHANNELS
 from napari_diffuscope.training.denoising import trained_network
 from napari_diffuscope.training.objective import draw_times, levels_of
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.shape_cells import KnownCell, cell_extent, kept_names, read_cells
+from napari_diffuscope.training.shape_cells import KnownCell, cell_extent, features_of, kept_names, read_cells
 from napari_diffuscope.training.shape_data import CellPieces, as_condition, as_target
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
@@ -132,6 +132,7 @@ class ShapesTask:
             normalisation="none",
             cell_extent=self.extent,
             occupancy_threshold=self.threshold(network),
+            cell_features=features_of(self.pieces.cells) if len(self.pieces.cells) > 2 else None,
             pixel_size=card.pixel_size,
             limits=card.limits,
             licence=card.licence,

@@ -168,12 +168,15 @@ def _long(axes: str, shape: Sequence[int]) -> dict[str, int]:
 
 
 @lru_cache(maxsize=64)
-def _described(source: str, _modified: int, _size: int, axes: str | None, series: int | None) -> Stored | None:
+def _described(
+    source: str, _modified: int, _size: int, axes: str | None, series: int | None
+) -> Stored | None:
     """Cached, for forms ask at every change; a file that changes is read anew."""
     from napari_diffuscope.imaging.files import open_image
 
+    chosen: dict[str, Any] = {} if series is None else {"series": int(series)}
     try:
-        image = open_image(source, axes=axes, **({} if series is None else {"series": int(series)}))
+        image = open_image(source, axes=axes, **chosen)
     except DiffuscopeError:  # another reader could open it, with its own idea of the axes
         return None
     steps = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
+from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.widgets import button
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.catalogue import list_models, model_folders, user_folder
@@ -20,7 +23,11 @@ class ModelsDock(QWidget):
         self.cards = QTextBrowser()
         self.cards.setOpenExternalLinks(True)
         self.cards.setToolTip("Everything that is known about the models on this computer")
-        self.refresh_button = button("Look again", "List the models again after you added one.", self.refresh)
+        self.refresh_button = button(
+            "Look again",
+            "List the models again after you added one, here and in all open docks.",
+            self.look_again,
+        )
         layout = QVBoxLayout(self)
         layout.addWidget(self.cards)
         layout.addWidget(self.refresh_button)
@@ -29,6 +36,11 @@ class ModelsDock(QWidget):
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
         return QSize(350, 500)
+
+    def look_again(self) -> None:
+        """List the models at hand, here and in all open docks."""
+        self.refresh()
+        CATALOGUE.changed.emit()
 
     def refresh(self) -> None:
         """List the models at hand."""
@@ -48,12 +60,30 @@ def _card_html(card: ModelCard, folder: str) -> str:
         ("When not to trust it", card.limits or "not stated"),
         (
             "On kept-out data",
-            ", ".join(f"{key} {value}" for key, value in card.metrics.items()) or "not stated",
+            _measured(card.metrics) or "not stated",
         ),
         ("Licence", card.licence),
         ("Cite", "; ".join(card.citation) or "not stated"),
         ("Folder", folder),
         ("SHA-256", card.sha256),
     ]
-    lines = "".join(f"<p><b>{name}</b><br>{escape(text)}</p>" for name, text in rows)
+    lines = "".join(f"<p><b>{name}</b><br>{escape(text).replace(chr(10), '<br>')}</p>" for name, text in rows)
     return f"<h3>{escape(card.title)}</h3><p>{escape(card.purpose)}</p>{lines}"
+
+
+def _measured(metrics: Mapping[str, Any], before: str = "") -> str:
+    """Numbers with their names, one a line; tables within tables become names of several words."""
+    lines = []
+    for name, value in metrics.items():
+        words = f"{before}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            lines.append(_measured(value, f"{words}, "))
+        elif isinstance(value, list | tuple):
+            lines.append(f"{words}: {', '.join(map(_plain, value))}")
+        else:
+            lines.append(f"{words}: {_plain(value)}")
+    return "\n".join(line for line in lines if line)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -21,6 +21,7 @@ from napari_diffuscope.viewer.form_parts import (
     spin,
     steps_box,
 )
+from napari_diffuscope.viewer.limits import pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.restore_texts import MODE_TEXTS, REGION_TEXTS, SAMPLED, SEEDED, STEPPED
 from napari_diffuscope.viewer.widgets import (
@@ -209,6 +210,7 @@ class RestoreForm(QWidget):
     def _check_image(self) -> None:
         """Say under the axes what they mean for this image, or what is wrong with them."""
         self.input.sizes.show_for(None, "")
+        image = None
         if self.layer is None:
             say(self.axes_note, "")
         else:
@@ -218,18 +220,17 @@ class RestoreForm(QWidget):
                 say(self.axes_note, lengths_of(image) + self._pixel_size_remark(image))
             except DiffuscopeError as error:
                 say(self.axes_note, str(error), error=True)
+        self.model.judge([pixel_size_remark(self.model.card, image)])
         self.changed.emit()
 
     def _pixel_size_remark(self, image: Image) -> str:
-        """Warn where the model was made for other pixel sizes."""
+        """The pixel size, and a warning where the model was made for others."""
         card = getattr(self, "model", None) and self.model.card
         size = to_micrometres(image.scale[-1], image.units[-1])
         if size is None:
             return " – pixel size unknown"
-        text = f" – pixels of {size:.3g} µm"
-        if card and card.pixel_size and not card.pixel_size[0] * 0.8 <= size <= card.pixel_size[1] * 1.25:
-            return f"{text}; the model was made for {card.pixel_size[0]:g} – {card.pixel_size[1]:g} µm"
-        return text
+        outside = pixel_size_remark(card or None, image)
+        return f" – {outside}" if outside else f" – pixels of {size:.3g} µm"
 
     def _take_model(self) -> None:
         self._offer_modes()

@@ -159,6 +159,9 @@ class ShapeDock(MethodDock):
     def ran(self, run: Any, outcome: Outcome) -> None:
         """Show the table, and begin with what waits."""
         self._first_look(run.session)
+        shapes = {label: run.session.cells[label] for label in run.done if label in run.session.cells}
+        if shapes:
+            self.form.judge({label: shape.distance for label, shape in shapes.items()})
         for key in [
             key for key, session in self.sessions.items() if not session.cells and not session.complaints
         ]:

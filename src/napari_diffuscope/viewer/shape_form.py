@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from napari.layers import Labels, Points
@@ -23,6 +24,7 @@ from napari_diffuscope.viewer.form_parts import (
     steps_box,
 )
 from napari_diffuscope.viewer.layers_of_kind import LayersOfKind
+from napari_diffuscope.viewer.limits import cells_remark, pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.shape_plane import CellPlane, shown_plane
 from napari_diffuscope.viewer.shape_scene import Kind
@@ -78,6 +80,7 @@ class ShapeForm(QWidget):
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._distances: dict[int, float | None] = {}
         self._make_input(viewer, own)
         self.model = ModelChoice("shape", on_error, DEFAULTS.model)
         self._make_method()
@@ -316,6 +319,19 @@ class ShapeForm(QWidget):
 
     # How they depend on each other
 
+    def judge(self, distances: Mapping[int, float | None]) -> None:
+        """Say which of the cells that were predicted last are unlike those that the model learned from."""
+        self._distances = dict(distances)
+        self._judge()
+
+    def _judge(self) -> None:
+        image = None
+        if self.layer is not None:
+            with suppress(DiffuscopeError):  # said elsewhere
+                image = self.plane().image
+        card = self.model.card
+        self.model.judge([pixel_size_remark(card, image), cells_remark(card, self._distances)])
+
     def _take_layer(self) -> None:
         try:
             size = shown_plane(
@@ -325,6 +341,7 @@ class ShapeForm(QWidget):
             size = None
         self.pixel_size.follow(size)
         self._describe()
+        self.judge({})
         self.changed.emit()
 
     def _take_labels(self) -> None:
@@ -358,6 +375,7 @@ class ShapeForm(QWidget):
     def _offer_modes(self, wanted: ShapeMode | None = None) -> None:
         modes = offered_modes(self.model.card, MODE_TEXTS, wanted)
         fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
+        self._judge()
         self._take_mode()
 
     def _take_mode(self) -> None:

@@ -109,7 +109,9 @@ class ShapeResults(QWidget):
 
     def _make_buttons(self) -> None:
         self.csv_button = button(
-            "CSV…", "Save the features as a table.", partial(guarded, self.failed.emit, self.save_csv)
+            "CSV…",
+            "Save the features as a table. Columns that end in _sd are the spread of the model, no error bars.",
+            partial(guarded, self.failed.emit, self.save_csv),
         )
         self.volumes_button = button(
             "Volumes…",
@@ -142,6 +144,8 @@ def _rows(key: Key, session: ShapeSession) -> list[Row]:
     for label in sorted({*session.cells, *session.complaints}):
         shape = session.cells.get(label)
         features = {**shape.features, "mask_agreement": shape.mask_agreement} if shape else {}
+        if shape and shape.distance is not None:
+            features["distance_from_training"] = shape.distance
         spread = shape.spread if shape else {}
         remark = session.complaints.get(label, "")
         rows.append(Row((key, label), label, session.where, features, spread, remark))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_diffuscope.methods.shape.result import CellShape
 
 SPREAD = "_spread"
-AGREEMENT = "mask_agreement"
+AGREEMENT, DISTANCE = "mask_agreement", "distance_from_training"
 CELL, REMARK, WHERE = "cell", "remark", "outlined in"
 
 
@@ -32,6 +32,8 @@ def feature_columns(cells: Iterable[CellShape]) -> dict[str, np.ndarray]:
         columns[name] = np.array([shape.features.get(name, math.nan) for shape in shapes])
         if name in spread:
             columns[name + SPREAD] = np.array([shape.spread.get(name, math.nan) for shape in shapes])
+    if any(shape.distance is not None for shape in shapes):
+        columns[DISTANCE] = np.array([math.nan if s.distance is None else s.distance for s in shapes])
     columns[AGREEMENT] = np.array([shape.mask_agreement for shape in shapes])
     return columns
 
@@ -67,7 +69,11 @@ class FeatureTable(QTableWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, 0, parent)
-        self.setToolTip("One row for every cell. Click on a head to sort, on a row to go to the cell.")
+        self.setToolTip(
+            "One row for every cell. Click on a head to sort, on a row to go to the cell. The spread in brackets is "
+            "that of the model, how much its samples differ: it is no error bar, true cells often lie outside. "
+            "Take volumes from the best estimate."
+        )
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -126,7 +132,7 @@ class FeatureTable(QTableWidget):
         self.setColumnCount(len(columns))
         self.setHorizontalHeaderLabels([_head(name, units.get(name, "")) for name in columns])
         for number, name in enumerate(columns):
-            self.setColumnWidth(number, {CELL: 44, REMARK: 120, WHERE: 90}.get(name, 104))
+            self.setColumnWidth(number, {CELL: 44, REMARK: 120, WHERE: 90}.get(name, 120))
 
     def _fill(self, number: int, row: Row) -> None:
         for column, name in enumerate(self._columns):
@@ -168,7 +174,7 @@ def _item(name: str, row: Row) -> _Item:
 def _number(value: float, spread: float | None) -> str:
     if math.isnan(value):
         return "–"
-    return f"{value:.4g}" if spread is None else f"{value:.4g} ± {spread:.2g}"
+    return f"{value:.4g}" if spread is None else f"{value:.4g} (spread {spread:.2g})"
 
 
 def _head(name: str, unit: str) -> str:

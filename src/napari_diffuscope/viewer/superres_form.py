@@ -25,6 +25,7 @@ from napari_diffuscope.viewer.form_parts import (
     spin,
     steps_box,
 )
+from napari_diffuscope.viewer.limits import pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.superres_sizes import SizeBox, Sizes, sizes_of
 from napari_diffuscope.viewer.superres_texts import (
@@ -176,6 +177,7 @@ class SuperresForm(QWidget):
         self.input.layer_changed.connect(self._take_layer)
         self.input.reading_changed.connect(self._take_layer)
         self.model.model_changed.connect(self._offer_modes)
+        self.model.model_changed.connect(self._check)
         self.mode.currentIndexChanged.connect(lambda _: self._take_mode())
         self.target.currentIndexChanged.connect(lambda _: self._check())
         for box in (self.z_step, self.pixel_size, self.zoom, self.step):
@@ -339,6 +341,7 @@ class SuperresForm(QWidget):
             say(self.input.axes_note, str(error), error=True)
             return
         self.input.sizes.show_for(self.layer, self.input.axes_letters(), self.typed_sizes())
+        self.model.judge([pixel_size_remark(self.model.card, image)])
         remark = ", full resolution of several" if self.layer.multiscale else ""
         say(self.input.axes_note, lengths_of(image) + remark)
         if "Z" in image.axes and sizes_of(image) == Sizes():

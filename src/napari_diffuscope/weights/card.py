@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,59 @@ class DiffusionSpec:
 
 
 @dataclass(frozen=True)
+class CellFeatures:
+    """What the training cells of a model of shapes look like in their plane, so that others can be told from them.
+
+    Parameters
+    ----------
+    names
+        Of the features.
+    mean, deviation
+        Of each feature over the cells; deviations are positive.
+    correlation
+        Of each pair of features: a symmetric, positive definite matrix.
+    limit
+        Distance below which 95 % of the cells lie, each compared with the others.
+    cells
+        How many there were.
+    """
+
+    names: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    correlation: tuple[tuple[float, ...], ...]
+    limit: float
+    cells: int
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        lengths = {len(self.mean), len(self.deviation), len(self.correlation), *map(len, self.correlation)}
+        numbers = (
+            *self.mean,
+            *self.deviation,
+            self.limit,
+            *(value for row in self.correlation for value in row),
+        )
+        if lengths != {count} or not all(map(math.isfinite, numbers)):
+            raise DiffuscopeError("The cell_features of the card need one finite number for each name.")
+        if min(*self.deviation, self.limit) <= 0 or not _positive_definite(self.correlation):
+            raise DiffuscopeError("The cell_features of the card describe no spread that cells can have.")
+
+
+def _positive_definite(matrix: tuple[tuple[float, ...], ...]) -> bool:
+    """By elimination, for this module needs no library of arrays."""
+    rows = [list(row) for row in matrix]
+    for place, row in enumerate(rows):
+        if not row[place] > 0:
+            return False
+        for below in rows[place + 1 :]:
+            share = below[place] / row[place]
+            for column in range(place, len(row)):
+                below[column] -= share * row[column]
+    return True
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Everything that is said about a model.
 
@@ -146,6 +200,8 @@ class ModelCard:
     occupancy_threshold
         For models of shapes: the probability from which on the voxels of an average overlap best with the cells of its
         training. ``None`` for 0.5.
+    cell_features
+        For models of shapes: what the training cells look like in their plane, where it was measured.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -174,6 +230,7 @@ class ModelCard:
     axial_fwhm: tuple[float, float] | None = None
     cell_extent: float | None = None
     occupancy_threshold: float | None = None
+    cell_features: CellFeatures | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""

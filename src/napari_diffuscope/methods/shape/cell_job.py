@@ -13,6 +13,7 @@ from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.shape.cells import Cell
+from napari_diffuscope.methods.shape.familiarity import cell_values, distance_from
 from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, eight_bit
 from napari_diffuscope.methods.shape.occupancy import agreement, binarised
 from napari_diffuscope.methods.shape.plan import ShapePlan
@@ -188,7 +189,14 @@ def _measured(
         samples=samples,
         threshold=threshold,
         complaint=_complaint(cell, occupied),
+        distance=_distance(work, cell, window),
     )
+
+
+def _distance(work: ShapeWork, cell: Cell, window: ShapeWindow) -> float | None:
+    """How far the cell is from those of the training, where the card knows them."""
+    known = work.model.model.card.cell_features
+    return None if known is None else round(distance_from(known, cell_values(work.plane, cell, window)), 2)
 
 
 def _complaint(cell: Cell, occupied: np.ndarray) -> str | None:

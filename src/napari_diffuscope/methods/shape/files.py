@@ -190,6 +190,7 @@ def row_of_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
         "label": cell["label"],
         "complaint": cell["complaint"] or "",
         "mask_agreement": cell["mask_agreement"],
+        **({} if cell.get("distance") is None else {"distance_from_training": cell["distance"]}),
         **dict(zip(PLACE, (cell["voxel_size"], *cell["origin"]), strict=True)),
         **cell["features"],
         **{f"{name}_sd": value for name, value in cell["spread"].items()},

@@ -67,6 +67,7 @@ def cell_record(shape: CellShape) -> dict[str, Any]:
         "threshold": shape.threshold,
         "mask_agreement": shape.mask_agreement,
         "complaint": shape.complaint,
+        "distance": shape.distance,
         "features": dict(shape.features),
         "spread": dict(shape.spread),
     }

@@ -30,7 +30,8 @@ class CellShape:
     features
         Of the object; see :func:`~napari_diffuscope.measure.shapes.features.shape_features`.
     spread
-        Standard deviation of every feature over the samples; empty with fewer than two.
+        Standard deviation of every feature over the samples: how much the model's answers differ, which is no error
+        bar; empty with fewer than two.
     mask_agreement
         Intersection over union of plane S / 2 of the object with the mask, before the option ``match_mask``
         corrects it.
@@ -40,6 +41,9 @@ class CellShape:
         From which probability on a voxel belongs to the object.
     complaint
         What is amiss with the cell, though it was worked on; ``None`` if nothing.
+    distance
+        From the cells of the training, by what the plane shows; ``None`` where the model's card does not know them.
+        See :mod:`~napari_diffuscope.methods.shape.familiarity`.
     record
         What made it, JSON-able: the record of the job as far as it concerns this cell.
     """
@@ -56,6 +60,7 @@ class CellShape:
     samples: tuple[np.ndarray, ...] = field(default=(), repr=False)
     threshold: float = 0.5
     complaint: str | None = None
+    distance: float | None = None
     record: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
