@@ -151,7 +151,10 @@ def stored_description(layer: Any, axes: str | None = None) -> Stored | None:
             continue
         if axes is None and stored.shape == lengths:
             return stored
-        if axes is not None and _long(stored.axes, stored.shape) == _long(axes, lengths):
+        long = _long(stored.axes, stored.shape)
+        if getattr(layer, "rgb", False) and "C" not in (axes or ""):
+            long.pop("C", None)  # channels that napari took for colours
+        if axes is not None and long == _long(axes, lengths):
             return stored
     return None
 
