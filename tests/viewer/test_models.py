@@ -109,7 +109,9 @@ def test_the_limit_of_a_model_is_one_line_coloured_where_the_image_lies_outside(
     assert said in note.text()
 
 
-def test_a_cell_unlike_those_of_the_training_is_told_with_its_distance(qtbot, viewer, open_dock) -> None:
+def test_a_cell_unlike_those_of_the_training_is_told_with_its_distance(
+    qtbot, viewer, open_dock, tmp_path
+) -> None:
     labels = np.zeros((120, 120), int)
     labels[20:100, 40:80] = 1  # a bright square with a dark frame
     pixels = np.where(labels > 0, 200, 10).astype(np.uint8)
@@ -132,5 +134,11 @@ def test_a_cell_unlike_those_of_the_training_is_told_with_its_distance(qtbot, vi
         dock.results.table.horizontalHeaderItem(i).text() for i in range(dock.results.table.columnCount())
     ]
     assert "distance from training" in heads
-    viewer.layers.selection.active = session.layers["labels"]
     assert session.record["cells"][0]["distance"] == distance
+    dock.save_to(tmp_path / "shapes.ome.tif")
+    qtbot.waitUntil(lambda: not dock._saving.busy, timeout=PATIENCE)
+    (again,) = viewer.open(tmp_path / "shapes.ome.tif", plugin="napari-diffuscope")
+    assert again._type_string == "labels"
+    np.testing.assert_array_equal(again.data, session.layers["labels"].data)
+    viewer.layers.selection.active = again
+    assert dock.repeat_button.isEnabled()

@@ -61,7 +61,9 @@ def test_what_naparis_reader_loses_is_taken_from_the_file(
     assert f"pixels of {stored.scale[-1]:.4g} µm" in said
     saved = open_image(tmp_path / "result.tif")
     assert (saved.scale[-2:], saved.units[-2:]) == (stored.scale[-2:], stored.units[-2:])
+    step = viewer.dims.current_step
     click(qtbot, dock.form.input.sizes.button)
+    assert viewer.dims.current_step == step
     assert tuple(layer.scale) == stored.scale
     assert tuple(result.scale)[-2:] == stored.scale[-2:]
     assert dock.form.input.sizes.isHidden()
@@ -169,6 +171,11 @@ def test_channels_come_with_their_names_and_colours_as_colours(viewer, tmp_path)
     assert "".join(first.axis_labels) == "zyx"
     assert first.blending == second.blending == "additive"
     np.testing.assert_array_equal(second.data, pixels[1])
+    for labels, names in ((["a", "b"], ["ij a", "ij b"]), ("one", ["ij channel 0", "ij channel 1"])):
+        tifffile.imwrite(
+            tmp_path / "ij.tif", pixels[:, 0], imagej=True, metadata={"axes": "CYX", "Labels": labels}
+        )
+        assert [layer.name.split(" [")[0] for layer in viewer.open(tmp_path / "ij.tif", plugin=OURS)] == names
     tifffile.imwrite(tmp_path / "photo.tif", (noisy(24, 32, 3) / 3).astype(np.uint8), photometric="rgb")
     (photo,) = viewer.open(tmp_path / "photo.tif", plugin=OURS)
     assert photo.rgb

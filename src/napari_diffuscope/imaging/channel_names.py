@@ -68,5 +68,6 @@ def _of_ome(xml: str, series: int) -> list[str]:
 
 def _of_imagej(labels: Any, count: int) -> list[str]:
     """ImageJ labels planes, channels first: the labels of the first plane's channels, if they differ."""
-    first = [str(label) for label in (labels or ())[:count]]
+    several = [labels] if isinstance(labels, str) else list(labels or ())
+    first = [str(label).strip() for label in several[:count]]
     return first if len(set(first)) == len(first) else []

@@ -249,12 +249,14 @@ def set_sizes_with_results(
     viewer: Any, layer: Any, axes: str, steps: Mapping[str, tuple[float, str]]
 ) -> None:
     """Give a layer sizes, and the results that were made from it theirs, so that they lie over each other."""
+    shown = tuple(viewer.dims.current_step)
     for other in viewer.layers:
         note = other.metadata.get(SIZES_KEY)
         if isinstance(note, Mapping) and note.get("input") == layer_id(layer):
             set_sizes(other, str(note["axes"]), noted_sizes(other.metadata))
             del other.metadata[SIZES_KEY]
     set_sizes(layer, axes, steps)
+    viewer.dims.set_current_step(range(len(shown)), shown)  # the same plane, though it lies elsewhere now
 
 
 def layer_id(layer: Any) -> str:

@@ -250,7 +250,7 @@ class MethodDock(QWidget):
     def _on_ended(self, outcome: Outcome) -> None:
         run, self._run = self._run, None
         sentence = run.finish(outcome) if run else ""
-        self._last_results = list(getattr(run, "layers", {}).values()) or self._last_results
+        self._last_results = self.layers_of(run) or self._last_results
         if self in _lingering:
             _lingering.remove(self)
             self._guard.release()
@@ -264,6 +264,10 @@ class MethodDock(QWidget):
             self.bar.say(sentence)
         if run is not None:
             self.ran(run, outcome)
+
+    def layers_of(self, run: Any) -> list[Any]:
+        """The result layers of a run, the one that is saved first last."""
+        return list(run.layers.values()) if run is not None else []
 
     def refresh(self) -> None:
         """Show what changed since the last call; called a few times a second while a run is under way."""

@@ -149,6 +149,11 @@ class ShapeDock(MethodDock):
                 run.refresh(volume=self._viewer.dims.ndisplay == 3)
             self._first_look(run.session)
 
+    def layers_of(self, run: Any) -> list[Any]:
+        """The layers of a session; surfaces have buttons of their own."""
+        layers = {} if run is None else run.session.layers
+        return [layers[kind] for kind in ("probability", "labels") if kind in layers]
+
     def _first_look(self, session: ShapeSession) -> None:
         """When the first layer of a session appears, the sliders go to its plane."""
         if session.layers and not session.looked_at:
