@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import known_axes
+from napari_diffuscope.imaging.files import image_of
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length, to_micrometres, unit_name
 
 
@@ -87,3 +93,22 @@ def test_lengths_that_went_through_units_are_still_the_same():
     assert not same_length(0.1, 0.1001)
     assert not same_length(0.1, None)
     assert same_length(None, None)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    ["ZYX", "zyx", ["Z", "Y", "X"], ("z", "y", "x"), ["depth", "height", "width"], ["Z", "row", "col"]],
+)
+def test_axes_may_be_given_as_text_or_as_a_list(axes: Any) -> None:
+    assert Image.wrap(np.zeros((2, 8, 8)), axes).axes == "ZYX"
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [True, 3, 1.5, b"ZYX", [1, 2, 3], [None, "Y", "X"], {"Z": 1}, ["thing", "y", "x"], "Q" * 5000, [["ZYX"]]],
+)
+def test_axes_that_are_no_letters_are_told(axes: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 8, 8)))
+    for source in (np.zeros((2, 8, 8)), tmp_path / "a.npy"):
+        with pytest.raises(DiffuscopeError, match=r"^.{20,300}\.$"):
+            image_of(source, axes)

@@ -132,10 +132,10 @@ def test_tiff(tmp_path):
     assert open_image(tmp_path / "a.TIF").axes == "TYX"
 
 
-def test_npy_is_mapped_not_loaded(tmp_path):
+def test_npy_is_read_part_by_part(tmp_path):
     np.save(tmp_path / "a.npy", stack(3, 8, 9))
     image = open_image(tmp_path / "a.npy", axes="CYX")
-    assert isinstance(image.data, np.memmap)
+    assert not isinstance(image.data, np.ndarray)
     np.testing.assert_array_equal(image.read_plane(1), stack(3, 8, 9)[1])
 
 

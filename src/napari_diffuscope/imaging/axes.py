@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 
 LETTERS = "TCZYX"
 """Time, channel, depth, height, width."""
@@ -16,6 +16,52 @@ DEFAULT_AXES = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
 """Axes by number of dimensions, for arrays that say nothing; four dimensions are CZYX only by saying so."""
 
 NAMES = {"T": "time", "C": "channel", "Z": "depth", "Y": "height", "X": "width", "N": "sample", "S": "colour"}
+
+_WORDS = {
+    "T": "t time times frame frames timepoint timepoints time_point timestep",
+    "C": "c ch channel channels chan wavelength wavelengths band bands",
+    "Z": "z depth plane planes slice slices section sections focus",
+    "Y": "y height row rows line lines",
+    "X": "x width col cols column columns",
+    "S": "s rgb rgba colour colours color colors",
+}
+LETTER_OF = {word: letter for letter, words in _WORDS.items() for word in words.split()}
+"""What files and people call axes, in lower case, and the letters for it."""
+
+
+def letter_of(name: object) -> str | None:
+    """Letter of an axis by what it is called, ``"time"`` or ``"T"``; ``None`` for names without a meaning here."""
+    return LETTER_OF.get(str(name).strip().lower())
+
+
+def letters_of(axes: object) -> str:
+    """Axes as somebody gives them, as letters: text, or a list or tuple of letters or names.
+
+    Parameters
+    ----------
+    axes
+        ``"TZYX"``, ``["T", "Z", "Y", "X"]`` or ``("time", "z", "y", "x")``.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is something else.
+    """
+    if isinstance(axes, str):
+        return axes.strip().upper()
+    if isinstance(axes, list | tuple) and all(isinstance(name, str) for name in axes):
+        return "".join(letter_of(name) or _single(name, axes) for name in axes)
+    raise DiffuscopeError(
+        f"The axes {quoted(axes)} are no letters; describe the axes with letters of {LETTERS}, one per dimension."
+    )
+
+
+def _single(name: str, axes: object) -> str:
+    if len(name.strip()) == 1:
+        return name.strip().upper()
+    raise DiffuscopeError(
+        f"Axis {quoted(name)} in {quoted(axes)} is unknown; describe the axes with letters of {LETTERS}."
+    )
 
 
 def default_axes(dimensions: int) -> str:
@@ -34,29 +80,31 @@ def default_axes(dimensions: int) -> str:
     return DEFAULT_AXES[dimensions]
 
 
-def checked_axes(axes: str, dimensions: int, *, allowed: str = LETTERS) -> str:
-    """Upper-case ``axes`` if they fit an array of so many dimensions.
+def checked_axes(axes: str | Sequence[str], dimensions: int, *, allowed: str = LETTERS) -> str:
+    """``axes`` as upper-case letters if they fit an array of so many dimensions.
 
     Raises
     ------
     DiffuscopeError
         For unknown or repeated letters, a wrong number of them, or Y or X missing.
     """
-    letters = axes.strip().upper()
+    letters = letters_of(axes)
     if unknown := [letter for letter in letters if letter not in allowed]:
         raise DiffuscopeError(
-            f"Axis {unknown[0]!r} in {axes!r} is unknown; describe the axes with letters of {allowed}."
+            f"Axis {unknown[0]!r} in {quoted(axes)} is unknown; describe the axes with letters of {allowed}."
         )
     if len(set(letters)) != len(letters):
-        raise DiffuscopeError(f"The axes {axes!r} name an axis twice; give each dimension its own letter.")
+        raise DiffuscopeError(
+            f"The axes {quoted(axes)} name an axis twice; give each dimension its own letter."
+        )
     if len(letters) != dimensions:
         raise DiffuscopeError(
-            f"The axes {axes!r} name {len(letters)} dimensions, but the image has {dimensions}; "
+            f"The axes {quoted(axes)} name {len(letters)} dimensions, but the image has {dimensions}; "
             "give one letter per dimension."
         )
     if missing := [letter for letter in "YX" if letter not in letters]:
         raise DiffuscopeError(
-            f"The axes {axes!r} lack {' and '.join(missing)}; an image needs a Y and an X axis."
+            f"The axes {quoted(axes)} lack {' and '.join(missing)}; an image needs a Y and an X axis."
         )
     return letters
 
@@ -80,7 +128,7 @@ def known_axes(names: Sequence[str], shape: Sequence[int]) -> tuple[tuple[int, .
     Parameters
     ----------
     names
-        One per axis; case does not matter.
+        One per axis, letters or words like "time"; case does not matter.
     shape
         Length of each axis.
 
@@ -96,14 +144,15 @@ def known_axes(names: Sequence[str], shape: Sequence[int]) -> tuple[tuple[int, .
     DiffuscopeError
         If there are more unknown axes than free letters.
     """
-    kept = [place for place, name in enumerate(names) if shape[place] > 1 or name.upper() in ("Y", "X")]
-    letters = [names[place].upper() for place in kept]
-    unknown = [place for place, letter in enumerate(letters) if letter not in tuple(LETTERS + SAMPLES)]
+    meanings = [letter_of(name) for name in names]
+    kept = [place for place, letter in enumerate(meanings) if shape[place] > 1 or letter in ("Y", "X")]
+    letters = [meanings[place] or "" for place in kept]
+    unknown = [place for place, letter in enumerate(letters) if not letter]
     free = [letter for letter in "ZTC" if letter not in letters]
     if len(unknown) > len(free):
         raise DiffuscopeError(
-            f"The file has axes {', '.join(names)} of lengths {tuple(shape)}, which do not fit {LETTERS}; "
-            "say what they are with axes."
+            f"The file has axes {quoted(', '.join(map(str, names)))} of lengths {quoted(tuple(shape))}, "
+            f"which do not fit {LETTERS}; say what they are with axes."
         )
     taken = sorted(free[: len(unknown)], key=LETTERS.index)
     for place, letter in zip(unknown, taken, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,13 +52,41 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         if named is error:
             raise
         raise named from error
-    except Exception as error:
-        raise DiffuscopeError(_reading_failed(path, kind, error)) from error
     except BaseException as error:
-        # A library written in Rust that runs into a fault of its own; not Ctrl-C or a generator that is closed.
-        if type(error).__name__ != "PanicException":
+        if not _is_failure(error):
             raise
         raise DiffuscopeError(_reading_failed(path, kind, error)) from error
+
+
+@contextmanager
+def reading_pixels(name: str) -> Iterator[None]:
+    """Turn whatever is raised while pixels of a lazy image are read into a `DiffuscopeError` that names it.
+
+    Parameters
+    ----------
+    name
+        The file, or what the image is called.
+    """
+    try:
+        yield
+    except DiffuscopeError as error:
+        named = _naming(name, error)
+        if named is error:
+            raise
+        raise named from error
+    except BaseException as error:
+        if not _is_failure(error):
+            raise
+        raise DiffuscopeError(
+            f"The pixels of {name_of(name)} cannot be read ({_reason(error)}); "
+            "the file behind them may be damaged, incomplete or gone."
+        ) from error
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether an error is one, and not Ctrl-C or a generator that is closed."""
+    # What a library written in Rust raises where it meets a fault of its own is no Exception.
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def refuse_special(path: str | os.PathLike[str]) -> None:
@@ -75,6 +104,22 @@ def refuse_special(path: str | os.PathLike[str]) -> None:
     if special := _SPECIAL.get(stat.S_IFMT(mode)):
         raise DiffuscopeError(
             f"{name_of(path)} is {special}, not a file, so reading it might never end; choose a file."
+        )
+
+
+def refuse_address(path: str | os.PathLike[str]) -> None:
+    """Refuse addresses of the web: only files of this computer are read.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is one, be it that a slash was lost when it became a path.
+    """
+    if address := re.match(r"([a-z][a-z0-9+.-]+):/{1,2}(?=[^/])", os.fspath(path), re.IGNORECASE):
+        whole = f"{address[1]}://{os.fspath(path)[address.end() :]}"
+        raise DiffuscopeError(
+            f"{quoted(whole, _LONGEST_PATH)} is an address, but only files of this computer are read; "
+            "download it and choose the file or folder."
         )
 
 

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.imaging.axes import letters_of
+from napari_diffuscope.imaging.failures import reading, refuse_address
 from napari_diffuscope.imaging.image import RGB, Image
+from napari_diffuscope.imaging.npy import open_npy
+from napari_diffuscope.imaging.zarrs import is_zarr, read_zarr
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -39,15 +40,14 @@ def open_image(
     DiffuscopeError
         If the file is missing, of another kind or damaged, or its axes make no sense.
     """
-    path = Path(path)
+    refuse_address(path)
+    path, axes = Path(path), None if axes is None else letters_of(axes)
     suffix = path.suffix.lower()
     if suffix in TIFF_SUFFIXES:
         from napari_diffuscope.imaging.tiff import read_image
 
         return read_image(path, axes=axes, rgb=rgb, series=series)
-    if suffix == ".zarr":
-        from napari_diffuscope.imaging.zarrs import read_zarr
-
+    if is_zarr(path):
         return read_zarr(path, axes=axes, rgb=rgb)
     if suffix == ".npy":
         return _read_npy(path, axes, rgb)
@@ -80,8 +80,7 @@ def image_of(source: Any, axes: str | None = None, *, rgb: RGB = "luminance") ->
 
 def _read_npy(path: Path, axes: str | None, rgb: RGB) -> Image:
     with reading(path, "NumPy"):
-        pixels = np.load(path, mmap_mode="r")
-    return Image.wrap(pixels, axes, rgb=rgb, name=path.stem, source=str(path))
+        return Image.wrap(open_npy(path), axes, rgb=rgb, name=path.stem, source=str(path))
 
 
 def _read_picture(path: Path, axes: str | None, rgb: RGB) -> Image:

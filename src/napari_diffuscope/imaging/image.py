@@ -9,14 +9,18 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging import axes as _axes
+from napari_diffuscope.imaging.failures import reading_pixels
+from napari_diffuscope.imaging.memory import check_room
 from napari_diffuscope.imaging.views import ArrayLike, AxisView, LuminanceView
 
 __all__ = ["RGB", "ArrayLike", "Image", "full_resolution"]
 
 RGB = Literal["luminance", "channels"]
 """What becomes of red, green and blue."""
+
+_MOST_PIXELS = 2**60
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +134,36 @@ class Image:
         """Channel of the ``flat``-th plane, 0 without a C axis."""
         return self.plane_index(flat)[self.axes.index("C")] if "C" in self.axes else 0
 
+    def pixels(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        """Pixels as they are stored, not to be changed; reads nothing else.
+
+        Parameters
+        ----------
+        index
+            An integer or a slice for each axis.
+
+        Raises
+        ------
+        DiffuscopeError
+            If they do not fit into memory, or cannot be read: the file behind them may be damaged or gone.
+        """
+        if isinstance(self.data, np.ndarray):
+            return np.asarray(self.data[index])
+        with reading_pixels(self.source or self.name):
+            lengths = [
+                len(range(*part.indices(length)))
+                for part, length in zip(index, self.shape, strict=True)
+                if isinstance(part, slice)
+            ]
+            check_room(math.prod(lengths) * self.dtype.itemsize, f"The part of {lengths} pixels to be read")
+            return np.asarray(self.data[index])
+
     def read_plane(self, flat: int) -> np.ndarray:
         """Pixels of the ``flat``-th plane, float32 ``(Y, X)``, in the units stored; reads nothing else.
 
         The array is the caller's own: changing it does not change the image.
         """
-        block = np.asarray(self.data[(*self.plane_index(flat), slice(None), slice(None))])
+        block = self.pixels((*self.plane_index(flat), slice(None), slice(None)))
         with np.errstate(
             over="ignore"
         ):  # beyond float32 a value becomes infinite, and is treated as no value
@@ -256,6 +284,8 @@ def _check_pixels(data: ArrayLike) -> None:
         raise DiffuscopeError(f"An image needs at least two dimensions, but this one has {len(shape)}.")
     if 0 in shape:
         raise DiffuscopeError(f"The image has no pixels: its shape is {shape}.")
+    if math.prod(shape) > _MOST_PIXELS or min(shape) < 0:
+        raise DiffuscopeError(f"No image has the shape {quoted(shape)}; its file may be damaged.")
     try:
         kind = np.dtype(data.dtype).kind
     except TypeError:

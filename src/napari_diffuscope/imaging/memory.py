@@ -32,6 +32,7 @@ _NO_MEMORY = (
     "not enough memory",
     "alloc_failed",
 )
+_ALWAYS_FITS = 64 * 2**20
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -95,6 +96,31 @@ def free_memory(device: str) -> int:
 
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     raise DiffuscopeError(f"Device {device!r} is unknown; choose cpu, cuda, cuda:1 or mps.")
+
+
+def check_room(size: int, what: str) -> None:
+    """Refuse to read more than fits into memory, before it is tried.
+
+    Parameters
+    ----------
+    size
+        Bytes that are to be read at once.
+    what
+        What they are, to begin a sentence with.
+
+    Raises
+    ------
+    DiffuscopeError
+        If fewer bytes are free.
+    """
+    if size < _ALWAYS_FITS:
+        return
+    free = free_memory("cpu")
+    if size > free:
+        raise DiffuscopeError(
+            f"{what} takes {size / 2**30:,.1f} GiB, but {free / 2**30:,.1f} GiB of memory are free; "
+            "the file may be damaged, else take a smaller part of it or a computer with more memory."
+        )
 
 
 def _free_on_cpu() -> int:

@@ -69,18 +69,20 @@ def full_index(index: Any, shape: Sequence[int]) -> FullIndex:
     )
 
 
-class _LazyArray:
-    """What the views share: dimensions, and conversion to numpy by reading everything."""
+class LazyArray:
+    """What arrays that are read when indexed share: dimensions, and conversion to numpy by reading everything."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -98,7 +100,7 @@ class _LazyArray:
         return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype})"
 
 
-class AxisView(_LazyArray):
+class AxisView(LazyArray):
     """Axes of an array in another order, some of them fixed at an index or cut short.
 
     Parameters
@@ -121,10 +123,10 @@ class AxisView(_LazyArray):
         fixed: Mapping[int, int] | None = None,
         lengths: Mapping[int, int] | None = None,
     ) -> None:
-        self._data = data
-        self._order = tuple(order)
+        self.base = data
+        self.order = tuple(order)
         self._fixed = dict(fixed or {})
-        if sorted((*self._order, *self._fixed)) != list(range(len(data.shape))):
+        if sorted((*self.order, *self._fixed)) != list(range(len(data.shape))):
             raise ValueError(f"order {order} and fixed {fixed} must name each of {len(data.shape)} axes once")
         cut = lengths or {}
         self.shape = tuple(min(int(data.shape[axis]), cut.get(axis, data.shape[axis])) for axis in order)
@@ -132,9 +134,9 @@ class AxisView(_LazyArray):
 
     def __getitem__(self, index: Any) -> np.ndarray:
         source: dict[int, int | slice] = dict(self._fixed)
-        source.update(zip(self._order, full_index(index, self.shape), strict=True))
-        block = np.asarray(self._data[tuple(source[axis] for axis in range(len(source)))])
-        kept = [axis for axis in self._order if isinstance(source[axis], slice)]
+        source.update(zip(self.order, full_index(index, self.shape), strict=True))
+        block = np.asarray(self.base[tuple(source[axis] for axis in range(len(source)))])
+        kept = [axis for axis in self.order if isinstance(source[axis], slice)]
         read = sorted(kept)
         return block.transpose([read.index(axis) for axis in kept])
 
@@ -142,17 +144,17 @@ class AxisView(_LazyArray):
 def base_array(data: ArrayLike) -> ArrayLike:
     """The array that a view, or a view of a view, looks at in the end."""
     while isinstance(data, AxisView | LuminanceView):
-        data = data._data
+        data = data.base
     return data
 
 
 def chunks_of(data: ArrayLike) -> tuple[int, ...] | None:
     """Lengths of the (largest) chunks that a zarr or dask array, or a view of one, is read in; else ``None``."""
     if isinstance(data, AxisView):
-        inner = chunks_of(data._data)
-        return inner and tuple(inner[axis] for axis in data._order)
+        inner = chunks_of(data.base)
+        return inner and tuple(inner[axis] for axis in data.order)
     if isinstance(data, LuminanceView):
-        inner = chunks_of(data._data)
+        inner = chunks_of(data.base)
         return inner and inner[:-1]
     chunks = getattr(data, "chunks", None)
     if not isinstance(chunks, tuple):
@@ -160,7 +162,7 @@ def chunks_of(data: ArrayLike) -> tuple[int, ...] | None:
     return tuple(max(edges) if isinstance(edges, tuple) else int(edges) for edges in chunks)
 
 
-class LuminanceView(_LazyArray):
+class LuminanceView(LazyArray):
     """Luminance of an array whose last axis holds red, green, blue and maybe alpha, which is left out.
 
     Parameters
@@ -170,10 +172,10 @@ class LuminanceView(_LazyArray):
     """
 
     def __init__(self, data: ArrayLike) -> None:
-        self._data = data
+        self.base = data
         self.shape = tuple(data.shape[:-1])
         self.dtype = np.dtype(np.float32)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        colour = np.asarray(self._data[(*full_index(index, self.shape), slice(None))])
+        colour = np.asarray(self.base[(*full_index(index, self.shape), slice(None))])
         return np.asarray(colour[..., :3] @ np.asarray(LUMINANCE), dtype=np.float32)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.axes import LETTERS, SAMPLES, known_axes
-from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.axes import known_axes, letter_of, letters_of
+from napari_diffuscope.imaging.failures import name_of, reading
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.imaging.views import ArrayLike, AxisView
+from napari_diffuscope.imaging.zarr_store import KIND, ZarrPixels, opened
 
-KIND = "Zarr"
+METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+"""Files of which a folder that is a Zarr array or group has one."""
 
 
 def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance") -> Image:
@@ -40,39 +43,48 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
     DiffuscopeError
         If the folder is missing or holds no image, or its axes make no sense.
     """
-    import zarr
-
     path = Path(path)
-    if not path.exists():
-        raise DiffuscopeError(f"There is no folder {str(path)!r}; check the path.")
+    if axes is not None:
+        axes = letters_of(axes)
     with reading(path, KIND):
-        node = _opened(zarr, path)
-        array, names, scale, units, translate = _image_of(node, path)
-    if names is None or (axes is not None and len(axes) == len(array.shape)):
-        view, letters = array, axes
-    else:
-        kept, found = known_axes(names, array.shape)
-        view, letters = _kept(array, kept), axes or found
+        if not path.exists():
+            raise DiffuscopeError(f"There is no folder {name_of(path)}; check the path.")
+        return _image_of(_found_in(opened(path), path), path, axes, rgb)
+
+
+def is_zarr(path: str | Path) -> bool:
+    """Whether a folder holds a Zarr array or group, whatever it is called: also one inside of another."""
+    path = Path(path)
+    return path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in METADATA)
+
+
+def _image_of(found: _Described, path: Path, axes: str | None, rgb: RGB) -> Image:
+    array = ZarrPixels(path, found.array)
+    view: ArrayLike = array
+    letters, scale, units, translate = axes, found.scale, found.units, found.translate
+    if found.names is not None and not (axes is not None and len(axes) == len(array.shape)):
+        kept, named = known_axes(found.names, array.shape)
+        view, letters = _kept(array, kept), axes or named
         scale, units = [scale[place] for place in kept], [units[place] for place in kept]
         translate = [translate[place] for place in kept]
-    name = path.stem.removesuffix(".ome")
     return Image.wrap(
         view,
         letters,
         scale=scale,
         units=units,
         rgb=rgb,
-        name=name,
+        name=_name_of(path),
         source=str(path),
         translate=translate,
+        notes=found.notes,
     )
 
 
-def _opened(zarr: Any, path: Path) -> Any:
-    try:
-        return zarr.open(path, mode="r")
-    except FileNotFoundError as error:  # the folder is there, so this is about what is in it
-        raise ValueError("it holds no array or group") from error
+def _name_of(path: Path) -> str:
+    """What to call an image: its folder, or for one inside of another, that and the way to it."""
+    outer = next((one for one in path.parents if one.suffix.lower() == ".zarr"), path)
+    name = outer.stem.removesuffix(".ome")
+    return name if outer == path else " ".join((name, *path.relative_to(outer).parts))
 
 
 def _kept(array: ArrayLike, kept: Sequence[int]) -> ArrayLike:
@@ -82,26 +94,54 @@ def _kept(array: ArrayLike, kept: Sequence[int]) -> ArrayLike:
     return AxisView(array, kept, fixed=fixed)
 
 
-_Described = tuple[ArrayLike, list[str] | None, list[float], list[str], list[float]]
-"""An array, the names of its axes if known, its scale, units and translate."""
+@dataclass(frozen=True)
+class _Described:
+    """An array, the names of its axes if known, its scale, units and translate."""
+
+    array: Any
+    names: list[str] | None
+    scale: list[float]
+    units: list[str]
+    translate: list[float]
+    notes: tuple[str, ...] = ()
 
 
-def _image_of(node: Any, path: Path) -> _Described:
+def _found_in(node: Any, path: Path) -> _Described:
+    """The image in an array or group."""
     if hasattr(node, "shape"):
         return _plain(node)
     attributes = node.attrs.asdict()
     image = attributes.get("ome", attributes)
     if image.get("multiscales"):
         return _multiscale(node, image["multiscales"][0])
-    if "0" in node and not hasattr(
-        node["0"], "shape"
-    ):  # the layout of bioformats2raw: images as numbered groups
-        return _image_of(node["0"], path)
+    if "0" in node and not hasattr(node["0"], "shape"):
+        # The layout of bioformats2raw, and of the wells of a plate: images as numbered groups.
+        found, count = _found_in(node["0"], path), sum(str(key).isdigit() for key in node)
+        return replace(found, notes=(*found.notes, _first_of(path, count))) if count > 1 else found
     arrays = list(node.arrays())
     if len(arrays) == 1:
         return _plain(arrays[0][1])
-    raise DiffuscopeError(
-        f"{str(path)!r} is no image but a group of {len(list(node.keys()))} others; choose one inside it."
+    raise DiffuscopeError(_many_inside(node, image, path))
+
+
+def _first_of(path: Path, count: int) -> str:
+    return (
+        f"{name_of(path)} holds {count} images, of which the first was taken; "
+        f"open {quoted(str(path / '1'), 100)} for the second."
+    )
+
+
+def _many_inside(node: Any, attributes: Mapping[str, Any], path: Path) -> str:
+    """Sentence about a group of several images, with the path of one of them."""
+    names = sorted(map(str, node.keys()))
+    if not names:
+        return f"{name_of(path)} is an empty group, not an image; choose another folder."
+    wells = attributes["plate"].get("wells") if isinstance(attributes.get("plate"), Mapping) else None
+    fields = attributes["well"].get("images") if isinstance(attributes.get("well"), Mapping) else None
+    example = f"{wells[0]['path']}/0" if wells else str(fields[0]["path"]) if fields else names[0]
+    return (
+        f"{name_of(path)} is no image but a group of {len(names)} others; "
+        f"choose one inside it, like {quoted(str(path / example), 100)}."
     )
 
 
@@ -109,9 +149,10 @@ def _plain(array: Any) -> _Described:
     """An array that is no OME-Zarr; only names of dimensions may tell its axes."""
     dimensions = len(array.shape)
     names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
-    known = names is not None and all(str(name).upper() in tuple(LETTERS + SAMPLES) for name in names)
+    letters = [letter_of(name) for name in names] if isinstance(names, list | tuple) else []
+    told = len(letters) == dimensions and {"Y", "X"} <= set(letters)
     ones, zeros = [1.0] * dimensions, [0.0] * dimensions
-    return array, list(names) if known else None, ones, ["pixel"] * dimensions, zeros
+    return _Described(array, [*map(str, names)] if told else None, ones, ["pixel"] * dimensions, zeros)
 
 
 def _multiscale(group: Any, metadata: Mapping[str, Any]) -> _Described:
@@ -121,6 +162,8 @@ def _multiscale(group: Any, metadata: Mapping[str, Any]) -> _Described:
     dimensions = len(array.shape)
     # Before version 0.3 the axes were not written: there were always these five.
     axes = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in metadata.get("axes", "tczyx")]
+    if len(axes) != dimensions:
+        raise ValueError(f"it names {len(axes)} axes, but its array has {dimensions}")
     scale, translate = [1.0] * dimensions, [0.0] * dimensions
     for transforms in (best.get("coordinateTransformations"), metadata.get("coordinateTransformations")):
         sizes = _values_of("scale", transforms or (), [1.0] * dimensions)
@@ -128,10 +171,26 @@ def _multiscale(group: Any, metadata: Mapping[str, Any]) -> _Described:
         scale = [old * new for old, new in zip(scale, sizes, strict=True)]
         translate = [old * new + start for old, new, start in zip(translate, sizes, starts, strict=True)]
     units = [unit_name(axis.get("unit") or "pixel") for axis in axes]
-    return array, [str(axis["name"]) for axis in axes], scale, units, translate
+    return _Described(array, _names_of(axes), scale, units, translate)
+
+
+def _names_of(axes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the axes of an OME-Zarr image: by their kind where that says more than their name."""
+    names = [letter_of(axis.get("name")) or "" for axis in axes]
+    for place, axis in enumerate(axes):
+        if kind := {"time": "T", "channel": "C"}.get(str(axis.get("type"))):
+            names[place] = kind
+    places = [place for place, axis in enumerate(axes) if axis.get("type") == "space"]
+    if not all(names[place] in tuple("ZYX") for place in places):
+        # Axes of space stand in the order z, y, x, whatever they are called.
+        for place, letter in zip(reversed(places), "XYZ", strict=False):
+            names[place] = letter
+    return [name or str(axis.get("name")) for name, axis in zip(names, axes, strict=True)]
 
 
 def _values_of(kind: str, transforms: Iterable[Mapping[str, Any]], default: list[float]) -> list[float]:
     """Numbers of the first transformation of a kind, ``"scale"`` or ``"translation"``."""
-    found = [transform[kind] for transform in transforms if transform.get("type") == kind]
-    return [float(value) for value in found[0]] if found else default
+    values = next((transform[kind] for transform in transforms if transform.get("type") == kind), default)
+    if len(values) != len(default):
+        raise ValueError(f"its {kind} has {len(values)} values for {len(default)} axes")
+    return [float(value) for value in values]

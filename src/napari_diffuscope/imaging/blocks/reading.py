@@ -60,7 +60,7 @@ class PlaneCache:
             self._planes.move_to_end(place)
             return self._planes[place]
         self.reads += 1
-        pixels = np.asarray(self._image.data[(*place, slice(None), slice(None))])
+        pixels = self._image.pixels((*place, slice(None), slice(None)))
         if self._make_room(wanted):
             self._planes[place] = pixels
         return pixels
@@ -104,7 +104,7 @@ def read_block(image: Image, region: Sequence[slice], *, cache: PlaneCache | Non
     box = _inside(image, region)
     with np.errstate(over="ignore"):  # beyond float32 a value becomes infinite, as when planes are read
         if not _decodes(image):
-            return np.array(image.data[box], dtype=np.float32, order="C")
+            return np.array(image.pixels(box), dtype=np.float32, order="C")
         cache = cache or PlaneCache(image, 0)
         found = np.empty([part.stop - part.start for part in box], np.float32)
         leading, inside = box[:-2], box[-2:]

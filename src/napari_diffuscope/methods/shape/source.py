@@ -61,7 +61,7 @@ def labelled_plane(image: Image, labels: Image, settings: ShapeSettings) -> Labe
     index = image.plane_index(settings.plane or 0)
     place = dict(zip(image.axes, index, strict=False))
     return LabelledPlane(
-        np.asarray(image.data[(*index, slice(None), slice(None))]),
+        image.pixels((*index, slice(None), slice(None))),
         _labels_at(image, labels, place),
         square_pixel_size(image, settings.pixel_size),
         {"image": image, "labels": labels},
@@ -84,7 +84,7 @@ def _labels_at(image: Image, labels: Image, place: dict[str, int]) -> np.ndarray
                 f"{image.axes} {image.shape}; give labels of its planes."
             )
         index.append(place[letter] if same else 0)
-    return np.asarray(labels.data[(*index, slice(None), slice(None))])
+    return labels.pixels((*index, slice(None), slice(None)))
 
 
 def square_pixel_size(image: Image, chosen: float | None = None) -> float | None:
