@@ -51,7 +51,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     if isinstance(image.data, LuminanceView):
         return [
             (
-                np.asarray(image.data._data),
+                np.asarray(image.data.base),
                 common | _place(image, image.axes, samples) | {"rgb": True},
                 "image",
             )
