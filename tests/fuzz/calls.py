@@ -15,7 +15,6 @@ import numpy as np
 
 from napari_diffuscope import (
     DiffuscopeError,
-    Image,
     RestoreSettings,
     ShapeSettings,
     SuperresSettings,
@@ -24,6 +23,7 @@ from napari_diffuscope import (
     superresolve,
 )
 from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.files import image_of
 from tests.fuzz import answers
 from tests.fuzz.files import damage, draw_file
 from tests.fuzz.models import draw_model
@@ -215,8 +215,12 @@ def _run_python(call: Call) -> Watch:
     if call.pixels is None:
         return watch
     settings = call.method.settings(**call.choices)
-    rgb = getattr(settings, "rgb", "luminance")
-    call.method.check(result, Image.wrap(call.pixels, _plain_axes(call.axes), rgb=rgb), settings, watch)
+    source = call.image if isinstance(call.image, Path) else call.pixels
+    try:
+        image = image_of(source, _plain_axes(call.axes), rgb=getattr(settings, "rgb", "luminance"))
+        call.method.check(result, image, settings, watch)
+    except DiffuscopeError as error:
+        watch.fault(f"result: though the input is refused: {error}")
     return watch
 
 

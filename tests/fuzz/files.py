@@ -64,7 +64,7 @@ WRITERS: dict[str, Callable[[Path, np.ndarray, Random], Path]] = {
 def draw_file(path: Path, values: np.ndarray, rng: Random) -> Path:
     """The pixels in a file of some kind that can hold them."""
     kinds = ["tiff", "npy", "zarr"]
-    if values.ndim <= 5 and values.dtype.kind in "ui":
+    if values.ndim <= 5 and values.dtype.kind in "ui" and values.itemsize <= 4:
         kinds.append("ome")
     if values.ndim == 2 and values.dtype == np.uint8:
         kinds.append("png")

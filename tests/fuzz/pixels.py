@@ -19,7 +19,7 @@ ODD_TYPES = ("?", "u8", "i8", "f2", ">u2", ">f4", "c8", "S3", "U2", "O", "M8[s]"
 
 def noise(shape: tuple[int, ...], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
     """Photon noise on a pattern, in any type of number."""
-    values = rng.poisson(5 + 20 * rng.random(shape) ** 4)
+    values = np.asarray(rng.poisson(5 + 20 * rng.random(shape) ** 4))
     if dtype.kind == "O":
         return values.astype(object)
     return values.astype(dtype)
