@@ -220,3 +220,13 @@ def test_every_mode_and_option_is_explained_with_its_default() -> None:
     for name in ("model", "mode", "samples", "seed", "consensus", "blur", "rgb", "pixels", "device"):
         (cell,) = re.findall(rf"^\| `{name}` \| ([^|]+) \|", text.split("## Options")[1], re.MULTILINE)
         assert cell.strip("` ") == str(getattr(SuperresSettings(), name))
+
+
+@pytest.mark.parametrize("ending", [".ome.zarr", ".tif"])
+@pytest.mark.parametrize("model", ["restoration-fluorescence", "shape-red-blood-cells"])
+def test_a_model_that_is_refused_leaves_nothing_behind(
+    source: Path, tmp_path: Path, model: str, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("superres", source, tmp_path / f"out{ending}", "--model", model) == 1
+    assert "choose another model" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

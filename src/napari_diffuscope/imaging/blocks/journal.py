@@ -86,6 +86,11 @@ class Journal:
         """How many pieces of that kind are finished."""
         return sum(found == kind for found, _ in self._done)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._file.closed
+
     def close(self) -> None:
         """Close the file, which unlocks it."""
         self._file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,7 @@ class BlockSink:
     """An output that takes finished blocks, remembers them when the process is killed, and appears complete.
 
     Use it as a context manager: leaving it does not delete what is there, the next sink with the same path
-    and identity goes on. Call `finish` (or go through `finishing`) when all blocks are written.
+    and identity goes on; unless an error ended it before the first block. Call `finish` (or go through `finishing`) when all blocks are written.
 
     Parameters
     ----------
@@ -217,6 +218,13 @@ class BlockSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        vain = isinstance(error, Exception) and not self.finished and not self.blocks_done
+        if (
+            vain and not self._partial.journal.closed
+        ):  # as where a model is refused: there is nothing to go on with
+            self.close_files()
+            with suppress(OSError):
+                self._partial.give_up()
         self.close()
 
 
