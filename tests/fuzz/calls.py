@@ -285,8 +285,9 @@ def _run_command(call: Call) -> Watch:
 
 
 def _judge_refusal(call: Call, code: Any, said: str, watch: Watch) -> None:
-    for path in call.folder.glob(f"*{OUTPUT}*"):
-        watch.fault(f"left behind after code {code}: {path.name}")
+    if "says why" not in said:  # a table of reasons, where every cell was refused
+        for path in call.folder.glob(f"*{OUTPUT}*"):
+            watch.fault(f"left behind after code {code}: {path.name}")
     if code == 1:
         lines = said.replace("\r", "\n").strip().splitlines()
         if not lines or not lines[-1].startswith("diffuscope: "):

@@ -25,7 +25,8 @@ class BlockSink:
     """An output that takes finished blocks, remembers them when the process is killed, and appears complete.
 
     Use it as a context manager: leaving it does not delete what is there, the next sink with the same path
-    and identity goes on; unless an error ended it before the first block. Call `finish` (or go through `finishing`) when all blocks are written.
+    and identity goes on; unless an error ended it before the first block. Call `finish` (or go through
+    `finishing`) when all blocks are written.
 
     Parameters
     ----------
