@@ -233,3 +233,26 @@ def test_napari_asks_once_which_reader_to_use(viewer, copy_of) -> None:
         for reader in PluginManager.instance().iter_compatible_readers("a.png")
         if reader.plugin_name == OURS
     ]
+
+
+@pytest.mark.parametrize("ending", [".tif", ".ome.zarr"])
+def test_several_selected_layers_become_the_channels_of_one_file(viewer, tmp_path, ending) -> None:
+    keywords = {"scale": (0.2, 0.2), "units": ("µm", "µm"), "axis_labels": ("y", "x")}
+    pixels = noisy(2, 24, 32)
+    record = {"method": "restoration", "settings": {"seed": 1}}
+    for number, name in enumerate(("cells DAPI restored", "cells actin restored")):
+        layer = viewer.add_image(pixels[number], name=name, **keywords)
+        layer.metadata[OURS] = {**record, "number": number}
+    viewer.layers.selection = set(viewer.layers)
+    (path,) = viewer.layers.save(str(tmp_path / f"both{ending}"), selected=True)
+    assert open_image(path).axes == "CYX"
+    first, second = viewer.open(path, plugin=OURS)
+    assert (first.name, second.name) == ("both DAPI restored", "both actin restored")
+    assert tuple(second.scale) == (0.2, 0.2)
+    assert (first.metadata[OURS]["number"], second.metadata[OURS]["number"]) == (0, 1)
+    np.testing.assert_array_equal(second.data, pixels[1])
+    other = viewer.add_image(noisy(24, 30), name="other", **keywords)
+    viewer.layers.selection = {viewer.layers["cells DAPI restored"], other}
+    paths = viewer.layers.save(str(tmp_path / f"apart{ending}"), selected=True)
+    assert {Path(one).name for one in paths} == {f"apart_cells_DAPI_restored{ending}", f"apart_other{ending}"}
+    assert {open_image(one).scale for one in paths} == {(0.2, 0.2)}

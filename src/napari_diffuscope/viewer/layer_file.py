@@ -26,8 +26,9 @@ ENDINGS = (".ome.tif", ".tif", ".tiff", ".ome.zarr", ".zarr")
 CHANNELS_KEY = "napari-diffuscope-channels"
 """Key in a layer's metadata of the names of its channels."""
 
-SAMPLES_AXIS, LAYER_TYPE = "samples_axis", "layer_type"
-"""Keys of the record in a file that say which axis counts samples, and that values are labels."""
+SAMPLES_AXIS, LAYER_TYPE, LAYER_RECORDS = "samples_axis", "layer_type", "layers"
+"""Keys of the record in a file that say which axis counts samples, that values are labels, and how each of several
+layers was made that are its channels."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -180,8 +180,8 @@ class OutputLayer:
     origin: tuple[float, ...]
     label: str
     grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     same_contrast: bool = False
+    sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
 
 def output_keywords(

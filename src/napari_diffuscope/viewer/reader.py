@@ -12,7 +12,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.views import AxisView, LuminanceView
 from napari_diffuscope.methods.record import RECORD_KEY
-from napari_diffuscope.viewer.layer_file import LAYER_TYPE, SAMPLES_AXIS
+from napari_diffuscope.viewer.layer_file import LAYER_RECORDS, LAYER_TYPE, SAMPLES_AXIS
 from napari_diffuscope.viewer.layer_sizes import NOTES_KEY, SERIES_KEY, SOURCE_KEY, readable
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -100,9 +100,19 @@ def _split(image: Image, file: Path, samples: str, common: dict[str, Any]) -> li
         view = AxisView(image.data, order, fixed={place: number})
         data, keywords, kind = _layer(image, view, letters, samples, common)
         colour = "gray" if count > len(_COLOURS) else _COLOURS[number]
+        keywords["metadata"] = _metadata_of_channel(common["metadata"], number, count)
         keywords |= {"name": f"{image.name} {name}", "colormap": colour, "blending": "additive"}
         found.append((data, keywords, kind))
     return found
+
+
+def _metadata_of_channel(metadata: dict[str, Any], number: int, count: int) -> dict[str, Any]:
+    """Of one channel, with the record of the layer that it was, where several were saved together."""
+    records = (metadata.get(RECORD_KEY) or {}).get(LAYER_RECORDS)
+    if not isinstance(records, list) or len(records) != count:
+        return dict(metadata)
+    others = {key: value for key, value in metadata.items() if key != RECORD_KEY}
+    return others | ({RECORD_KEY: records[number]} if records[number] else {})
 
 
 def _layer(image: Image, data: Any, letters: str, samples: str, common: dict[str, Any]) -> LayerData:

@@ -53,8 +53,8 @@ def superres_plan(request: Request) -> RunPlan:
             (0,) * len(spec.shape),
             LABELS[name],
             _grid(request, spec),
-            request.typed,
             same_contrast=name == RESULT,
+            sizes=request.typed,
         )
         for name, spec in specs.items()
     ]
@@ -104,8 +104,8 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
         (*index, 0, row, 0),
         SLICE_LABEL,
         _grid(request, spec),
-        request.typed,
         same_contrast=True,
+        sizes=request.typed,
     )
 
     def make_job(results: Results) -> Job[Any]:

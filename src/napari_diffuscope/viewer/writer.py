@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.viewer.layer_file import ENDINGS, layer_file, write_layer
+from napari_diffuscope.viewer.layer_file import ENDINGS, LayerFile, layer_file, write_layer
+from napari_diffuscope.viewer.layer_group import path_beside, together
 from napari_diffuscope.viewer.layer_sizes import (
     SIZES_KEY,
     own_sizes,
@@ -45,14 +46,48 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     return _write(path, data, attributes, is_labels=True)
 
 
+def write_images(path: str, layers: list[tuple[Any, dict[str, Any], str]]) -> list[str]:
+    """Write several image layers: as the channels of one file, or, where they differ in size or place, one file each.
+
+    Parameters
+    ----------
+    path
+        As of `write_image`; for one file each, the names of the layers are added to it.
+    layers
+        As napari gives them.
+
+    Returns
+    -------
+    list of str
+        The paths written.
+
+    Raises
+    ------
+    DiffuscopeError
+        As `write_image`.
+    """
+    place = Path(path if path.lower().endswith(ENDINGS) else f"{path}.tif")
+    given = [_given(data, attributes, is_labels=kind == "labels") for data, attributes, kind in layers]
+    whole = together(given) if len(given) > 1 else given[0]
+    files = {place: whole} if whole else {path_beside(place, one.name): one for one in given}
+    for file, one in files.items():
+        for _ in write_layer(file, one):
+            pass
+    return [str(file) for file in files]
+
+
 def _write(path: str, data: Any, attributes: dict[str, Any], *, is_labels: bool) -> list[str]:
     if not path.lower().endswith(ENDINGS):
         path = f"{path}.tif"
-    layer = _shown(data)
-    known = attributes if layer is None else with_file(layer, attributes)
-    for _ in write_layer(Path(path), layer_file(data, known, is_labels=is_labels)):
+    for _ in write_layer(Path(path), _given(data, attributes, is_labels=is_labels)):
         pass
     return [path]
+
+
+def _given(data: Any, attributes: dict[str, Any], *, is_labels: bool) -> LayerFile:
+    layer = _shown(data)
+    known = attributes if layer is None else with_file(layer, attributes)
+    return layer_file(data, known, is_labels=is_labels)
 
 
 def _shown(data: Any) -> Any:
