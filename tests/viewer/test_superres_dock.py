@@ -285,3 +285,30 @@ def test_the_form_gives_back_its_settings_and_explains_itself(qtbot, viewer, coa
             inside = control.parent()
             explained = control.toolTip() or (inside.toolTip() if inside is not None else "")
             assert explained or control.objectName().startswith("qt_"), f"{control} has no tooltip"
+
+
+def test_over_a_layer_without_sizes_the_result_lies_in_place_and_the_file_gives_them(
+    qtbot, viewer, open_dock, tmp_path
+) -> None:
+    path = tmp_path / "silent.tif"
+    tifffile.imwrite(
+        path,
+        noisy(4, 20, 24),
+        imagej=True,
+        resolution=(10, 10),
+        metadata={"axes": "ZYX", "spacing": 0.3, "unit": "um"},
+    )
+    (layer,) = viewer.open(path, plugin="napari")
+    layer.scale, layer.units = (1, 1, 1), ("pixel",) * 3
+    dock = open_dock(DOCK)
+    assert "4 planes become 10, 0.1 µm apart" in dock.form.result_note.text()
+    run_to_the_end(qtbot, dock)
+    result = viewer.layers["silent super-resolved"]
+    assert layer.scale.tolist() == [1, 1, 1]
+    np.testing.assert_allclose(result.scale, (1 / 3, 1, 1))
+    np.testing.assert_array_equal(result.data[::3], layer.data)
+    dock.save_to(tmp_path / "result.ome.zarr")
+    qtbot.waitUntil(lambda: not dock._saving.busy, timeout=PATIENCE)
+    stored = open_image(tmp_path / "result.ome.zarr")
+    assert stored.scale == pytest.approx((0.1, 0.1, 0.1))
+    assert set(stored.units) == {"micrometer"}

@@ -12,6 +12,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
 from napari_diffuscope.imaging.image import RGB, Image
+from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.viewer.layer_sizes import (
     NOTES_KEY,
     SERIES_KEY,
@@ -206,7 +207,7 @@ def output_keywords(
         the layer has not begins at its origin times that distance; without one, at 0 in steps of 1.
     """
     letters = checked_axes(axes, layer.ndim)
-    finer = grid or {}
+    finer = _in_units_of(layer, output, letters, grid or {})
     steps = [
         float(np.copysign(finer[letter][0], step)) if letter in finer else step
         for letter, step in zip(letters, layer.scale, strict=True)
@@ -243,13 +244,38 @@ def output_keywords(
     }
 
 
+def _in_units_of(
+    layer: Any, output: Placed, letters: str, grid: Mapping[str, tuple[float, str]]
+) -> Mapping[str, tuple[float, str]]:
+    """Steps of a result as steps in the window: over a layer that shows no sizes, whatever its elements measure."""
+    own = own_sizes(layer, letters)
+    if says_sizes(own):
+        return grid
+    known = _known_steps(layer, output, letters)
+    return {
+        a: (own.steps[a][0] * step / known[a][0], own.steps[a][1])
+        if a in letters and _is_length(unit) and _is_length(known[a][1])
+        else (step, unit)
+        for a, (step, unit) in grid.items()
+    }
+
+
+def _is_length(unit: str) -> bool:
+    return to_micrometres(1.0, unit) is not None
+
+
+def _known_steps(layer: Any, output: Placed, letters: str) -> Steps:
+    """What the elements of a layer measure: as typed for the output, noted beside the layer, or in its file."""
+    typed = dict(getattr(output, "sizes", {}))
+    return sizes_of_layer(layer, letters).steps | {a: step for a, step in typed.items() if a in letters}
+
+
 def _noted(layer: Any, output: Placed, letters: str, steps: Mapping[str, float]) -> Steps:
     """Sizes of a result that its scale does not show, since its input layer shows none."""
     own = own_sizes(layer, letters)
     if says_sizes(own):
         return {}
-    typed = dict(getattr(output, "sizes", {}))
-    known = sizes_of_layer(layer, letters).steps | {a: step for a, step in typed.items() if a in letters}
+    known = _known_steps(layer, output, letters)
     if not says_sizes(LayerSizes(known)):
         return {}
     as_wide = {"Z": "X"}  # a depth that the layer has not is counted in its pixels

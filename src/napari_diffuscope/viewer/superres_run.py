@@ -11,10 +11,8 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
-from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
-from napari_diffuscope.viewer.layer_sizes import own_sizes, says_sizes
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
@@ -124,13 +122,8 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
 
 
 def _grid(request: Request, spec: VolumeSpec) -> dict[str, tuple[float, str]]:
-    """Axes on which the result has other steps or units than the layer."""
+    """Axes on which the result has other steps or units than the image."""
     before = in_standard_order(request.image)
-    own = own_sizes(request.layer, request.axes)
-    if not says_sizes(own):  # it lies over the layer, whatever the planes measure
-        scale = plan_scale(before, request.settings)
-        step, unit = own.steps["Z"]
-        return {"Z": (step * scale.stride / scale.factor, unit)}
     pairs = zip(spec.axes, spec.scale, spec.units, before.scale, before.units, strict=True)
     return {
         letter: (step, unit)
