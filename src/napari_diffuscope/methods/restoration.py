@@ -22,9 +22,11 @@ from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap, measure_intensities
+from napari_diffuscope.imaging.intensity import ChannelIntensity, measure_intensities
+from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.jobs import Index, Job, Update, announce, relayed, run
 from napari_diffuscope.methods.blending import evaluator_for
+from napari_diffuscope.methods.bridging import Bridging, ShownPlane
 from napari_diffuscope.methods.chains import Chain, Noise, chain_for
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.evaluation import Evaluator, TileDone
@@ -78,7 +80,7 @@ class _Work:
     model: Model
     part: Selection
     chain: Chain
-    intensities: dict[int, IntensityMap]
+    bridging: Bridging
     evaluator: Evaluator
     sinks: Mapping[str, Sink]
     messages: list[str] = field(default_factory=list)
@@ -153,7 +155,7 @@ def restoration_job(
     model = load_model(settings.model, device=device)
     _check_fits(model, settings)
     yield Update(0, 0, "Measuring intensities")
-    intensities = measure_intensities(image)
+    intensities = measure_intensities(image, robust=settings.defects != "ignore")
     work = _prepare(image, settings, model, part, intensities, sinks)
     record = restoration_record(image, settings, model, intensities, device=device)
     work.messages = record["messages"]
@@ -161,6 +163,10 @@ def restoration_job(
         yield from _restore_plane(work, flat)
         record["planes_done"].append(flat)
         record["seconds"] = round(time.perf_counter() - started, 3)
+        record["defects"] = work.bridging.tally.to_dict()
+    for sentence in work.bridging.tally.sentences(kept=settings.defects == "keep"):
+        work.messages.append(sentence)
+        yield work.update(message=sentence, warning=True)
     return Restoration(dict(sinks), specs, record)
 
 
@@ -226,8 +232,8 @@ def _prepare(
     sinks: Mapping[str, Sink],
 ) -> _Work:
     evaluator = evaluator_for(model, image.plane_shape, part.region, tile=settings.tile, batch=settings.batch)
-    maps = {c.channel: c.map for c in intensities}
-    return _Work(image, settings, model, part, chain_for(model, settings), maps, evaluator, sinks)
+    bridging = Bridging(image, intensities, settings.defects, part.region)
+    return _Work(image, settings, model, part, chain_for(model, settings), bridging, evaluator, sinks)
 
 
 def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
@@ -241,22 +247,31 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
 def _restore_plane(work: _Work, flat: int) -> Job[None]:
     """Restore one plane and write it."""
     plane = work.image.read_plane(flat)
-    (y0, y1), (x0, x1) = work.part.region
-    crop = plane[y0:y1, x0:x1]
-    known = np.isfinite(crop)
-    line = work.intensities[work.image.channel_of(flat)]
-    if not known.any() or crop[known].min() == crop[known].max():
+    shown = work.bridging.shown(flat, plane)
+    inside = tuple(slice(start, stop) for start, stop in work.part.region)
+    crop = plane[inside]
+    if shown.constant:
         results = _trivial(work, crop)  # nothing to restore in a constant plane
     else:
-        condition = torch.from_numpy(line.forward(_filled(plane)))[None, None].to(work.model.device)
-        results = yield from _chains(work, flat, condition, line)
+        condition = torch.from_numpy(shown.line.forward(shown.pixels))[None, None].to(work.model.device)
+        results = yield from _chains(work, flat, condition, shown.line)
     for name, sample, values in results:
-        values[~known] = np.nan
+        _put_back(values, name, crop, shown, inside)
         index: Index = (*work.output_index(flat, sample), *work.whole())
         work.sinks[name][index] = values
         yield work.update(output=name, region=index, final=True)
     work.planes_done, work.tiles_done = work.planes_done + 1, 0
     yield work.update()
+
+
+def _put_back(
+    values: np.ndarray, name: str, crop: np.ndarray, shown: ShownPlane, inside: tuple[slice, ...]
+) -> None:
+    """Give defects their measured value again, and no value where none was measured."""
+    if shown.kept is not None and name == "restored":
+        kept = shown.kept[inside]
+        values[kept] = crop[kept]
+    values[shown.without[inside]] = np.nan
 
 
 _Result = tuple[str, int | None, np.ndarray]
@@ -273,18 +288,6 @@ def _trivial(work: _Work, crop: np.ndarray) -> list[_Result]:
             return [zeros]
         case _:
             return [("restored", None, crop.copy())]
-
-
-def _filled(plane: np.ndarray) -> np.ndarray:
-    """The plane with missing values taken from the nearest pixel that has one."""
-    known = np.isfinite(plane)
-    if known.all():
-        return plane
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    filled: np.ndarray = plane[tuple(nearest)]
-    return filled
 
 
 def _chains(work: _Work, flat: int, condition: Tensor, line: IntensityMap) -> Job[list[_Result]]:

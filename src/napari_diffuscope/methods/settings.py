@@ -5,16 +5,30 @@ Free of torch, so that a dock can be drawn before torch is loaded.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.plain_checks import (
+    MOST_BATCH,
+    MOST_SAMPLES,
+    MOST_STEPS,
+    MOST_TILE,
+    check_samples,
+    checked_choice,
+    checked_crop,
+    checked_name,
+    checked_planes,
+    checked_real,
+    checked_seed,
+    checked_whole,
+    keep,
+    recorded_settings,
+)
 
 Mode = Literal["estimate", "sample", "mean", "deviation", "samples", "sharpened", "as-published"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 RGB = Literal["luminance", "channels"]
+Defects = Literal["keep", "bridge", "ignore"]
 
 DEFAULT_MODEL = "restoration-fluorescence"
 
@@ -44,11 +58,17 @@ class RestoreSettings:
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     planes
-        Which planes, as flat indices into the leading axes; ``None`` for all.
+        Which planes, as flat indices into the leading axes (one number for one plane); ``None`` for all.
     crop
         ``(y0, y1, x0, x1)`` in pixels; ``None`` for the whole plane.
     rgb
         How a colour image is taken: its ``luminance``, or its three ``channels`` one by one.
+    defects
+        What becomes of isolated pixels that are no image: hot and dead ones, outliers. ``keep``: they are bridged
+        before the network, so that they do not spoil what is around them, and have their measured value in the
+        result. ``bridge``: the result has what their neighbours say. Both also leave out of the intensity range,
+        and put back as measured, what is small and far brighter than all the rest. ``ignore``: nothing is looked
+        for, and the network is shown all pixels as they are.
     tile
         Edge of a tile in pixels, ``None`` to decide from the free memory. Never changes the result on a CPU.
     batch
@@ -65,17 +85,28 @@ class RestoreSettings:
     planes: tuple[int, ...] | None = None
     crop: tuple[int, int, int, int] | None = None
     rgb: RGB = "luminance"
+    defects: Defects = "keep"
     tile: int | None = None
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice("mode", self.mode, MODES)
+        keep(
+            self,
+            model=checked_name("model", self.model),
+            mode=checked_choice("mode", self.mode, MODES),
+            samples=checked_whole("samples", self.samples, most=MOST_SAMPLES),
+            steps=checked_whole("steps", self.steps, most=MOST_STEPS, optional=True),
+            seed=checked_seed(self.seed),
+            strength=checked_real("strength", self.strength, 0, 1),
+            device=checked_name("device", self.device),
+            planes=checked_planes(self.planes),
+            crop=checked_crop(self.crop),
+            rgb=checked_choice("rgb", self.rgb, get_args(RGB)),
+            defects=checked_choice("defects", self.defects, get_args(Defects)),
+            tile=checked_whole("tile", self.tile, most=MOST_TILE, optional=True),
+            batch=checked_whole("batch", self.batch, most=MOST_BATCH, optional=True),
+        )
         check_samples(self.mode, self.samples, 2 if self.mode in ("mean", "deviation") else 1)
-        if self.steps is not None and self.steps < 1:
-            raise DiffuscopeError(f"At least one step is needed, not {self.steps}.")
-        check_seed(self.seed)
-        if not 0.0 <= self.strength <= 1.0:
-            raise DiffuscopeError(f"The strength must lie between 0 and 1, not {self.strength}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, as stored in records."""
@@ -85,44 +116,3 @@ class RestoreSettings:
     def from_dict(cls, values: dict[str, Any]) -> RestoreSettings:
         """Settings from a record; unknown keys are refused by name."""
         return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
-
-
-def recorded_settings(values: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    """Settings of a record as arguments: JSON's lists become tuples, unknown keys are refused by name."""
-    if unknown := sorted(set(values) - set(known)):
-        raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a value that is none of the choices."""
-    if value not in choices:
-        raise DiffuscopeError(
-            f"{name.capitalize()} {value!r} is unknown; choose one of {', '.join(choices)}."
-        )
-
-
-def check_samples(mode: str, samples: int, least: int) -> None:
-    """Refuse fewer samples than a mode needs."""
-    if samples < least:
-        raise DiffuscopeError(f"Mode {mode!r} needs at least {least} samples, not {samples}.")
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that cannot be stored."""
-    if not 0 <= seed < 2**63:
-        raise DiffuscopeError(f"The seed must lie between 0 and 2**63 - 1, not {seed}.")
-
-
-def check_counts(**counts: int | None) -> None:
-    """Refuse numbers below 1; ``None`` leaves the choice to the program."""
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise DiffuscopeError(f"{name} must be at least 1, not {value}.")
-
-
-def check_lengths(**lengths: float | None) -> None:
-    """Refuse what is no positive number; ``None`` takes what the image says."""
-    for name, value in lengths.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise DiffuscopeError(f"The {name} must be a positive number, not {value}.")

@@ -39,6 +39,9 @@ _POWERS = {
 FEATURES = tuple(_POWERS)
 """Names of the features, in their order."""
 
+USUAL = (1e-4, 1e5)
+"""Sizes of voxels that are measured as they are."""
+
 ROUGHNESS_SCALE = 0.1
 """Standard deviation of the Gaussian that roughness is measured against, in radii of the sphere of equal volume."""
 
@@ -85,6 +88,10 @@ def shape_features(occupied: object, *, voxel_size: VoxelSize = 1.0) -> dict[str
     """
     whole = object_array(occupied, "the object")
     sizes = voxel_sizes(voxel_size)
+    if not USUAL[0] <= min(sizes) <= max(sizes) <= USUAL[1]:
+        unit = min(sizes)  # geometry in tiny or huge numbers is lost in rounding
+        plain = shape_features(whole, voxel_size=tuple(size / unit for size in sizes))
+        return {name: value * unit ** _POWERS[name] for name, value in plain.items()}
     voxels = whole[bounding_box(whole)]
     volume = float(voxels.sum() * np.prod(sizes))
     mesh = surface_mesh(voxels, sizes)

@@ -12,6 +12,9 @@ from napari_diffuscope.errors import DiffuscopeError
 VoxelSize = float | Sequence[float]
 """Size of a cubic voxel, or of one as ``(z, y, x)``."""
 
+MOST_SIZE, MOST_RATIO = 1e12, 1e4
+"""Largest size of a voxel (the least is one over it), and how much longer one edge may be than another."""
+
 
 def object_array(values: object, name: str, *, empty: bool = False) -> np.ndarray:
     """A volume ``(Z, Y, X)`` as bool, as a rule with something in it.
@@ -50,12 +53,19 @@ def voxel_sizes(voxel_size: VoxelSize) -> tuple[float, float, float]:
     Raises
     ------
     DiffuscopeError
-        If it is neither one nor three positive numbers.
+        If it is neither one nor three positive numbers, or they are beyond what lengths of things can be.
     """
-    sizes = np.asarray(voxel_size, dtype=np.float64)
+    try:
+        sizes = np.asarray(voxel_size, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        sizes = np.zeros(())
     if sizes.shape not in ((), (3,)) or not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise DiffuscopeError(
-            f"voxel_size must be one or three (z, y, x) positive numbers, not {voxel_size}."
+            f"voxel_size must be one or three (z, y, x) positive numbers, not {str(voxel_size)[:60]}."
+        )
+    if sizes.min() < 1 / MOST_SIZE or sizes.max() > MOST_SIZE or sizes.max() > MOST_RATIO * sizes.min():
+        raise DiffuscopeError(
+            f"Voxels of {str(voxel_size)[:60]} are no size that shapes can be measured with; correct the pixel size."
         )
     z, y, x = (float(size) for size in np.broadcast_to(sizes, (3,)))
     return z, y, x

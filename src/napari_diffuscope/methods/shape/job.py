@@ -17,6 +17,7 @@ from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update, announce, run
+from napari_diffuscope.methods.bridging import Tally, bridged_plane
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.shape.cell_job import ShapeWork, cell_job
 from napari_diffuscope.methods.shape.cells import Cell, WindowChecks, find_cells
@@ -92,11 +93,15 @@ def shape_job(
     check_mode(model.model, settings)
     plan = shape_plan(model.model, settings)
     record = shape_record(inputs, settings, model, plan, device=device, pixel_size=pixel_size)
+    tally = Tally()
+    if settings.defects == "bridge":
+        plane = bridged_plane(plane, tally)
+    record["defects"] = tally.to_dict()
     work = ShapeWork(plane, settings, model, plan, pixel_size, record)
     work.window(cells[0])  # what is amiss with the model's window or the plane is amiss for all cells
     taken = {cell.label for cell in cells if settings.anyway or not cell.refused}
     work.total = len(taken) * work.evaluations
-    yield from (work.warn(message) for message in _announced(work))
+    yield from (work.warn(message) for message in (*_announced(work), *tally.sentences(kept=False)))
     found: list[CellShape] = []
     refused: dict[int, str] = {}
     for cell in cells:

@@ -139,10 +139,10 @@ class ShapeModel:
 
     def per_call(self, wanted: int) -> int:
         """Samples that go through the network together."""
+        if self.model.device.type == "cpu":
+            return 1  # no faster together, the same bits whatever the batch, and each is shown as soon as it is there
         if self.batch is not None:
             return min(self.batch, wanted)
-        if self.model.device.type == "cpu":
-            return 1  # no faster together, and every one is shown as soon as it is there
         one = 4.0 * float(self.model.network.floats_per_pixel) * self.side**3  # type: ignore[arg-type]
         room = SHARE * free_memory(str(self.model.device))
         return max(1, min(wanted, GPU_BATCH, int(room / one)))

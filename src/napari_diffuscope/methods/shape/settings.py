@@ -6,12 +6,18 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import (
-    check_choice,
-    check_counts,
-    check_lengths,
+from napari_diffuscope.methods.plain_checks import (
+    MOST_BATCH,
+    MOST_SAMPLES,
+    MOST_STEPS,
     check_samples,
-    check_seed,
+    checked_choice,
+    checked_flag,
+    checked_length,
+    checked_name,
+    checked_seed,
+    checked_whole,
+    keep,
     recorded_settings,
 )
 
@@ -20,6 +26,7 @@ SHAPE_MODES: tuple[ShapeMode, ...] = get_args(ShapeMode)
 ShapeSolver = Literal["ancestral", "dpm-solver++", "ddim", "ancestral-mean"]
 Threshold = Literal["model", "half", "otsu"]
 WindowKind = Literal["cell", "plane"]
+ShapeDefects = Literal["bridge", "ignore"]
 
 DEFAULT_SHAPE_MODEL = "shape-red-blood-cells"
 
@@ -67,6 +74,9 @@ class ShapeSettings:
         Which plane of the image, as flat index into its leading axes; ``None`` where there is only one.
     pixel_size
         Of the image in µm, where the file is silent or wrong; ``None`` takes what the image says.
+    defects
+        Whether isolated hot and dead pixels and outliers are bridged from their neighbours before the network
+        (``bridge``), or shown as they are (``ignore``).
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     batch
@@ -90,21 +100,32 @@ class ShapeSettings:
     window: WindowKind = "cell"
     plane: int | None = None
     pixel_size: float | None = None
+    defects: ShapeDefects = "bridge"
     device: str = "auto"
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
-        if self.solver is not None:
-            check_choice("solver", self.solver, get_args(ShapeSolver))
+        keep(
+            self,
+            model=checked_name("model", self.model),
+            mode=checked_choice("mode", self.mode, SHAPE_MODES),
+            samples=checked_whole("samples", self.samples, most=MOST_SAMPLES),
+            steps=checked_whole("steps", self.steps, most=MOST_STEPS, optional=True),
+            solver=checked_choice("solver", self.solver, get_args(ShapeSolver), optional=True),
+            seed=checked_seed(self.seed),
+            threshold=checked_choice("threshold", self.threshold, get_args(Threshold)),
+            largest=checked_flag("largest", self.largest),
+            match_mask=checked_flag("match_mask", self.match_mask),
+            anyway=checked_flag("anyway", self.anyway),
+            window=checked_choice("window", self.window, get_args(WindowKind)),
+            plane=checked_whole("plane", self.plane, least=0, most=2**62, optional=True),
+            pixel_size=checked_length("pixel_size", self.pixel_size),
+            defects=checked_choice("defects", self.defects, get_args(ShapeDefects)),
+            device=checked_name("device", self.device),
+            batch=checked_whole("batch", self.batch, most=MOST_BATCH, optional=True),
+        )
         self._check_solver()
         check_samples(self.mode, self.samples, 2 if self.mode == "ensemble" else 1)
-        check_counts(steps=self.steps, batch=self.batch)
-        check_seed(self.seed)
-        if self.plane is not None and self.plane < 0:
-            raise DiffuscopeError(f"The plane must be 0 or more, not {self.plane}.")
-        check_lengths(pixel_size=self.pixel_size)
 
     def _check_solver(self) -> None:
         if self.solver == "ancestral-mean" and self.mode in ("sample", "ensemble"):
@@ -136,10 +157,3 @@ class ShapeSettings:
     def from_dict(cls, values: dict[str, Any]) -> ShapeSettings:
         """Settings from a record; unknown keys are refused by name."""
         return cls(**recorded_settings(values, [field.name for field in fields(cls)]))
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "mode": SHAPE_MODES,
-    "threshold": get_args(Threshold),
-    "window": get_args(WindowKind),
-}

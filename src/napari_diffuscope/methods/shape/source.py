@@ -9,6 +9,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.methods.plain_checks import MOST_LENGTH
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 
 SQUARE = 0.02
@@ -115,4 +116,10 @@ def square_pixel_size(image: Image, chosen: float | None = None) -> float | None
             f"The pixels of {image.name!r} are not square ({height:.4g} x {width:.4g}); resample the image, or give "
             "its pixel size if the file is wrong."
         )
-    return None if None in sizes else float(np.sqrt(height * width))
+    if None in sizes:
+        return None
+    if not 1 / MOST_LENGTH <= min(height, width) <= max(height, width) <= MOST_LENGTH:
+        raise DiffuscopeError(
+            f"Pixels of {height:.4g} µm, as {image.name!r} says, are no size of a real image; give its pixel size."
+        )
+    return float(np.sqrt(height * width))

@@ -165,10 +165,7 @@ def _preview(work: Work, volume: Volume, sample: int, block: Block, clean: list[
         return
     values = np.asarray(torch.stack(clean).mean((0, 1)))
     core = ranges_of(block)
-    pixels = volume.line.inverse(values)
-    if work.reimpose:
-        rows, planes = volume.measured(core)
-        pixels[rows] = planes
+    pixels = volume.finished(volume.line.inverse(values), core, reimpose=work.reimpose)
     region = (*(slice(at, at + 1) for at in volume.leading), *block.region)
     shape = (1,) * len(volume.leading) + pixels.shape
     yield work.update(output=RESULT, region=region, preview=pixels.reshape(shape))

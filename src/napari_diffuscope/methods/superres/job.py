@@ -19,6 +19,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
+from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.superres.arrays import ArraySink, VolumeSink
 from napari_diffuscope.methods.superres.chain import volume_job
@@ -106,7 +107,7 @@ def superresolution_job(
     model = load_model(settings.model, device=device)
     check_fits(model, settings)
     yield Update(0, 0, "Measuring intensities")
-    intensities = measure_intensities(image)
+    intensities = measure_intensities(image, robust=settings.defects != "ignore")
     reimpose = reimposes(model, settings)
     measured = ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated"
     record = superres_record(image, settings, model, scale, intensities, device=device, measured=measured)
@@ -120,11 +121,17 @@ def superresolution_job(
         reimpose,
         record,
     )
-    volumes = list(volumes_of(image, scale, intensities, model.card.data_range))
+    tally = Tally()
+    ranges, defects = model.card.data_range, settings.defects
+    volumes = list(volumes_of(image, scale, intensities, ranges, defects=defects, tally=tally))
     work.volumes, work.total = len(volumes), count_slices(work, volumes)
     yield from (work.warn(message) for message in announced(scale, colour=colour))
     for volume in volumes:
         yield from volume_job(work, volume)
+    kept = reimpose and defects == "keep"
+    for sentence in tally.sentences(kept=kept, far="bridged for the network"):
+        yield work.warn(sentence)
+    record["defects"] = tally.to_dict()
     record["seconds"] = round(time.perf_counter() - started, 3)
     for name, sink in sinks.items():
         sink.record = {**record, "output": name}

@@ -88,14 +88,14 @@ def slice_job(
     model = load_model(settings.model, device=device)
     check_fits(model, settings)
     yield Update(0, 0, "Measuring intensities")
-    intensities = measure_intensities(image)
+    intensities = measure_intensities(image, robust=settings.defects != "ignore")
     reimpose = reimposes(model, settings)
     measured = ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated"
     record = superres_record(image, settings, model, scale, intensities, device=device, measured=measured)
     plan = sampling_plan(model, settings)
     work = Work(settings, SliceModel(model, settings.batch), plan, scale, States(), {}, reimpose, record)
     work.total = plan.steps
-    volumes = volumes_of(image, scale, intensities, model.card.data_range)
+    volumes = volumes_of(image, scale, intensities, model.card.data_range, defects=settings.defects)
     volume = next(volume for volume in volumes if volume.leading == tuple(leading))
     pixels = yield from _chain(work, volume, row, target)
     record |= {"method": METHOD, "row": row, "leading": list(leading)}
@@ -154,9 +154,5 @@ def _widened(x: Tensor, seen: Ranges, shape: tuple[int, int, int]) -> Tensor:
 
 
 def _pixels(work: Work, volume: Volume, core: Ranges, values: Tensor) -> np.ndarray:
-    made = volume.line.inverse(np.asarray(values.mean(0)))
-    if work.reimpose:
-        rows, planes = volume.measured(core)
-        made = made.copy()
-        made[rows] = planes
+    made = volume.finished(volume.line.inverse(np.asarray(values.mean(0))), core, reimpose=work.reimpose)
     return work.scale.resampled(made, 0, work.scale.output)

@@ -70,6 +70,8 @@ class ZScale:
         found: np.ndarray = (1 - weight) * fine[first - low] + weight * fine[
             np.minimum(first - low + 1, len(fine) - 1)
         ]
+        alone = np.flatnonzero(weight == 0)  # and whatever the next plane holds, were it no value
+        found[alone] = fine[(first - low)[alone]]
         return found
 
 

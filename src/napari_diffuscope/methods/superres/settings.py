@@ -6,15 +6,23 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import (
-    RGB,
-    check_choice,
-    check_counts,
-    check_lengths,
+from napari_diffuscope.methods.plain_checks import (
+    MOST_BATCH,
+    MOST_SAMPLES,
+    MOST_STEPS,
     check_samples,
-    check_seed,
+    checked_block,
+    checked_choice,
+    checked_flag,
+    checked_length,
+    checked_name,
+    checked_real,
+    checked_seed,
+    checked_whole,
+    keep,
     recorded_settings,
 )
+from napari_diffuscope.methods.settings import RGB, Defects
 
 SuperresMode = Literal["estimate", "sample", "mean", "deviation", "as-published"]
 SUPERRES_MODES: tuple[SuperresMode, ...] = get_args(SuperresMode)
@@ -23,6 +31,7 @@ Pixels = Literal["float32", "input"]
 
 DEFAULT_SUPERRES_MODEL = "superres-fluorescence"
 MOST_ZOOM = 10
+MOST_BLUR = 5.0
 
 _COMPUTING = ("device", "block", "batch")
 
@@ -65,6 +74,9 @@ class SuperresSettings:
         offers 0.5.
     rgb
         How a colour stack is taken: its ``luminance``, or its three ``channels`` one by one.
+    defects
+        As for a restoration: what becomes of hot and dead pixels, outliers, and planes far from their neighbours,
+        which are bridged before the network. ``keep``: measured planes that are put back have them.
     pixels
         Pixel type of the result: ``float32``, or that of the ``input`` (rounded).
     device
@@ -94,19 +106,34 @@ class SuperresSettings:
     reimpose: bool | None = None
     blur: float = 0.0
     rgb: RGB = "luminance"
+    defects: Defects = "keep"
     pixels: Pixels = "float32"
     device: str = "auto"
     block: tuple[int, int, int] | None = None
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice("mode", self.mode, SUPERRES_MODES)
-        check_choice("pixels", self.pixels, get_args(Pixels))
-        check_choice("rgb", self.rgb, get_args(RGB))
-        if self.solver is not None:
-            check_choice("solver", self.solver, get_args(SuperresSolver))
-        check_lengths(
-            zoom=self.zoom, target_step=self.target_step, z_step=self.z_step, pixel_size=self.pixel_size
+        keep(
+            self,
+            model=checked_name("model", self.model),
+            mode=checked_choice("mode", self.mode, SUPERRES_MODES),
+            zoom=checked_length("zoom", self.zoom),
+            target_step=checked_length("target_step", self.target_step),
+            z_step=checked_length("z_step", self.z_step),
+            pixel_size=checked_length("pixel_size", self.pixel_size),
+            samples=checked_whole("samples", self.samples, most=MOST_SAMPLES),
+            steps=checked_whole("steps", self.steps, most=MOST_STEPS, optional=True),
+            solver=checked_choice("solver", self.solver, get_args(SuperresSolver), optional=True),
+            seed=checked_seed(self.seed),
+            consensus=checked_flag("consensus", self.consensus),
+            reimpose=checked_flag("reimpose", self.reimpose, optional=True),
+            blur=checked_real("blur", self.blur, 0, MOST_BLUR),
+            rgb=checked_choice("rgb", self.rgb, get_args(RGB)),
+            defects=checked_choice("defects", self.defects, get_args(Defects)),
+            pixels=checked_choice("pixels", self.pixels, get_args(Pixels)),
+            device=checked_name("device", self.device),
+            block=checked_block(self.block),
+            batch=checked_whole("batch", self.batch, most=MOST_BATCH, optional=True),
         )
         if self.zoom is not None and self.target_step is not None:
             raise DiffuscopeError("Both a zoom and a target step are given; give one of them.")
@@ -115,14 +142,7 @@ class SuperresSettings:
                 f"The zoom must be more than 1 and at most {MOST_ZOOM}, not {self.zoom:g}; "
                 "between planes further apart nothing can be said."
             )
-        if self.mode in ("mean", "deviation"):
-            check_samples(self.mode, self.samples, 2)
-        check_counts(steps=self.steps, batch=self.batch)
-        check_seed(self.seed)
-        if not 0 <= self.blur <= 5:
-            raise DiffuscopeError(f"The blur must lie between 0 and 5 voxels, not {self.blur}.")
-        if self.block is not None and (len(self.block) != 3 or min(self.block) < 1):
-            raise DiffuscopeError(f"The block needs three lengths (z, y, x) of at least 1, not {self.block}.")
+        check_samples(self.mode, self.samples, 2 if self.mode in ("mean", "deviation") else 1)
 
     @property
     def volumes(self) -> int:

@@ -12,10 +12,15 @@ import torch
 
 from napari_diffuscope.imaging.blocks import Block, BlockReader
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import ChannelIntensity, IntensityMap
+from napari_diffuscope.imaging.intensity import ChannelIntensity
+from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.imaging.stack_intensity import PlaneLines
+from napari_diffuscope.methods.bridging import Tally
+from napari_diffuscope.methods.settings import Defects
+from napari_diffuscope.methods.superres.measured import MeasuredPlanes
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.slices import Condition
-from napari_diffuscope.methods.superres.windows import Range, Ranges
+from napari_diffuscope.methods.superres.windows import Ranges
 
 
 @dataclass
@@ -34,8 +39,8 @@ class Volume:
         Planes before and after.
     line
         From intensities to network values.
-    reader
-        Of the image.
+    planes
+        Its measured planes.
     """
 
     image: Image
@@ -43,7 +48,7 @@ class Volume:
     leading: tuple[int, ...]
     scale: ZScale
     line: IntensityMap
-    reader: BlockReader = field(repr=False)
+    planes: MeasuredPlanes = field(repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -52,11 +57,23 @@ class Volume:
 
     def condition(self, ranges: Ranges) -> Condition:
         """What is known of a part of the fine volume, which is mirrored where the part overhangs."""
-        factor, (start, stop) = self.scale.factor, ranges[0]
-        first, last = math.floor(start / factor), math.ceil((stop - 1) / factor)
-        pixels = self._read((first, last + 1), ranges[1], ranges[2])
+        start, stop = ranges[0]
+        pixels = self.planes.shown(self._planes_of(ranges), *ranges[1:])
         planes = np.nan_to_num(self.line.forward(pixels), nan=-1.0, posinf=-1.0, neginf=-1.0)
-        place = np.arange(start, stop)
+        if self.planes.defects != "ignore":
+            np.minimum(planes, self.line.forward(np.float32(self.planes.brightest)), out=planes)
+        known = torch.from_numpy(np.arange(start, stop) % self.scale.factor == 0)
+        return Condition(torch.from_numpy(self._between(planes, ranges)), known, (start, ranges[1][0], ranges[2][0]))
+
+    def _planes_of(self, ranges: Ranges) -> tuple[int, int]:
+        """Measured planes that a part of the fine volume lies between."""
+        factor, (start, stop) = self.scale.factor, ranges[0]
+        return math.floor(start / factor), math.ceil((stop - 1) / factor) + 1
+
+    def _between(self, planes: np.ndarray, ranges: Ranges) -> np.ndarray:
+        """Fine planes by linear interpolation of the measured ones, float32."""
+        factor, (start, stop) = self.scale.factor, ranges[0]
+        place, first = np.arange(start, stop), math.floor(start / factor)
         low, weight = place // factor - first, (place % factor / factor).astype(np.float32)
         high = np.minimum(low + 1, len(planes) - 1)
         values = np.empty((len(place), *planes.shape[1:]), np.float32)
@@ -64,8 +81,7 @@ class Volume:
             np.multiply(planes[low[row]], 1 - weight[row], out=values[row])
             if weight[row]:
                 values[row] += planes[high[row]] * weight[row]
-        known = torch.from_numpy(place % factor == 0)
-        return Condition(torch.from_numpy(values), known, (start, ranges[1][0], ranges[2][0]))
+        return values
 
     def measured(self, ranges: Ranges) -> tuple[np.ndarray, np.ndarray]:
         """Fine planes of a part that were measured, counted from its start, and their pixels as stored."""
@@ -74,19 +90,43 @@ class Volume:
         if not len(rows):
             return rows, np.empty((0, 0, 0), np.float32)
         planes = (int(rows[0]) // factor, int(rows[-1]) // factor + 1)
-        return rows - start, self._read(planes, ranges[1], ranges[2])
+        stored = self.planes.stored(planes, ranges[1], ranges[2])
+        if self.planes.defects == "bridge":
+            left = ~np.isfinite(stored)
+            bright = self.planes.bright(planes, ranges[1], ranges[2])
+            left = left if bright is None else left | bright
+            stored = np.where(left, stored, self.planes.shown(planes, ranges[1], ranges[2]))
+        return rows - start, stored
 
-    def _read(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
-        """Pixels ``(Z, Y, X)`` as float32."""
-        window = (*((at, at + 1) for at in self.leading), planes, rows, columns)
-        overhang = tuple(
-            (max(0, -start), max(0, stop - size))
-            for (start, stop), size in zip(window, self.image.shape, strict=True)
-        )
-        everything = tuple(slice(start, stop) for start, stop in window)
-        block = Block(0, (), everything, window, everything, overhang, everything)
-        found: np.ndarray = self.reader(block)
-        return found.reshape(found.shape[-3:])
+    def finished(self, made: np.ndarray, ranges: Ranges, *, reimpose: bool) -> np.ndarray:
+        """Fine planes with what was measured put back, and no value where none was measured.
+
+        What lies between two planes has a value where both have one. Things far brighter than the rest are
+        interpolated.
+
+        Parameters
+        ----------
+        made
+            ``(Z, Y, X)`` in intensities, of the ranges.
+        ranges
+            Inside the volume.
+        reimpose
+            Whether measured planes are put back.
+        """
+        around, sides = self._planes_of(ranges), ranges[1:]
+        stored, bright = self.planes.stored(around, *sides), self.planes.bright(around, *sides)
+        if bright is not None:
+            linear = self._between(np.where(bright, stored, self.planes.shown(around, *sides)), ranges)
+            made = np.where(self._between(bright.astype(np.float32), ranges) > 0, linear, made)
+        if reimpose:
+            rows, planes = self.measured(ranges)
+            made = made.copy()
+            if len(rows):
+                made[rows] = planes
+        without = ~np.isfinite(stored)
+        if without.any():
+            made = np.where(self._between(without.astype(np.float32), ranges) > 0, np.float32(np.nan), made)
+        return made
 
     def pixels(
         self, values: np.ndarray, wide: Ranges, block: Block, *, blur: float, reimpose: bool
@@ -118,10 +158,10 @@ class Volume:
             made = blurred(made, blur)
         inner = tuple(slice(a - w, b - w) for (a, b), (w, _) in zip(core, wide, strict=True))
         fine = made[inner]
-        if reimpose:
-            rows, planes = self.measured(core)
-            fine = fine.copy()
-            fine[rows] = planes
+        fine = self.finished(fine, core, reimpose=reimpose)
+        own = -(-core[0][0] // self.scale.factor), -(-core[0][1] // self.scale.factor)
+        if own[0] < own[1]:
+            self.planes.note(own, *core[1:])
         return self.scale.resampled(fine, start, stop).reshape(block.shape)
 
     def core(self, block: Block) -> Ranges:
@@ -156,15 +196,21 @@ def blurred(volume: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def volumes_of(
-    image: Image, scale: ZScale, intensities: tuple[ChannelIntensity, ...], data_range: tuple[float, float]
+    image: Image,
+    scale: ZScale,
+    intensities: tuple[ChannelIntensity, ...],
+    data_range: tuple[float, float],
+    *,
+    defects: Defects = "ignore",
+    tally: Tally | None = None,
 ) -> Iterator[Volume]:
-    """All volumes of an image, in order."""
-    reader = BlockReader(image)
+    """All volumes of an image, in order; what is found in them goes into the tally."""
+    reader, lines, tally = BlockReader(image), PlaneLines(image), tally or Tally()
     letters = image.axes[:-3]
     for number, leading in enumerate(product(*(range(n) for n in image.shape[:-3]))):
-        channel = leading[letters.index("C")] if "C" in letters else 0
-        line = in_range(intensities[channel].map, data_range)
-        yield Volume(image, number, leading, scale, line, reader)
+        channel = intensities[leading[letters.index("C")] if "C" in letters else 0]
+        planes = MeasuredPlanes(image, leading, channel, defects, reader, lines, tally)
+        yield Volume(image, number, leading, scale, in_range(channel.map, data_range), planes)
 
 
 def in_range(line: IntensityMap, data_range: tuple[float, float]) -> IntensityMap:
