@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_diffuscope.cli.ranges import parse_crop, parse_planes
-from napari_diffuscope.methods.settings import RGB, Mode, RestoreSettings
+from napari_diffuscope.methods.settings import RGB, Defects, Mode, RestoreSettings
 
 DEFAULTS = RestoreSettings()
 
@@ -43,6 +43,9 @@ def restore(
     crop: Annotated[
         str | None, typer.Option(metavar="Y0:Y1,X0:X1", help="Part of each plane, in pixels.")
     ] = None,
+    defects: Annotated[
+        Defects, typer.Option(help="Hot and dead pixels, outliers: bridged for the network and kept, or not.")
+    ] = DEFAULTS.defects,
     tile: Annotated[
         int | None, typer.Option(min=1, help="Edge of a tile in pixels; from the free memory by default.")
     ] = DEFAULTS.tile,
@@ -72,6 +75,7 @@ def restore(
         planes=None if planes is None else parse_planes(planes),
         crop=None if crop is None else parse_crop(crop),
         rgb=rgb,
+        defects=defects,
         tile=tile,
         batch=batch,
     )

@@ -11,6 +11,7 @@ import typer
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.settings import (
+    ShapeDefects,
     ShapeMode,
     ShapeSettings,
     ShapeSolver,
@@ -70,6 +71,9 @@ def shape(
     pixel_size: Annotated[
         float | None, typer.Option(help="Pixel size of IMAGE in µm, where the file is silent or wrong.")
     ] = DEFAULTS.pixel_size,
+    defects: Annotated[
+        ShapeDefects, typer.Option(help="Hot and dead pixels, outliers: bridged for the network, or not.")
+    ] = DEFAULTS.defects,
     device: Annotated[str, typer.Option(help="auto, or a name from 'diffuscope devices'.")] = DEFAULTS.device,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples per network call; decided by default.")
@@ -109,6 +113,7 @@ def shape(
         window=window,
         plane=plane,
         pixel_size=pixel_size,
+        defects=defects,
         device=device,
         batch=batch,
     )

@@ -10,7 +10,7 @@ import typer
 
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import RGB
+from napari_diffuscope.methods.settings import RGB, Defects
 from napari_diffuscope.methods.superres.settings import (
     Pixels,
     SuperresMode,
@@ -68,6 +68,9 @@ def superres(
         float, typer.Option(min=0.0, help="Standard deviation of a 3x3x3 Gaussian at the end, in voxels.")
     ] = DEFAULTS.blur,
     rgb: Annotated[RGB, typer.Option(help="How a colour stack is taken.")] = DEFAULTS.rgb,
+    defects: Annotated[
+        Defects, typer.Option(help="Hot and dead pixels, outliers: bridged for the network and kept, or not.")
+    ] = DEFAULTS.defects,
     pixels: Annotated[
         Pixels, typer.Option(help="Pixel type: float32, or that of the input.")
     ] = DEFAULTS.pixels,
@@ -108,6 +111,7 @@ def superres(
         reimpose=reimpose,
         blur=blur,
         rgb=rgb,
+        defects=defects,
         pixels=pixels,
         device=device,
         block=None if block is None else parse_block(block),

@@ -108,7 +108,6 @@ def _standing_out(plane: np.ndarray, sign: int, height: float) -> tuple[np.ndarr
     reach = np.fmax if sign > 0 else np.fmin
     border = -np.inf if sign > 0 else np.inf
     padded = np.pad(plane, RING, constant_values=border)
-    rows, columns = plane.shape
     lines = reach(padded[:, : -2 * RING], padded[:, 2 * RING :])  # left and right
     around = reach(lines[: -2 * RING], lines[2 * RING :])  # the corners
     around = reach(around, lines[RING:-RING])
@@ -139,9 +138,7 @@ def _alone(
     inner[~seen] = wide[~seen] = 0.0
     ground, beside = np.nanmedian(wide, axis=1), np.nanmax(inner, axis=1)
     peak = plane[places]
-    found: np.ndarray = (
-        few & seen & (peak - ground > height) & (beside - ground < SHARE * (peak - ground))
-    )
+    found: np.ndarray = few & seen & (peak - ground > height) & (beside - ground < SHARE * (peak - ground))
     return found
 
 
@@ -153,6 +150,11 @@ def _windows(plane: np.ndarray, places: tuple[np.ndarray, ...], reach: int, bord
         places[0][:, None, None] + offsets[:, None], places[1][:, None, None] + offsets
     ]
     return found
+
+
+def level(line: IntensityMap, value: float) -> float:
+    """Intensity of a network value, at most what float32 can hold."""
+    return min(line.offset + value * line.scale, float(np.finfo(np.float32).max))
 
 
 def bright_objects(plane: np.ndarray, line: IntensityMap) -> np.ndarray | None:
@@ -171,11 +173,11 @@ def bright_objects(plane: np.ndarray, line: IntensityMap) -> np.ndarray | None:
         bool ``(Y, X)``; ``None`` where there are none.
     """
     with np.errstate(invalid="ignore"):
-        core = plane > line.offset + BRIGHT * line.scale
+        core = plane > level(line, BRIGHT)
         core &= np.isfinite(plane)
         if not core.any():
             return None
-        pieces, _ = ndimage.label(plane > line.offset + SKIRT * line.scale, np.ones((3, 3)))
+        pieces, _ = ndimage.label(plane > level(line, SKIRT), np.ones((3, 3)))
     kept = np.zeros(pieces.max() + 1, bool)
     kept[pieces[core]] = True
     found: np.ndarray = kept[pieces] & np.isfinite(plane)

@@ -258,7 +258,11 @@ def _cut(samples: Sequence[PlaneSample]) -> float | None:
 def _apart(sample: PlaneSample, cut: float) -> PlaneSample:
     """What lies apart from everything brighter, whose light reaches further; or all that is not brighter."""
     brighter = sample.blocks > cut
-    near = ndimage.binary_dilation(brighter, np.ones((3, 3)), iterations=SKIRT_BLOCKS) if brighter.any() else brighter
+    near = (
+        ndimage.binary_dilation(brighter, np.ones((3, 3)), iterations=SKIRT_BLOCKS)
+        if brighter.any()
+        else brighter
+    )
     left_out = near if 2 * np.count_nonzero(near) < near.size else brighter
     return PlaneSample(np.where(left_out, np.nan, sample.blocks))
 

@@ -1,4 +1,4 @@
-"""What the network is shown of a plane: without defects, in its range; and what is put back afterwards. Free of torch."""
+"""What the network is shown of a plane, and what is put back afterwards. Free of torch."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class Tally:
             "pixels_beyond_float32": self.beyond,
         }
 
-    def sentences(self, *, kept: bool, far: str = "restored in an intensity range of their own") -> Iterator[str]:
+    def sentences(
+        self, *, kept: bool, far: str = "restored in an intensity range of their own"
+    ) -> Iterator[str]:
         """What the user must be told.
 
         Parameters

@@ -86,6 +86,11 @@ class RestoreForm(QWidget):
         self.device = DeviceChoice()
 
     def _make_advanced(self) -> None:
+        self.defects = choice(
+            [("Bridge, keep values", "keep"), ("Bridge", "bridge"), ("Ignore", "ignore")],
+            "Single pixels that are no image: hot, dead, outliers. Bridged, they do not spoil what is around them; "
+            "what they measured is kept in the result, or not.",
+        )
         self.tile = spin(
             0,
             8192,
@@ -114,13 +119,14 @@ class RestoreForm(QWidget):
         add_row(self._form, "Device", self.device)
         add_row(self._form, "Region", self.region)
         advanced = form()
+        add_row(advanced, "Defects", self.defects)
         add_row(advanced, "Tile", self.tile)
         add_row(advanced, "Batch", self.batch)
         self.advanced, self._wheel = arrange(
             self,
             self._form,
             advanced,
-            "For large images and small memories; nothing here changes the result on a CPU.",
+            "For defects, large images and small memories; tiles and batches never change the result on a CPU.",
         )
 
     def _connect(self) -> None:
@@ -170,6 +176,7 @@ class RestoreForm(QWidget):
             strength=self.strength.value(),
             device=self.device.currentData(),
             rgb=self.rgb.currentData(),
+            defects=self.defects.currentData(),
             tile=self.tile.value() or None,
             batch=self.batch.value() or None,
         )
@@ -191,6 +198,7 @@ class RestoreForm(QWidget):
         self.strength.setValue(settings.strength)
         self.device.choose(settings.device)
         choose(self.rgb, settings.rgb)
+        choose(self.defects, settings.defects)
         self.tile.setValue(settings.tile or 0)
         self.batch.setValue(settings.batch or 0)
         self._apply_region(settings)

@@ -171,6 +171,10 @@ class ShapeForm(QWidget):
             [("Around each cell", "cell"), ("The whole image", "plane")],
             "What the model sees. The whole image, unchanged, is for data that was cut out for such models.",
         )
+        self.defects = choice(
+            [("Bridge", "bridge"), ("Ignore", "ignore")],
+            "Single pixels that are no image: hot, dead, outliers. Bridged, they have the value of their neighbours.",
+        )
         self.batch = spin(
             0, 4096, "Samples computed at the same time. More need more memory.", automatic=True
         )
@@ -200,6 +204,7 @@ class ShapeForm(QWidget):
         add_row(advanced, "Refused", self.anyway)
         add_row(advanced, "Solver", self.solver)
         add_row(advanced, "Window", self.window)
+        add_row(advanced, "Defects", self.defects)
         add_row(advanced, "Batch", self.batch)
         self.advanced, self._wheel = arrange(
             self, self._form, advanced, "For special cells, and for comparisons with the paper."
@@ -286,6 +291,7 @@ class ShapeForm(QWidget):
             plane=plane.flat if plane is not None and plane.image.plane_count > 1 else None,
             pixel_size=self.pixel_size.typed,
             device=self.device.currentData(),
+            defects=self.defects.currentData(),
             batch=self.batch.value() or None,
         )
 
@@ -313,6 +319,7 @@ class ShapeForm(QWidget):
         self.largest.setChecked(settings.largest)
         self.match_mask.setChecked(settings.match_mask)
         self.anyway.setChecked(settings.anyway)
+        choose(self.defects, settings.defects)
         self.batch.setValue(settings.batch or 0)
         self.pixel_size.take(settings.pixel_size)
         self.changed.emit()

@@ -136,6 +136,11 @@ class SuperresForm(QWidget):
             0.0, 5.0, "Gaussian blur of the result, in voxels; the paper offers 0.5, 0 is none."
         )
         self.blur.setSingleStep(0.1)
+        self.defects = choice(
+            [("Bridge, keep values", "keep"), ("Bridge", "bridge"), ("Ignore", "ignore")],
+            "Single pixels that are no image: hot, dead, outliers. Bridged, they do not spoil what is around them; "
+            "what they measured is kept where your own planes are, or not.",
+        )
         self.pixels = choice(
             [("Real numbers (float32)", "float32"), ("As the image", "input")],
             "Kind of numbers of the result. As the image rounds whole numbers.",
@@ -167,6 +172,7 @@ class SuperresForm(QWidget):
         add_row(advanced, "Directions", self.consensus)
         add_row(advanced, "Solver", self.solver)
         add_row(advanced, "Blur", self.blur)
+        add_row(advanced, "Defects", self.defects)
         add_row(advanced, "Pixels", self.pixels)
         add_row(advanced, "Batch", self.batch)
         self.advanced, self._wheel = arrange(
@@ -252,6 +258,7 @@ class SuperresForm(QWidget):
             reimpose=self.reimpose.currentData(),
             blur=round(self.blur.value(), 4),
             rgb=self.input.rgb.currentData(),
+            defects=self.defects.currentData(),
             pixels=self.pixels.currentData(),
             device=self.device.currentData(),
             batch=self.batch.value() or None,
@@ -293,6 +300,7 @@ class SuperresForm(QWidget):
             (self.solver, settings.solver),
             (self.reimpose, settings.reimpose),
             (self.input.rgb, settings.rgb),
+            (self.defects, settings.defects),
             (self.pixels, settings.pixels),
         ):
             choose(box, value)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_diffuscope.imaging.blocks import Block, BlockReader
-from napari_diffuscope.imaging.defects import BRIGHT, bridged, isolated_defects
+from napari_diffuscope.imaging.defects import BRIGHT, bridged, isolated_defects, level
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.imaging.stack_intensity import PlaneLines
@@ -90,10 +90,10 @@ class MeasuredPlanes:
     @property
     def brightest(self) -> float:
         """Intensity from which on a thing is far brighter than the rest."""
-        return self.channel.map.offset + BRIGHT * self.channel.map.scale
+        return level(self.channel.map, BRIGHT)
 
     def bright(self, planes: Range, rows: Range, columns: Range) -> np.ndarray | None:
-        """Where things far brighter than the rest lie, ``(Z, Y, X)``, with what is next to them; ``None`` if nowhere."""
+        """Where things far brighter than the rest lie, ``(Z, Y, X)``; ``None`` if nowhere."""
         if self.defects == "ignore":
             return None
         wide = self._wide(planes, rows, columns)
@@ -110,7 +110,9 @@ class MeasuredPlanes:
         core = (plane > self.brightest) & np.isfinite(plane)
         if isolated is not None:
             core &= ~isolated
-        found: np.ndarray = ndimage.binary_dilation(core, np.ones((3, 3)), iterations=BESIDE) if core.any() else core
+        found: np.ndarray = (
+            ndimage.binary_dilation(core, np.ones((3, 3)), iterations=BESIDE) if core.any() else core
+        )
         return found
 
     def note(self, planes: Range, rows: Range, columns: Range) -> None:

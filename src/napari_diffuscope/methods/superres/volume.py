@@ -61,9 +61,11 @@ class Volume:
         pixels = self.planes.shown(self._planes_of(ranges), *ranges[1:])
         planes = np.nan_to_num(self.line.forward(pixels), nan=-1.0, posinf=-1.0, neginf=-1.0)
         if self.planes.defects != "ignore":
-            np.minimum(planes, self.line.forward(np.float32(self.planes.brightest)), out=planes)
+            np.minimum(planes, self.line.forward(np.array(self.planes.brightest, np.float32)), out=planes)
         known = torch.from_numpy(np.arange(start, stop) % self.scale.factor == 0)
-        return Condition(torch.from_numpy(self._between(planes, ranges)), known, (start, ranges[1][0], ranges[2][0]))
+        return Condition(
+            torch.from_numpy(self._between(planes, ranges)), known, (start, ranges[1][0], ranges[2][0])
+        )
 
     def _planes_of(self, ranges: Ranges) -> tuple[int, int]:
         """Measured planes that a part of the fine volume lies between."""
