@@ -239,7 +239,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(
         ({"crop": (0, 400, 0, 5)}, "does not lie inside"),
         ({"mode": "best"}, "Mode 'best' is unknown"),
         ({"mode": "mean", "samples": 1}, "at least 2 samples"),
-        ({"steps": 0}, "Steps must be a whole number from 1"),
+        ({"steps": 0}, "The steps must be at least 1"),
         ({"strength": 1.5}, "between 0 and 1"),
         ({"seed": -1}, "seed"),
         ({"mode": "as-published"}, "no published sampler"),

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.errors import DiffuscopeError, quoted, shortened
 
 MOST_SAMPLES = 10_000
 MOST_STEPS = 10_000
@@ -51,10 +51,10 @@ def checked_whole(name: str, value: Any, *, least: int = 1, most: int, optional:
         return None
     if not _is_whole(value):
         raise DiffuscopeError(f"{_title(name)} must be a whole number, not {quoted(value)}.")
-    if not least <= value <= most:
-        raise DiffuscopeError(
-            f"{_title(name)} must be a whole number from {least} to {most}, not {quoted(int(value))}."
-        )
+    if value < least:
+        raise DiffuscopeError(f"{_title(name)} must be at least {least}, not {quoted(int(value))}.")
+    if value > most:
+        raise DiffuscopeError(f"{_title(name)} must be at most {most}, not {quoted(int(value))}.")
     return int(value)
 
 
@@ -98,7 +98,7 @@ def checked_choice(name: str, value: Any, choices: Sequence[str], *, optional: b
         return None
     if not (isinstance(value, str) and value in choices):
         raise DiffuscopeError(
-            f"{_title(name)} {quoted(value)} is unknown; choose one of {', '.join(choices)}."
+            f"{name.capitalize()} {quoted(value)} is unknown; choose one of {', '.join(choices)}."
         )
     return str(value)
 
@@ -168,13 +168,13 @@ def check_samples(mode: str, samples: int, least: int) -> None:
 def recorded_settings(values: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """Settings of a record as arguments: JSON's lists become tuples, unknown keys are refused by name."""
     if unknown := sorted(set(values) - set(known)):
-        named = quoted(", ".join(map(str, unknown)))
+        named = shortened(", ".join(map(str, unknown)))
         raise DiffuscopeError(f"Unknown setting {named}; known are {', '.join(sorted(known))}.")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _title(name: str) -> str:
-    return name.capitalize().replace("_", " ")
+    return f"The {name.replace('_', ' ')}"
 
 
 def _is_whole(value: Any) -> bool:
