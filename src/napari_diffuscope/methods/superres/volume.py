@@ -103,7 +103,7 @@ class Volume:
     def finished(self, made: np.ndarray, ranges: Ranges, *, reimpose: bool) -> np.ndarray:
         """Fine planes with what was measured put back, and no value where none was measured.
 
-        What lies between two planes has a value where both have one. Things far brighter than the rest are
+        What lies between has a value everywhere. Things far brighter than the rest are
         interpolated.
 
         Parameters
@@ -127,7 +127,9 @@ class Volume:
                 made[rows] = planes
         without = ~np.isfinite(stored)
         if without.any():
-            made = np.where(self._between(without.astype(np.float32), ranges) > 0, np.float32(np.nan), made)
+            here = np.arange(*ranges[0]) % self.scale.factor == 0
+            missing = self._between(without.astype(np.float32), ranges) > 0
+            made = np.where(missing & here[:, None, None], np.float32(np.nan), made)
         return made
 
     def pixels(
