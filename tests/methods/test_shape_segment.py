@@ -44,7 +44,9 @@ def test_a_cell_of_any_size_is_outlined_at_its_edge(radius) -> None:
 
 def test_a_dim_centre_belongs_to_the_cell_and_so_does_a_click_on_it() -> None:
     image, (cell,) = discs((100, 120, 25), ring=0.5)
-    assert overlap(full(segment_around(image, (100, 120)), image.shape), cell) > 0.9
+    outline = segment_around(image, (100, 120))
+    assert overlap(full(outline, image.shape), cell) > 0.9
+    assert not outline.cut
 
 
 def test_dark_cells_on_a_bright_background() -> None:
@@ -54,7 +56,10 @@ def test_dark_cells_on_a_bright_background() -> None:
 
 def test_touching_cells_are_cut_apart_and_a_dumb_bell_is_not() -> None:
     image, (left, right) = discs((100, 100, 22), (100, 139, 22))
-    found = full(segment_around(image, (102, 104)), image.shape)
+    outline = segment_around(image, (102, 104))
+    assert outline.cut, "that there was more is told"
+    assert not segment_around(image, (102, 104), apart=False).cut
+    found = full(outline, image.shape)
     assert overlap(found, left & ~right) > 0.85
     assert not found[100, 145]
     assert overlap(full(segment_around(image, (102, 104), apart=False), image.shape), left | right) > 0.9

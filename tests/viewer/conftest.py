@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,14 @@ def noisy(*shape: int, seed: int = 0) -> np.ndarray:
     smooth = gaussian_filter(rng.random(shape), (0.7,) * (len(shape) - 2) + (4, 4))
     smooth = (smooth - smooth.min()) / np.ptp(smooth)
     return rng.poisson(100 + 400 * smooth**3).astype(np.uint16)
+
+
+@pytest.fixture(autouse=True)
+def paces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of our own for the times of earlier runs."""
+    path = tmp_path / "paces.json"
+    monkeypatch.setattr("napari_diffuscope.viewer.pace.paces_file", lambda: path)
+    return path
 
 
 @pytest.fixture
@@ -67,6 +76,11 @@ def stack(viewer: Any) -> Any:
 def errors() -> list[Any]:
     """Exceptions that napari was told of."""
     return [record for record in notification_manager.records if hasattr(record, "exception")]
+
+
+def made(viewer: Any, start: str) -> Any:
+    """The newest layer whose name begins so; the rest of a result's name tells its mode and seed."""
+    return [layer for layer in viewer.layers if layer.name.startswith(start)][-1]
 
 
 def click(qtbot: Any, button: Any) -> None:

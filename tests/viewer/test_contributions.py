@@ -9,7 +9,7 @@ from npe2 import PluginManifest
 from napari_diffuscope.imaging.tiff import read_image, read_record
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
 
-from .conftest import noisy, run_to_the_end
+from .conftest import made, noisy, run_to_the_end
 
 
 def test_the_manifest_is_valid_and_all_its_commands_exist() -> None:
@@ -81,7 +81,7 @@ def test_the_true_shapes_of_cells_lie_around_their_image(viewer) -> None:
 @pytest.mark.viewer
 def test_a_result_is_saved_with_scale_and_record(qtbot, viewer, stack, open_dock, tmp_path) -> None:
     run_to_the_end(qtbot, open_dock())
-    result = viewer.layers["cells restored"]
+    result = made(viewer, "cells restored")
     (path,) = result.save(str(tmp_path / "out.tif"), plugin="napari-diffuscope")
     stored = read_image(path)
     assert (stored.axes, stored.scale, stored.units) == ("ZYX", (0.5, 0.1, 0.1), ("micrometer",) * 3)

@@ -15,7 +15,7 @@ from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 
-from .conftest import click, noisy, run_to_the_end
+from .conftest import click, made, noisy, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 
@@ -49,7 +49,7 @@ def test_for_the_whole_stack(qtbot, viewer, opened, open_dock) -> None:
     run_to_the_end(qtbot, dock)
     words = copied(qtbot, dock)
     assert words[1].endswith("my cells.tif")
-    np.testing.assert_array_equal(run_command(words), viewer.layers["my cells restored"].data)
+    np.testing.assert_array_equal(run_command(words), made(viewer, "my cells restored").data)
 
 
 def test_for_a_sample_of_the_visible_area_from_the_result(qtbot, viewer, opened, open_dock) -> None:
@@ -59,7 +59,7 @@ def test_for_a_sample_of_the_visible_area_from_the_result(qtbot, viewer, opened,
     viewer.scene.camera.zoom *= 2
     choose(dock.form.region, "visible")
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["my cells restored"]
+    result = made(viewer, "my cells restored")
     viewer.layers.selection.active = result
     viewer.reset_view()  # the command is that of the result, not of what is in view now
     words = copied(qtbot, dock)
@@ -75,7 +75,7 @@ def test_axes_chosen_by_hand_are_part_of_it(qtbot, viewer, opened, open_dock) ->
     words = copied(qtbot, dock)
     assert words[words.index("--axes") + 1] == "CYX"
     run_to_the_end(qtbot, dock)
-    np.testing.assert_array_equal(run_command(words), viewer.layers["my cells restored"].data)
+    np.testing.assert_array_equal(run_command(words), made(viewer, "my cells restored").data)
 
 
 def test_for_a_colour_image_channel_by_channel(qtbot, viewer, open_dock, tmp_path, monkeypatch) -> None:
@@ -87,7 +87,7 @@ def test_for_a_colour_image_channel_by_channel(qtbot, viewer, open_dock, tmp_pat
     choose(dock.form.rgb, "channels")
     run_to_the_end(qtbot, dock)
     words = copied(qtbot, dock)
-    np.testing.assert_array_equal(run_command(words), viewer.layers["photo restored"].data)
+    np.testing.assert_array_equal(run_command(words), made(viewer, "photo restored").data)
 
 
 def test_an_image_that_is_in_no_file_gets_a_placeholder_and_a_hint(qtbot, viewer, stack, open_dock) -> None:
@@ -117,7 +117,7 @@ def test_axes_typed_by_hand_come_back_with_repeat_and_in_commands_and_files(
     qtbot.keyClicks(dock.form.axes, axes)
     assert copied(qtbot, dock)[3:5] == ["--axes", axes]
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["array restored"]
+    result = made(viewer, "array restored")
     assert "".join(result.axis_labels).upper() == axes
     assert result.metadata["napari-diffuscope"]["axes"] == axes
     (path,) = result.save(str(tmp_path / "result.ome.tif"), plugin="napari-diffuscope")
@@ -143,7 +143,7 @@ def test_repeat_refuses_an_image_that_cannot_be_read_as_the_input_was(qtbot, vie
     layer = viewer.add_image(noisy(2, 40, 48), name="array")
     dock = open_dock()
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["array restored"]
+    result = made(viewer, "array restored")
     layer.data = noisy(2, 2, 40, 48)
     viewer.layers.selection.active = result
     click(qtbot, dock.repeat_button)
@@ -157,7 +157,7 @@ def test_the_command_of_a_result_names_the_axes_that_its_file_does_not(
     dock.form.axes.clear()
     qtbot.keyClicks(dock.form.axes, "CYX")
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["my cells restored"]
+    result = made(viewer, "my cells restored")
     viewer.layers.selection.active = result
     dock.form.axes.clear()
     qtbot.keyClicks(dock.form.axes, "ZYX")

@@ -16,7 +16,7 @@ from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 from napari_diffuscope.weights.card import CARD_FILE
 
-from .conftest import PATIENCE, click, errors, noisy, run_to_the_end
+from .conftest import PATIENCE, click, errors, made, noisy, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 RECORD = "napari-diffuscope"
@@ -27,7 +27,7 @@ def test_one_click_restores_and_keeps_what_the_layer_says(qtbot, viewer, stack, 
     pixels = stack.data.copy()
     dock = open_dock()
     assert run_to_the_end(qtbot, dock).state == "done"
-    result = viewer.layers["cells restored"]
+    result = made(viewer, "cells restored")
     assert np.isfinite(result.data).all()
     assert result.data.dtype == np.float32
     for name in ("scale", "translate", "rotate", "shear", "units", "axis_labels", "gamma"):
@@ -47,19 +47,24 @@ def test_what_a_reader_noted_is_told_once_and_stays_in_the_record(qtbot, viewer,
     dock.runner.warned.connect(warned.append)
     assert run_to_the_end(qtbot, dock).state == "done"
     assert warned == [note]
-    record = viewer.layers["cells restored"].metadata[RECORD]
+    record = made(viewer, "cells restored").metadata[RECORD]
     assert record["messages"] == [note]
     assert record["input"]["series"] == 1
 
 
-def test_mean_shows_the_image_above_its_uncertainty(qtbot, viewer, stack, open_dock) -> None:
+def test_the_uncertainty_is_seen_above_the_mean_and_lets_it_be_seen(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
     dock.apply(RestoreSettings(mode="mean", samples=2, steps=3))
     run_to_the_end(qtbot, dock)
     names = [layer.name for layer in viewer.layers]
-    assert names == ["cells", "cells uncertainty", "cells restored"]
-    uncertainty = viewer.layers["cells uncertainty"]
-    assert uncertainty.colormap.name == "inferno"
+    assert names == [
+        "cells",
+        "cells restored (mean of 2, seed 0)",
+        "cells uncertainty (2 samples, seed 0)",
+    ]
+    uncertainty = made(viewer, "cells uncertainty")
+    alpha = uncertainty.colormap.map(np.array([0.0, 1.0]))[:, 3]
+    assert alpha[0] < 0.01 < 0.9 < alpha[1], "where it is certain, the mean shows through"
     assert uncertainty.contrast_limits[0] == 0
     assert (uncertainty.data >= 0).all()
     record = uncertainty.metadata[RECORD]
@@ -71,7 +76,7 @@ def test_all_samples_come_on_a_slider_of_their_own(qtbot, viewer, stack, open_do
     dock = open_dock()
     dock.apply(RestoreSettings(mode="samples", samples=2, steps=2))
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["cells restored"]
+    result = made(viewer, "cells restored")
     assert result.data.shape == (2, 3, 64, 64)
     assert result.axis_labels == ("sample", "z", "y", "x")
     assert result.scale.tolist() == [1, 0.5, 0.1, 0.1]
@@ -87,9 +92,9 @@ def test_the_current_slice_comes_first_and_contrast_is_steady(qtbot, viewer, sta
     qtbot.waitUntil(lambda: results.has_finished("restored"), timeout=PATIENCE)
     assert results.finished["restored"] == {(2,)}
     assert (2,) in results.finished["deviation"] or len(results.finished["deviation"]) == 0
-    layer = viewer.layers["cells restored"]
-    qtbot.waitUntil(lambda: tuple(layer.contrast_limits) == results.limits["restored"], timeout=PATIENCE)
-    limits = tuple(layer.contrast_limits)
+    layer = made(viewer, "cells restored")
+    limits = tuple(stack.contrast_limits)
+    assert tuple(layer.contrast_limits) == limits
     qtbot.waitUntil(lambda: not dock.runner.running, timeout=PATIENCE)
     assert tuple(layer.contrast_limits) == limits
     assert layer.contrast_limits_range[0] <= limits[0] < limits[1] <= layer.contrast_limits_range[1]
@@ -101,7 +106,7 @@ def test_the_first_preview_appears_after_one_evaluation(qtbot, viewer, stack, op
     dock.apply(RestoreSettings(mode="sample", steps=50))
     dock.runner.progressed.connect(lambda p: seen.append((p.done, bool(np.isfinite(layer.data).any()))))
     click(qtbot, dock.bar.run_button)
-    layer = viewer.layers["cells restored"]
+    layer = made(viewer, "cells restored")
     qtbot.waitUntil(lambda: any(done > 0 for done, _ in seen), timeout=PATIENCE)
     assert next(shown for done, shown in seen if done > 0)
     click(qtbot, dock.bar.cancel_button)
@@ -117,10 +122,10 @@ def test_cancel_keeps_what_is_finished(qtbot, viewer, open_dock) -> None:
     qtbot.waitUntil(lambda: results.has_finished("deviation"), timeout=PATIENCE)
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         click(qtbot, dock.bar.cancel_button)
-    done = viewer.layers["long restored"].metadata[RECORD]["planes_done"]
+    done = made(viewer, "long restored").metadata[RECORD]["planes_done"]
     assert 1 <= len(done) < 30
     for name in ("long restored", "long uncertainty"):
-        data = viewer.layers[name].data
+        data = made(viewer, name).data
         finite = np.isfinite(data).reshape(30, -1)
         assert (finite.all(axis=1) == finite.any(axis=1)).all(), "no half-finished plane is left"
         assert set(done) <= set(np.flatnonzero(finite.all(axis=1)))
@@ -148,7 +153,7 @@ def test_what_a_restless_user_does_during_a_run(qtbot, viewer, stack, open_dock)
     click(qtbot, dock.bar.run_button)
     assert not dock.bar.run_button.isEnabled()
     click(qtbot, dock.bar.run_button)  # greyed out: nothing happens
-    result = viewer.layers["cells restored"]
+    result = made(viewer, "cells restored")
     for step in (0, 2, 1):
         viewer.dims.set_current_step(0, step)
         qtbot.wait(30)
@@ -170,10 +175,10 @@ def test_deleting_the_results_cancels_the_run_and_says_so(qtbot, viewer, stack, 
     dock = open_dock()
     dock.apply(RestoreSettings(mode="mean", samples=900))
     click(qtbot, dock.bar.run_button)
-    viewer.layers.remove("cells uncertainty")
+    viewer.layers.remove(made(viewer, "cells uncertainty"))
     assert dock.runner.running
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE) as ended:
-        viewer.layers.remove("cells restored")
+        viewer.layers.remove(made(viewer, "cells restored"))
     assert ended.args[0].state == "cancelled"
     assert "deleted" in dock.bar.status.text()
     assert list(viewer.layers) == [stack]
@@ -194,7 +199,7 @@ def test_one_slice_and_the_visible_area(qtbot, viewer, stack, open_dock) -> None
     viewer.dims.set_current_step(0, 1)
     choose(dock.form.region, "slice")
     run_to_the_end(qtbot, dock)
-    plane = viewer.layers["cells restored"]
+    plane = made(viewer, "cells restored")
     assert plane.data.shape == (1, 64, 64)
     np.testing.assert_allclose(plane.data_to_world((0, 0, 0)), stack.data_to_world((1, 0, 0)))
 
@@ -203,7 +208,7 @@ def test_one_slice_and_the_visible_area(qtbot, viewer, stack, open_dock) -> None
     y0, y1, x0, x1 = dock.settings().crop
     assert 0 < y0 < y1 < 64
     run_to_the_end(qtbot, dock)
-    area = viewer.layers["cells restored [1]"]
+    area = made(viewer, "cells restored")
     assert area.data.shape == (1, y1 - y0, x1 - x0)
     np.testing.assert_allclose(area.data_to_world((0, 0, 0)), stack.data_to_world((1, y0, x0)))
     np.testing.assert_allclose(area.data[0], plane.data[0, y0:y1, x0:x1], rtol=1e-5)
@@ -216,12 +221,16 @@ def test_colour_is_asked_for_colour_images_alone(qtbot, viewer, stack, open_dock
     dock.form.layer_choice.choose(rgb)
     assert dock.form.rgb.isVisibleTo(dock.form)
     run_to_the_end(qtbot, dock)
-    assert viewer.layers["photo restored"].data.shape == (48, 48)
+    assert made(viewer, "photo restored").data.shape == (48, 48)
     choose(dock.form.rgb, "channels")
     run_to_the_end(qtbot, dock)
-    channels = viewer.layers["photo restored [1]"]
-    assert channels.data.shape == (3, 48, 48)
-    assert channels.axis_labels[0] == "channel"
+    colours = [made(viewer, f"photo restored (estimate) {name}") for name in ("red", "green", "blue")]
+    assert [layer.colormap.name for layer in colours] == ["red", "green", "blue"]
+    assert [layer.data.shape for layer in colours] == [(48, 48)] * 3
+    assert [tuple(layer.contrast_limits) for layer in colours] == [(0, 255)] * 3, "as the photo is shown"
+    assert [str(layer.blending) for layer in colours] == ["translucent", "additive", "additive"]
+    both = restore(rgb.data, axes="YXS", rgb="channels").restored
+    np.testing.assert_array_equal(np.stack([layer.data for layer in colours]), both)
 
 
 def test_wrong_axes_are_said_where_they_are_typed_and_when_run(qtbot, viewer, stack, open_dock) -> None:
@@ -271,7 +280,7 @@ def test_repeat_fills_the_form_and_gives_the_same_numbers(qtbot, viewer, stack, 
     viewer.dims.set_current_step(0, 1)
     choose(dock.form.region, "slice")
     run_to_the_end(qtbot, dock)
-    first = viewer.layers["cells restored"]
+    first = made(viewer, "cells restored")
     other = viewer.add_image(noisy(32, 32), name="other")
     dock.form.layer_choice.choose(other)
     dock.apply(RestoreSettings())
@@ -282,7 +291,7 @@ def test_repeat_fills_the_form_and_gives_the_same_numbers(qtbot, viewer, stack, 
     assert dock.form.layer == stack
     assert dock.settings() == RestoreSettings.from_dict(first.metadata[RECORD]["settings"])
     run_to_the_end(qtbot, dock)
-    np.testing.assert_array_equal(viewer.layers["cells restored [1]"].data, first.data)
+    np.testing.assert_array_equal(made(viewer, "cells restored").data, first.data)
 
 
 def test_the_list_of_images_keeps_up_with_the_viewer(viewer, stack, open_dock) -> None:
@@ -291,7 +300,10 @@ def test_the_list_of_images_keeps_up_with_the_viewer(viewer, stack, open_dock) -
     viewer.add_labels(np.zeros((8, 8), int))
     second = viewer.add_image(noisy(32, 32), name="second")
     assert [choice.itemText(i) for i in range(choice.count())] == ["cells", "second"]
-    assert dock.form.layer == stack, "the choice stays when a layer is added"
+    assert dock.form.layer == second, "it follows the active layer until the user chooses"
+    choice.choose(stack)
+    viewer.layers.selection.active = second
+    assert dock.form.layer == stack, "what the user chose stays"
     second.name = "renamed"
     assert choice.itemText(1) == "renamed"
     viewer.layers.remove(stack)
@@ -355,12 +367,13 @@ def test_two_docks_run_at_the_same_time(qtbot, viewer, stack, open_dock) -> None
     first, second = open_dock(), RestoreDock(viewer)
     viewer.window.add_dock_widget(second, name="another")
     other = viewer.add_image(noisy(2, 48, 48), name="other")
+    first.form.layer_choice.choose(stack)
     second.form.layer_choice.choose(other)
     with qtbot.waitSignals([first.runner.ended, second.runner.ended], timeout=PATIENCE):
         click(qtbot, first.bar.run_button)
         click(qtbot, second.bar.run_button)
     for name in ("cells restored", "other restored"):
-        assert np.isfinite(viewer.layers[name].data).all()
+        assert np.isfinite(made(viewer, name).data).all()
 
 
 def test_a_pyramid_read_lazily_is_restored_in_full(qtbot, viewer, open_dock) -> None:
@@ -371,7 +384,7 @@ def test_a_pyramid_read_lazily_is_restored_in_full(qtbot, viewer, open_dock) -> 
     ]
     viewer.add_image(levels, multiscale=True, name="pyramid", scale=(1, 0.2, 0.2), contrast_limits=(0, 600))
     run_to_the_end(qtbot, open_dock())
-    result = viewer.layers["pyramid restored"]
+    result = made(viewer, "pyramid restored")
     assert not result.multiscale
     assert result.scale.tolist() == [1, 0.2, 0.2]
     np.testing.assert_array_equal(result.data, restore(pixels, axes="ZYX").restored)
@@ -383,7 +396,7 @@ def test_a_result_too_large_for_the_memory_goes_to_a_file(
     monkeypatch.setattr("napari_diffuscope.viewer.results.MEMORY_SHARE", 0.0)
     monkeypatch.setattr("napari_diffuscope.viewer.results.BLANK_AT_ONCE", 0)
     run_to_the_end(qtbot, open_dock())
-    result = viewer.layers["cells restored"]
+    result = made(viewer, "cells restored")
     assert isinstance(result.data, np.memmap)
     np.testing.assert_array_equal(result.data, restore(stack.data, axes="ZYX").restored)
 

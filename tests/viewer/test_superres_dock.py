@@ -25,7 +25,7 @@ from napari_diffuscope.methods.superres.settings import DEFAULT_SUPERRES_MODEL, 
 from napari_diffuscope.viewer.widgets import choose
 from tests.methods.superres_models import write_tiny
 
-from .conftest import PATIENCE, click, noisy, run_to_the_end
+from .conftest import PATIENCE, click, made, noisy, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 DOCK = "Super-resolve volume"
@@ -68,7 +68,7 @@ def test_one_click_makes_cubes_at_the_same_place(qtbot, viewer, coarse, open_doc
     dock = open_dock(DOCK)
     assert "4 planes become 10, 0.1 µm apart" in dock.form.result_note.text()
     assert run_to_the_end(qtbot, dock).state == "done"
-    result = viewer.layers["cells super-resolved"]
+    result = made(viewer, "cells super-resolved")
     assert result.data.shape == (10, 20, 24)
     np.testing.assert_allclose(result.scale, (0.1, 0.1, 0.1))
     assert result.scale[0] == coarse.scale[0] / 3
@@ -98,7 +98,7 @@ def test_channels_in_another_order_come_back_in_that_order(qtbot, viewer, open_d
     )
     dock = open_dock(DOCK)
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["two super-resolved"]
+    result = made(viewer, "two super-resolved")
     assert result.data.shape == (5, 2, 16, 16)
     assert result.scale[0] == 0.1
     np.testing.assert_array_equal(result.data[::2], pixels)
@@ -110,7 +110,11 @@ def test_slices_stream_in_and_cancel_leaves_nothing_unfinished(qtbot, viewer, co
     click(qtbot, dock.bar.run_button)
     array = dock._run.results.arrays["superresolved"]
     qtbot.waitUntil(lambda: 0 < np.isfinite(array).sum() < array.size, timeout=PATIENCE)
-    assert [layer.name for layer in viewer.layers] == ["cells", "cells uncertainty", "cells super-resolved"]
+    assert [layer.name for layer in viewer.layers] == [
+        "cells",
+        "cells super-resolved (mean of 900, seed 0)",
+        "cells uncertainty (900 samples, seed 0)",
+    ]
     click(qtbot, dock.bar.cancel_button)
     qtbot.waitUntil(lambda: not dock.runner.running, timeout=PATIENCE)
     qtbot.waitUntil(lambda: list(viewer.layers) == [coarse], timeout=PATIENCE)
@@ -128,7 +132,7 @@ def test_a_preview_lies_in_its_row_and_the_view_comes_back(qtbot, viewer, coarse
     dock.form.input.layers.choose(coarse)
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         click(qtbot, dock.preview_button)
-    result = viewer.layers["cells XZ slice"]
+    result = made(viewer, "cells XZ slice")
     assert result.data.shape == (10, 1, 24)
     row = result.metadata[RECORD]["row"]
     np.testing.assert_array_equal(result.data[::3, 0], coarse.data[:, row])
@@ -181,7 +185,7 @@ def test_sizes_that_are_missing_are_asked_for_and_given_to_the_image_on_demand(
     assert "enter it" in dock.form.result_note.text()
     dock.form.pixel_size.setValue(0.25)
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["silent super-resolved"]
+    result = made(viewer, "silent super-resolved")
     assert layer.scale.tolist() == [1, 1, 1], "the user's layer stays as it is"
     assert {str(unit) for unit in layer.units} == {"pixel"}
     np.testing.assert_allclose(result.extent.world, layer.extent.world, atol=0.26)
@@ -247,7 +251,7 @@ def test_the_copied_command_gives_the_same_numbers(qtbot, viewer, open_dock, tmp
     click(qtbot, dock.copy_button)
     words = shlex.split(QApplication.clipboard().text())
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["my cells super-resolved"]
+    result = made(viewer, "my cells super-resolved")
     outcome = CliRunner().invoke(app, words[1:])
     assert outcome.exit_code == 0, outcome.output
     image = open_image(words[3])

@@ -16,7 +16,7 @@ from napari_diffuscope.methods.method import METHODS
 from napari_diffuscope.viewer.declared_dock import method_dock
 from tests.methods.toys import BRIGHTEN, STRIPES
 
-from .conftest import PATIENCE, click, run_to_the_end
+from .conftest import PATIENCE, click, made, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 
@@ -78,7 +78,7 @@ def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
     with qtbot.waitSignal(toy.runner.ended, timeout=PATIENCE) as ended:
         click(qtbot, toy.bar.cancel_button)
     assert ended.args[0].state == "cancelled"
-    data = viewer.layers["long bright"].data
+    data = made(viewer, "long bright").data
     assert 0 < np.isfinite(data).sum() < data.size
 
 

@@ -43,17 +43,18 @@ class DeclaredDock(MethodDock):
         )
         super().__init__(napari_viewer, form)
 
-    def inputs(self) -> Inputs:
-        """What the method works on."""
-        return {} if self.form.input is None else {"image": self.form.image()}
+    def inputs(self, layer: Any = None) -> Inputs:
+        """What the method works on: the chosen layer, or another one read in the same way."""
+        return {} if self.form.input is None else {"image": self.form.image(layer)}
 
-    def plan(self) -> RunPlan:
+    def plan(self, layer: Any = None) -> RunPlan:
         """The run that the controls ask for."""
-        inputs, settings = self.inputs(), self.form.settings()
+        layer = layer if layer is not None else self.form.layer
+        inputs, settings = self.inputs(layer), self.form.settings()
         outputs = self.declaration.outputs(inputs, settings)
         axes = self.form.input.axes_letters() if self.form.input is not None else ""
         return RunPlan(
-            self.form.layer,
+            layer,
             axes,
             [layer_of(output, inputs) for output in outputs],
             lambda results: self.job(inputs, settings, outputs, results),

@@ -74,8 +74,8 @@ class DeclaredForm(QWidget):
         """The chosen layer, or ``None``."""
         return self.input.layer if self.input is not None else None
 
-    def image(self) -> Image:
-        """The chosen layer as an image.
+    def image(self, layer: Any = None) -> Image:
+        """The chosen layer, or another one read in the same way, as an image.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class DeclaredForm(QWidget):
         """
         assert self.input is not None
         return self.input.image(
-            "There is no image to work on; open one with File › Open, or take one from the samples."
+            "There is no image to work on; open one with File › Open, or take one from the samples.", layer
         )
 
     def settings(self) -> Any:

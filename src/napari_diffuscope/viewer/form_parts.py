@@ -33,6 +33,7 @@ from napari_diffuscope.viewer.layer_sizes import (
     sizes_of_layer,
 )
 from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
+from napari_diffuscope.viewer.together import Together
 from napari_diffuscope.viewer.widgets import (
     IgnoreWheel,
     add_row,
@@ -54,7 +55,8 @@ M = TypeVar("M", bound=str)
 class ImageChoice(QObject):
     """The controls that say which layer is worked on and what its dimensions are.
 
-    ``layer_changed`` tells of another layer, ``reading_changed`` that its axes or colours are read in another way.
+    ``layer_changed`` tells of another layer, ``reading_changed`` that its axes or colours are read in another way,
+    ``together_changed`` that others are worked together with it.
 
     Parameters
     ----------
@@ -64,14 +66,30 @@ class ImageChoice(QObject):
         Begins the tooltip of the layer: ``"The image to restore."``.
     axes_use
         Ends the tooltip of the axes: what the method does with them.
+    several
+        Whether several layers can be worked in one run.
     """
 
     layer_changed = Signal()
     reading_changed = Signal()
+    together_changed = Signal()
 
-    def __init__(self, viewer: Any, what_for: str, axes_use: str, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        what_for: str,
+        axes_use: str,
+        parent: QObject | None = None,
+        *,
+        several: bool = True,
+    ) -> None:
         super().__init__(parent)
-        self.layers = LayerChoice(viewer, f"{what_for} It stays as it is: the result is a new layer.")
+        self.layers = LayerChoice(
+            viewer,
+            f"{what_for} It follows the layer that is active in the layer list until you choose one here. "
+            "It stays as it is: the result is a new layer.",
+        )
+        self.together_button = Together(self.layers, viewer) if several else None
         self.axes = QLineEdit()
         self.axes.setMaxLength(5)
         self.axes.setToolTip(
@@ -81,11 +99,16 @@ class ImageChoice(QObject):
         self.axes_note = note()
         self.rgb = choice(
             [("Luminance (grey)", "luminance"), ("Red, green, blue one by one", "channels")],
-            "The image is in colour. Take its brightness as one grey image, or each colour as a channel.",
+            "The image is in colour. Take its brightness as one grey image, or each colour by itself, which gives "
+            "three coloured layers.",
         )
         self.sizes = SizeOffer(viewer, self)
         self.sizes.given.connect(self._take_layer)
         self.layers.layer_changed.connect(self._take_layer)
+        if self.together_button is not None:
+            self.together_button.layers_changed.connect(self._show_together)
+        for edited in (self.axes.textEdited, self.rgb.activated):
+            edited.connect(lambda _: self.layers.settle())
         self.axes.textEdited.connect(lambda _: self.reading_changed.emit())
         self.rgb.currentIndexChanged.connect(lambda _: self.reading_changed.emit())
         self._form: QFormLayout | None = None
@@ -99,27 +122,45 @@ class ImageChoice(QObject):
         """Put the controls into a form."""
         self._form = layout
         add_row(layout, "Image", self.layers)
+        if self.together_button is not None:
+            add_row(layout, "Layers", self.together_button)
         add_row(layout, "Axes", with_note(self.axes, self.axes_note))
         add_row(layout, "Colour", self.rgb)
         layout.addRow(self.sizes)
         self._guess()
 
-    def image(self, nothing: str) -> Image:
+    @property
+    def together(self) -> list[Any]:
+        """All layers of the next run: the chosen one and those that are worked together with it."""
+        if self.together_button is not None:
+            return self.together_button.layers
+        return [] if self.layer is None else [self.layer]
+
+    def disconnect_viewer(self) -> None:
+        """Let go of the viewer and its layers."""
+        if self.together_button is not None:
+            self.together_button.disconnect_viewer()
+        self.layers.disconnect_viewer()
+
+    def image(self, nothing: str, layer: Any = None) -> Image:
         """The chosen layer as an image.
 
         Parameters
         ----------
         nothing
             What to say where no layer is chosen.
+        layer
+            Another layer, read in the same way.
 
         Raises
         ------
         DiffuscopeError
             If none is chosen, or its axes do not fit.
         """
-        if self.layer is None:
+        layer = layer if layer is not None else self.layer
+        if layer is None:
             raise DiffuscopeError(nothing)
-        return image_from_layer(self.layer, axes=self.axes.text(), rgb=self.rgb.currentData())
+        return image_from_layer(layer, axes=self.axes.text(), rgb=self.rgb.currentData())
 
     def read_as(self, axes: str) -> bool:
         """Read the dimensions of the chosen layer as somebody said before; whether they fit.
@@ -149,6 +190,12 @@ class ImageChoice(QObject):
         self.axes.setText(guess_axes(layer) if layer is not None else "")
         if self._form is not None:
             show_row(self._form, self.rgb, layer is not None and bool(layer.rgb))
+        self._show_together()
+
+    def _show_together(self) -> None:
+        if self._form is not None and self.together_button is not None:
+            show_row(self._form, self.together_button, bool(self.together_button.others))
+        self.together_changed.emit()
 
     def _take_layer(self) -> None:
         self._guess()

@@ -7,32 +7,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope import __version__
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.record import RECORD_KEY
-from napari_diffuscope.viewer.contrast import joined
-from napari_diffuscope.viewer.layers import (
-    OutputLayer,
-    appearance,
-    new_axes,
-    output_keywords,
-    view_for_layer,
+from napari_diffuscope.viewer.layers import OutputLayer
+from napari_diffuscope.viewer.planes import (
+    counted,
+    finished_planes,
+    planes_in_words,
+    planes_of_output,
+    samples_of,
 )
 from napari_diffuscope.viewer.progress import in_words
+from napari_diffuscope.viewer.result_layers import ResultLayer, layers_of
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.weights.card import ModelCard
 
-SPREAD = "deviation"
-"""Output that is shown as a spread: from zero, in its own colours, below the image."""
-
-SPREAD_COLORMAP = "inferno"
 #: Seconds between two refreshes of a volume shown in 3D, which costs far more than a slice.
 VOLUME_INTERVAL = 1.0
+ADDED_UP = " Image and result are added up on the screen: hide one with its eye, or with Hide the image."
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,8 @@ class RunPlan:
         Record of a run that did not end.
     activity
         What to say while the job says nothing, from the planes finished and planned.
+    asked
+        Planes of the outputs that will be finished, ``None`` for all: others between them stay blank.
     """
 
     layer: Any
@@ -59,6 +58,7 @@ class RunPlan:
     make_job: Callable[[Results], Job[Any]]
     early_record: Callable[[Outcome, Results], dict[str, Any]]
     activity: Callable[[int, int], str]
+    asked: frozenset[Plane] | None = None
 
 
 class LayerRun(QObject):
@@ -74,14 +74,17 @@ class LayerRun(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self.plan = plan
-        self._outputs = {output.name: output for output in plan.outputs}
         self.results = Results(list(plan.outputs))
-        self.layers: dict[str, Any] = {}
-        self._limits_set: dict[str, tuple[float, float]] = {}
         self._next_volume = 0.0
         self._deleted = False
+        self._shown: list[ResultLayer] = []
         self._add_layers()
         viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def layers(self) -> dict[str, Any]:
+        """The layers that are left, by output (and colour)."""
+        return {shown.key: shown.layer for shown in self._shown}
 
     def make_job(self) -> Job[Any]:
         """The job; called in the worker."""
@@ -89,122 +92,122 @@ class LayerRun(QObject):
             yield Update(0, 0, "Preparing…")
         return (yield from self.plan.make_job(self.results))
 
-    def _add_layers(self) -> None:
-        """The spread below, so that the image is what is seen first."""
-        source, axes = self.plan.layer, self.plan.axes
-        for name in sorted(self._outputs, key=lambda name: name != SPREAD):
-            output = self._outputs[name]
-            keywords = output_keywords(source, output, axes=axes, grid=output.grid) | appearance(source)
-            if name == SPREAD:
-                keywords |= {"colormap": SPREAD_COLORMAP, "gamma": 1.0}
-            self.layers[name] = self._viewer.add_image(
-                view_for_layer(self.results.arrays[name], output.axes, axes),
-                name=f"{source.name} {output.label}",
-                contrast_limits=self._first_limits(name),
-                **keywords,
-            )
-            if output.same_contrast and not source.rgb:
-                self.layers[name].contrast_limits_range = source.contrast_limits_range
-            self._limits_set[name] = tuple(self.layers[name].contrast_limits)
+    def paint(self, update: Update) -> None:
+        """Take over what an update shows; called in the worker."""
+        self.results.paint(update)
 
-    def _first_limits(self, name: str) -> tuple[float, float]:
-        """Until the first preview: nothing is seen anyway."""
-        layer = self.plan.layer
-        if layer.rgb:
-            return 0.0, 1.0
-        low, high = (float(limit) for limit in layer.contrast_limits)
-        return (0.0, max(high - low, 1e-6)) if name == SPREAD else (low, high)
+    def _add_layers(self) -> None:
+        outputs = {output.name: output for output in self.plan.outputs}
+        for shown in layers_of(self.plan.layer, self.plan.axes, outputs):
+            shown.add(self._viewer, self.results.arrays[shown.output.name], over=bool(self._shown))
+            self._shown.append(shown)
+        self._viewer.layers.selection.active = self._shown[0].layer
 
     def refresh(self) -> None:
         """Show what changed since the last call, if it is in view."""
-        if not self.layers:
-            return
         volume = self._viewer.dims.ndisplay == 3
-        if volume and time.monotonic() < self._next_volume:
+        if not self._shown or (volume and time.monotonic() < self._next_volume):
             return
-        for name, planes in self.results.take_changes().items():
-            layer = self.layers.get(name)
-            if layer is None or not planes:
-                continue
-            self._steady_contrast(name, layer)
-            if volume or self._in_view(name, layer, planes):
-                layer.refresh(extent=False, thumbnail=False)
+        changes = self.results.take_changes()
+        for shown in self._shown:
+            name = shown.output.name
+            if changes[name]:
+                shown.take_limits(self.results.limits.get(name))
+                if volume or shown.in_view(self._viewer, changes[name]):
+                    shown.layer.refresh(extent=False, thumbnail=False)
         self._next_volume = time.monotonic() + VOLUME_INTERVAL
 
     def finish(self, outcome: Outcome) -> str:
         """Leave only what is finished, with its record; returns a sentence on how it went."""
         self.results.drop_previews()
-        if self.layers:
+        if self._shown:
             self._disconnect()
-        empty = [name for name in self.layers if not self.results.has_finished(name)]
-        for name in empty:
-            self._viewer.layers.remove(self.layers.pop(name))
-        record = (
-            dict(outcome.result.record)
-            if outcome.state == "done"
-            else self.plan.early_record(outcome, self.results)
-        )
-        record["axes"] = self.plan.axes + "S" * bool(self.plan.layer.rgb)  # as they were read, maybe by hand
-        for name, layer in self.layers.items():
-            self._steady_contrast(name, layer)
-            layer.metadata[RECORD_KEY] = dict(record)
-            layer.refresh(extent=False)
+        for shown in [each for each in self._shown if not self.results.has_finished(each.output.name)]:
+            self._shown.remove(shown)
+            self._viewer.layers.remove(shown.layer)
+        record = self._record(outcome)
+        for shown in self._shown:
+            shown.take_limits(self.results.limits.get(shown.output.name))
+            shown.layer.metadata[RECORD_KEY] = dict(record)
+            shown.layer.refresh(extent=False)
+            if outcome.state != "done":
+                finished, total = self.plane_counts()
+                shown.rename(f"{finished} of {counted(total)}" if total > 1 else "unfinished")
         return self._summary(outcome)
+
+    def _record(self, outcome: Outcome) -> dict[str, Any]:
+        axes = self.plan.axes + "S" * bool(self.plan.layer.rgb)  # as they were read, maybe by hand
+        if outcome.state == "done":
+            return dict(outcome.result.record) | {"axes": axes}
+        record = self.plan.early_record(outcome, self.results) | {"axes": axes}
+        if unfinished := self._unfinished():
+            record["messages"] = [*record.get("messages", []), unfinished]
+        return record
 
     def activity(self) -> str:
         """What is being done, and how far it is."""
-        return self.plan.activity(*self._plane_counts())
+        finished, total = self.plane_counts()
+        output = self.plan.outputs[0]
+        if total == 1 and samples_of(output) > 1:
+            return f"{len(self.results.finished[output.name])} of {samples_of(output)} samples finished"
+        return self.plan.activity(finished, total)
 
-    def _plane_counts(self) -> tuple[int, int]:
-        """Finished planes and all planes of the outputs; of the slowest, where there are several."""
-        finished = min((len(planes) for planes in self.results.finished.values()), default=0)
-        total = max((int(np.prod(output.shape[:-2])) for output in self._outputs.values()), default=0)
-        return finished, total
+    def _finished(self) -> set[Plane]:
+        """Planes that are finished in all outputs, with all their samples."""
+        each = [finished_planes(out, self.results.finished[out.name]) for out in self.plan.outputs]
+        return set.intersection(*each) if each else set()
+
+    def _all(self) -> set[Plane]:
+        planes = planes_of_output(self.plan.outputs[0])
+        return {plane for plane in planes if self.plan.asked is None or plane in self.plan.asked}
+
+    def plane_counts(self) -> tuple[int, int]:
+        """Finished planes and all that were asked for."""
+        return len(self._finished()), len(self._all())
+
+    def _unfinished(self) -> str:
+        """Which planes are unfinished, in a sentence; empty where that says nothing."""
+        output = self.plan.outputs[0]
+        at = [i for i, letter in enumerate(output.axes[:-2]) if letter != "N"]
+        missing = self._all() - self._finished()
+        if not at or not missing:
+            return ""
+        axes = "".join(output.axes[i] for i in at)
+        words = planes_in_words(axes, missing, [output.origin[i] for i in at])
+        return f"Unfinished, and blank: {words}."
 
     def _summary(self, outcome: Outcome) -> str:
-        finished, total = self._plane_counts()
-        planes = f"{finished} {'plane' if finished == 1 else 'planes'}"
+        finished, total = self.plane_counts()
+        samples = samples_of(self.plan.outputs[0])
         if self._deleted:
             return "The result layers were deleted, so the run was cancelled."
         if outcome.state == "done":
-            return f"Finished {planes} in {in_words(outcome.seconds)}."
-        if finished:
-            return f"Cancelled; kept {finished} of {total} planes."
-        kept = any(self.results.has_finished(name) for name in self.layers)
+            what = f"{samples} samples of {counted(finished)}" if samples > 1 else counted(finished)
+            return f"Finished {what} in {in_words(outcome.seconds)}.{ADDED_UP * self.added_up}"
+        if not self._shown:
+            return "Cancelled; nothing was finished yet."
+        if samples > 1 and total == 1:
+            kept = len(self.results.finished[self.plan.outputs[0].name])
+            return f"Cancelled; kept {kept} of {samples} samples. The others are blank."
+        kept_words = f"kept {finished} of {counted(total)}" if finished else "kept the part that was finished"
+        return f"Cancelled; {kept_words}. {self._unfinished()}".strip()
+
+    @property
+    def added_up(self) -> bool:
+        """Whether results and their image are added up on the screen, where both are too bright."""
+        source = self.plan.layer
         return (
-            "Cancelled; kept the part that was finished." if kept else "Cancelled; nothing was finished yet."
+            str(source.blending) == "additive"
+            and source in self._viewer.layers
+            and bool(source.visible)
+            and any(str(shown.layer.blending) == "additive" for shown in self._shown)
         )
 
-    def _steady_contrast(self, name: str, layer: Any) -> None:
-        """Set the limits chosen from the first pixels, unless the input's stay or the user has set others."""
-        if self._outputs[name].same_contrast and not self.plan.layer.rgb:
-            return
-        limits, current = self.results.limits.get(name), tuple(layer.contrast_limits)
-        if limits is None or limits == self._limits_set[name] or current != self._limits_set[name]:
-            return
-        if name == SPREAD:  # small beside the intensities, whose range would leave no room to slide
-            layer.contrast_limits_range = (0.0, 4 * limits[1])
-        else:
-            layer.contrast_limits_range = joined([layer.contrast_limits_range, limits])
-        layer.contrast_limits = limits
-        self._limits_set[name] = tuple(layer.contrast_limits)
-
-    def _in_view(self, name: str, layer: Any, planes: set[Plane]) -> bool:
-        """Whether one of the planes is on the screen."""
-        output, axes = self._outputs[name], self.plan.axes
-        letters = new_axes(output.axes, axes) + axes
-        position = layer.world_to_data(np.asarray(self._viewer.dims.point))[-layer.ndim :]
-        shown = {letter: round(float(value)) for letter, value in zip(letters, position, strict=True)}
-        first = self._viewer.dims.ndim - layer.ndim
-        displayed = {letters[axis - first] for axis in self._viewer.dims.displayed if axis >= first}
-        fixed = [(i, shown[a]) for i, a in enumerate(output.axes[:-2]) if a not in displayed]
-        return any(all(plane[i] == at for i, at in fixed) for plane in planes)
-
     def _on_removed(self, event: Any) -> None:
-        for name, layer in list(self.layers.items()):
-            if layer == event.value:  # the event may bring a proxy
-                del self.layers[name]
-                if not self.layers:
+        for shown in list(self._shown):
+            if shown.layer == event.value:  # the event may bring a proxy
+                self._shown.remove(shown)
+                if not self._shown:
                     self._deleted = True
                     self._disconnect()
                     self.abandoned.emit()

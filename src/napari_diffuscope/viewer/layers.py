@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -159,7 +159,7 @@ class OutputLayer:
     Parameters
     ----------
     name
-        Of the output; ``deviation`` is shown as a spread: from zero, in its own colours, below the image.
+        Of the output; ``deviation`` is shown as a spread: from zero, in its own colours, above the image.
     axes, shape
         Letter and length of each dimension.
     origin
@@ -173,6 +173,8 @@ class OutputLayer:
         lies over the layer all the same, and its sizes are noted in its metadata.
     same_contrast
         Whether it keeps the contrast of the input layer; it gets its own otherwise.
+    split
+        Axis whose elements become layers of their own (the colours of an RGB layer); empty for none.
     """
 
     name: str
@@ -183,6 +185,18 @@ class OutputLayer:
     grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     same_contrast: bool = False
     sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    split: str = ""
+
+    def without(self, letter: str) -> OutputLayer:
+        """The same output at one index of an axis."""
+        at = self.axes.index(letter)
+        return replace(
+            self,
+            axes=self.axes.replace(letter, ""),
+            shape=(*self.shape[:at], *self.shape[at + 1 :]),
+            origin=(*self.origin[:at], *self.origin[at + 1 :]),
+            split="",
+        )
 
 
 def output_keywords(
@@ -315,15 +329,27 @@ def _embed(matrix: np.ndarray, new: int) -> np.ndarray:
 
 
 def appearance(layer: Any) -> dict[str, Any]:
-    """Colormap, gamma and interpolation of a layer, for a result in the same intensity units."""
+    """Colormap, gamma, interpolation and blending of a layer, for a result in the same intensity units."""
     return {
         "colormap": "gray" if layer.rgb else layer.colormap,
         "gamma": layer.gamma,
         "interpolation2d": layer.interpolation2d,
         "interpolation3d": layer.interpolation3d,
         "rendering": layer.rendering,
-        "blending": "translucent",
+        "blending": str(layer.blending),
     }
+
+
+@contextmanager
+def same_view(viewer: Any) -> Iterator[None]:
+    """Keep what the window shows while layers come; napari shows everything anew where one brings an axis."""
+    camera, empty = viewer.scene.camera, not viewer.layers
+    before = {name: getattr(camera, name) for name in ("center", "zoom", "angles")}
+    ndisplay = viewer.dims.ndisplay
+    yield
+    if not empty and viewer.dims.ndisplay == ndisplay:
+        for name, value in before.items():
+            setattr(camera, name, value)
 
 
 @contextmanager

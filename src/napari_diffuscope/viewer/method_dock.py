@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.effort import Effort
 from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
 from napari_diffuscope.viewer.command import recorded_axes
+from napari_diffuscope.viewer.contrast import Stretch
+from napari_diffuscope.viewer.forecast import Forecast, Work
+from napari_diffuscope.viewer.layer_choice import is_result
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
+from napari_diffuscope.viewer.layer_runs import LayerRuns
 from napari_diffuscope.viewer.layer_sizes import source_of
 from napari_diffuscope.viewer.preferences import preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.save_result import ask_path, saving
 from napari_diffuscope.viewer.shape_background import Background
+from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.widgets import button, choose
 
 #: Runs whose dock was closed; they end by themselves and put their layers in order.
 _lingering: set[MethodDock] = set()
 
 
-class MethodDock(QWidget):
+class MethodDock(TabbedWidget):
     """A dock: choose a layer and a model, run, get layers, copy the command.
 
     A method says what its ``method`` is called in records and in words, which form it has, and fills in `plan`,
@@ -49,16 +67,20 @@ class MethodDock(QWidget):
     def __init__(self, viewer: Any, form: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._run: LayerRun | None = None
+        self._run: LayerRun | LayerRuns | None = None
         self._docked = self._left = False
         self._last_results: list[Any] = []
+        self._images: list[Any] = []
+        self._hidden: list[Any] = []
         self._saving = Background()
         self._saving.failed.connect(self._tell_failed)
+        self.contrast = Stretch(viewer)
         self._guard = CanvasGuard(viewer, self)
         wishes = preferences()
         self.runner = JobRunner(self, frames_per_second=wishes.preview_rate)
         self.bar = RunBar(self.runner, self.run)
         self.form = form
+        self.forecast = Forecast(self.work, self.measure)
         if self.form.device is not None:
             choose(self.form.device, wishes.device)
         self.copy_button = button(
@@ -78,10 +100,26 @@ class MethodDock(QWidget):
             "record: opened again, it can be repeated.",
             self.save_result,
         )
+        self.stretch_button = button(
+            "Stretch contrast",
+            "Results are shown in the contrast of their image. Press to fit the contrast to what is shown of the "
+            "selected result, or of the last ones; press again to return.",
+            self.toggle_contrast,
+        )
+        self.stretch_button.setCheckable(True)
+        self.hide_button = button(
+            "Hide the image",
+            "Hide the image of the last results, to see them alone; press again to show it. "
+            "Where layers are added up on the screen, an image and its result are too bright together.",
+            self.toggle_image,
+        )
+        self.hide_button.setCheckable(True)
         self._lay_out()
         self.runner.progressed.connect(lambda _: self.refresh())
         self.runner.ended.connect(self._on_ended)
         self.form.changed.connect(self._update_buttons)
+        self.form.input.layer_changed.connect(self.bar.forget_warnings)
+        self._watch_settings()
         viewer.layers.selection.events.active.connect(self._update_buttons)
         self._update_buttons()
 
@@ -91,8 +129,33 @@ class MethodDock(QWidget):
 
     # What a method fills in
 
-    def plan(self) -> RunPlan:
+    def plan(self, layer: Any = None) -> RunPlan:
         """The run that the controls ask for.
+
+        Parameters
+        ----------
+        layer
+            The layer to work on; that which is chosen by default.
+
+        Raises
+        ------
+        DiffuscopeError
+            If something about the settings or the image does not work.
+        """
+        raise NotImplementedError
+
+    def work(self) -> Work | None:
+        """How much work a run would be; ``None`` where nothing can be said.
+
+        Raises
+        ------
+        DiffuscopeError
+            If something about the settings or the image does not work.
+        """
+        return None
+
+    def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
+        """A short job that tells how long evaluations take, and its work.
 
         Raises
         ------
@@ -123,16 +186,75 @@ class MethodDock(QWidget):
         DiffuscopeError
             If something about the settings or the image does not work.
         """
-        self.start(self.plan())
+        self.start(*(self.plan(layer) for layer in self.form.input.together))
 
-    def start(self, plan: RunPlan) -> None:
-        """Start a run and show its layers."""
+    def start(self, *plans: RunPlan) -> None:
+        """Start a run and show its layers; several plans are worked one after the other."""
         if self.runner.running:
             raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
-        self._run = LayerRun(self._viewer, plan, self)
+        if not plans:
+            raise DiffuscopeError("There is no image to work on; open one with File › Open.")
+        self.form.input.layers.settle()
+        self.contrast.forget()
+        self._run = (
+            LayerRun(self._viewer, plans[0], self)
+            if len(plans) == 1
+            else LayerRuns(self._viewer, plans, self)
+        )
+        self._last_results = list(self._run.layers.values())
+        self._images, self._hidden = [plan.layer for plan in plans], []
         self._run.abandoned.connect(self._on_abandoned)
         self.bar.activity = self._run.activity
-        self.runner.start(self._run.make_job, on_update=self._run.results.paint)
+        self.forecast.begin(self.work_of(plans))
+        self.runner.start(self._run.make_job, on_update=self._run.paint)
+        self._update_buttons()
+
+    def measure(self) -> None:
+        """Try a small piece, to tell how long the whole takes."""
+        self.bar.guarded(self._measure)
+
+    def _measure(self) -> None:
+        if self.runner.running:
+            raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
+        work = self.work()
+        if work is None:
+            raise DiffuscopeError("There is nothing to measure yet; open an image.")
+        make_job, effort = self.trial()
+        self._run = None
+        self.bar.activity = lambda: "Measuring how long this takes…"
+        self.forecast.begin(replace(work, effort=effort, layers=1, each=False))
+        self.runner.start(make_job)
+        self._update_buttons()
+
+    def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
+        """The work of a run that begins, to learn from it; ``None`` where nothing can be learned."""
+        try:
+            return self.work()
+        except DiffuscopeError:
+            return None
+
+    def toggle_contrast(self) -> None:
+        """Stretch the contrast of results, or return to that of their image."""
+        if self.contrast.on:
+            self.contrast.give_back()
+        else:
+            self.contrast.stretch(self._results_to_stretch())
+        self._update_buttons()
+
+    def toggle_image(self) -> None:
+        """Hide the images of the last results, or show those that were hidden so."""
+        hidden, self._hidden = self._hidden, []
+        if not hidden:
+            self._hidden = [image for image in self._images if image in self._viewer.layers and image.visible]
+        for image in hidden or self._hidden:
+            image.visible = bool(hidden)
+        self._update_buttons()
+
+    def _results_to_stretch(self) -> list[Any]:
+        """The selected results, else those of the last run that are left; uncertainties have their own contrast."""
+        selected = [layer for layer in self._viewer.layers.selection if is_result(layer)]
+        left = [layer for layer in self._last_results if layer in self._viewer.layers]
+        return [layer for layer in selected or left if isinstance(layer, Image)]
 
     def apply(self, settings: Any) -> None:
         """Set all controls.
@@ -256,6 +378,7 @@ class MethodDock(QWidget):
             self._guard.release()
         if self.form.device is not None:
             self.form.device.refresh()
+        self.forecast.end(outcome)
         self.bar.ended()
         self._update_buttons()
         if outcome.error is not None:
@@ -287,11 +410,30 @@ class MethodDock(QWidget):
     def _update_buttons(self, event: Any = None) -> None:
         there = self.form.input.layer is not None
         self.repeat_button.setEnabled(bool(self._selected_record()))
+        images = [image for image in self._images if image in self._viewer.layers]
+        self.hide_button.setEnabled(bool(images))
+        self.hide_button.setChecked(bool(self._hidden))
+        self.stretch_button.setChecked(self.contrast.on)
+        self.stretch_button.setEnabled(self.contrast.on or bool(self._results_to_stretch()))
         self.copy_button.setEnabled(there or bool(self._selected_record()))
         self.save_button.setEnabled(
             bool(self._selected_record()) or any(layer in self._viewer.layers for layer in self._last_results)
         )
         self.bar.set_ready(there)
+
+    def _watch_settings(self) -> None:
+        """Count the work anew whenever something changes that it depends on."""
+        self.form.changed.connect(self.forecast.later)
+        self.form.input.together_changed.connect(self.forecast.later)
+        for box in self.form.findChildren(QAbstractSpinBox):
+            box.valueChanged.connect(self.forecast.later)
+        for box in self.form.findChildren(QComboBox):
+            box.currentIndexChanged.connect(self.forecast.later)
+        self._watch_view(True)
+
+    def _watch_view(self, watch: bool) -> None:
+        for emitter in (self._viewer.scene.camera.events, self._viewer.dims.events.point):
+            (emitter.connect if watch else emitter.disconnect)(self.forecast.later)
 
     # The window
 
@@ -306,8 +448,9 @@ class MethodDock(QWidget):
     def leave(self) -> None:
         """Stop the run and let go of the viewer."""
         self._left = True
-        self.form.input.layers.disconnect_viewer()
+        self.form.input.disconnect_viewer()
         self._viewer.layers.selection.events.active.disconnect(self._update_buttons)
+        self._watch_view(False)
         if self.runner.running:
             _lingering.add(self)
             self.runner.cancel()
@@ -328,12 +471,17 @@ class MethodDock(QWidget):
         foot.setContentsMargins(8, 4, 8, 8)
         for widget in self.extra_rows():
             foot.addWidget(widget)
+        foot.addWidget(self.forecast)
         foot.addWidget(self.bar)
-        foot.addWidget(self.save_button)
-        row = QHBoxLayout()
-        row.addWidget(self.copy_button)
-        row.addWidget(self.repeat_button)
-        foot.addLayout(row)
+        for buttons in (
+            (self.save_button,),
+            (self.copy_button, self.repeat_button),
+            (self.stretch_button, self.hide_button),
+        ):
+            row = QHBoxLayout()
+            for each in buttons:
+                row.addWidget(each)
+            foot.addLayout(row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll, 1)

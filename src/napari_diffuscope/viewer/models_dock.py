@@ -7,16 +7,19 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTextBrowser, QVBoxLayout
 
 from napari_diffuscope.viewer.model_choice import CATALOGUE
+from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.widgets import button
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.catalogue import list_models, model_folders, user_folder
 
 
-class ModelsDock(QWidget):
+class ModelsDock(TabbedWidget):
     """The cards of all models, in full: purpose, limits, numbers, licence, what to cite, and where they lie."""
+
+    tab_title = "Models"
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,6 +41,42 @@ class TimeLeft:
         return max(0.0, (now - began) / (done - first) * (total - done))
 
 
+class Pace:
+    """How fast a job goes, from the first piece of work that was done to the last; of a single piece, from before it.
+
+    What comes before the first piece (loading weights, reading the file) happens only once.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._before: float | None = None
+        self._first: tuple[float, float] | None = None
+        self._last: tuple[float, float] | None = None
+
+    def take(self, done: int, total: int) -> None:
+        """Note how far the job is."""
+        now = self._clock()
+        if done <= 0 or total <= 0:
+            self._before = now
+            return
+        share = done / total
+        self._first = self._first or (now, share)
+        if self._last is None or share > self._last[1]:
+            self._last = (now, share)
+
+    @property
+    def share_per_second(self) -> float | None:
+        """Share of the whole work in a second, ``None`` while nothing is known."""
+        if self._first is None or self._last is None:
+            return None
+        (began, first), (ended, last) = self._first, self._last
+        if last > first and ended > began:
+            return (last - first) / (ended - began)
+        if self._before is None or began <= self._before:
+            return None
+        return first / (began - self._before)
+
+
 def in_words(seconds: float) -> str:
     """``12 s``, ``4 min``, ``1 h 20 min``: no more digits than an estimate deserves.
 

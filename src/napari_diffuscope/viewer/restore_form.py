@@ -23,7 +23,14 @@ from napari_diffuscope.viewer.form_parts import (
 )
 from napari_diffuscope.viewer.limits import pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
-from napari_diffuscope.viewer.restore_texts import MODE_TEXTS, REGION_TEXTS, SAMPLED, SEEDED, STEPPED
+from napari_diffuscope.viewer.restore_texts import (
+    MODE_TEXTS,
+    REGIONS,
+    SAMPLED,
+    SEEDED,
+    STEPPED,
+    region_texts,
+)
 from napari_diffuscope.viewer.widgets import (
     FractionSlider,
     add_row,
@@ -80,7 +87,7 @@ class RestoreForm(QWidget):
         self.steps = steps_box()
         self.seed = seed_box()
         self.region = choice(
-            [(REGION_TEXTS[key], key) for key in ("stack", "slice", "visible")],
+            [(text, key) for key, text in region_texts("Z").items() if key in REGIONS],
             "Which part to restore. Try the visible area first: it is quick and shows what to expect.",
         )
         self.device = DeviceChoice()
@@ -143,8 +150,8 @@ class RestoreForm(QWidget):
         """The chosen layer, or ``None``."""
         return self.input.layer
 
-    def image(self) -> Image:
-        """The chosen layer as an image.
+    def image(self, layer: Any = None) -> Image:
+        """The chosen layer, or another one read in the same way, as an image.
 
         Raises
         ------
@@ -152,7 +159,7 @@ class RestoreForm(QWidget):
             If none is chosen, or its axes do not fit.
         """
         return self.input.image(
-            "There is no image to restore; open one with File › Open, or take one from the samples."
+            "There is no image to restore; open one with File › Open, or take one from the samples.", layer
         )
 
     def axes_letters(self) -> str:
@@ -205,13 +212,33 @@ class RestoreForm(QWidget):
         self.changed.emit()
 
     def _apply_region(self, settings: RestoreSettings) -> None:
-        keys = ["stack", "slice", "visible"]
         self.same_region = None
         if settings.planes is not None or settings.crop is not None:
             self.same_region = (settings.planes, settings.crop)
-            keys.append("same")
-        fill(self.region, [(REGION_TEXTS[key], key) for key in keys])
-        choose(self.region, keys[-1] if self.same_region else "stack")
+        self._offer_regions()
+        choose(self.region, "same" if self.same_region else "stack")
+
+    def _offer_regions(self) -> None:
+        """Name the parts of the image that can be restored; an image of one plane is no stack."""
+        before, texts = self.region.currentData(), region_texts(self._stacked())
+        fill(self.region, [(texts[key], key) for key in self._regions() if key in texts])
+        if before not in texts:
+            choose(self.region, "stack")
+
+    def _regions(self) -> list[str]:
+        return [*REGIONS, *(["same"] if self.same_region else [])]
+
+    def _stacked(self) -> str:
+        """Axes along which there are several planes; the colours of one image are no planes to the user."""
+        try:
+            image = self.image() if self.layer is not None else None
+        except DiffuscopeError:
+            image = None
+        if image is None:
+            return "Z"
+        lengths = zip(image.axes, image.leading_shape, strict=False)
+        colours = "C" if self.layer.rgb else ""
+        return "".join(letter for letter, length in lengths if length > 1 and letter not in colours)
 
     # How they depend on each other
 
@@ -229,6 +256,7 @@ class RestoreForm(QWidget):
             except DiffuscopeError as error:
                 say(self.axes_note, str(error), error=True)
         self.model.judge([pixel_size_remark(self.model.card, image)])
+        self._offer_regions()
         self.changed.emit()
 
     def _pixel_size_remark(self, image: Image) -> str:

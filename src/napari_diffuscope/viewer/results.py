@@ -18,7 +18,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import free_memory
 from napari_diffuscope.jobs import Index, Update
-from napari_diffuscope.viewer.contrast import steady_limits
+from napari_diffuscope.viewer.contrast import LOOKED_AT, SPREAD, steady_limits
 
 #: Share of the free memory that results may take; larger ones go to a temporary file.
 MEMORY_SHARE = 0.25
@@ -110,6 +110,15 @@ class Results:
                 self._previews[name].add(box)
             self._dirty[name].update(planes)
 
+    def limits_from(self, plane: np.ndarray) -> None:
+        """Let a plane of the input choose the contrast of images, instead of the first results."""
+        rows, columns = (-(-length // LOOKED_AT) for length in plane.shape)
+        limits = steady_limits(plane[::rows, ::columns])
+        for name in self.outputs:
+            if name != SPREAD and limits is not None:
+                self.limits[name] = limits
+                self._limits_from_final.add(name)
+
     def take_changes(self) -> dict[str, set[Plane]]:
         """Planes changed since the last call, by output."""
         with self._lock:
@@ -144,7 +153,7 @@ class Results:
         """Contrast limits from the first preview, and once more from the first finished plane; then steady."""
         if name in self._limits_from_final or (name in self.limits and not final):
             return
-        limits = steady_limits(self.arrays[name][region], from_zero=name == "deviation")
+        limits = steady_limits(self.arrays[name][region], from_zero=name == SPREAD)
         if limits is not None:
             self.limits[name] = limits
             if final:

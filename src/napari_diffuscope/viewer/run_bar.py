@@ -29,6 +29,7 @@ class RunBar(QWidget):
         self._runner = runner
         self._on_run = on_run
         self._ready = True
+        self._told: set[str] = set()
         #: What to say while the job itself says nothing.
         self.activity: Callable[[], str] = lambda: "Working…"
         self.run_button = button(
@@ -46,7 +47,7 @@ class RunBar(QWidget):
         self._lay_out()
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progress)
-        runner.warned.connect(show_warning)
+        runner.warned.connect(self._warn)
         self._show_running(False)
         self.say("")
 
@@ -58,6 +59,16 @@ class RunBar(QWidget):
         """Show an error, here and as a notification of napari."""
         say(self.status, str(error), error=True)
         show_error(str(error))
+
+    def forget_warnings(self) -> None:
+        """Another image: what is amiss with it is told anew."""
+        self._told.clear()
+
+    def _warn(self, sentence: str) -> None:
+        """Tell a warning once, not with every cell or run; it stands in the record of each."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            show_warning(sentence)
 
     def set_ready(self, ready: bool) -> None:
         """Whether the settings allow a run."""

@@ -25,7 +25,7 @@ from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.viewer.progress import Progress, TimeLeft
+from napari_diffuscope.viewer.progress import Pace, Progress, TimeLeft
 
 #: Milliseconds that a leaving Python waits for a worker that is inside one network evaluation.
 EXIT_PATIENCE = 60_000
@@ -36,12 +36,17 @@ State = Literal["done", "cancelled", "failed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its state, and the job's result or the error, one sentence."""
+    """How a run ended: its state, and the job's result or the error, one sentence.
+
+    ``pace`` is the share of the whole work done in a second, without what came before the first evaluation;
+    ``None`` where nothing was done.
+    """
 
     state: State
     result: Any = None
     error: DiffuscopeError | None = None
     seconds: float = 0.0
+    pace: float | None = None
 
 
 class _Mailbox:
@@ -53,11 +58,13 @@ class _Mailbox:
         self.message = ""
         self.outcome: Outcome | None = None
         self.bug: Exception | None = None
+        self.pace = Pace()
         self._warnings: list[str] = []
         self._lock = threading.Lock()
 
     def put(self, update: Update) -> None:
         self.update = update
+        self.pace.take(update.done, update.total)
         if update.message or update.done:  # what was said of the preparations is over once work is done
             self.message = update.message
         if update.message and update.warning:
@@ -171,7 +178,9 @@ class JobRunner(QObject):
             notification_manager.receive_error(type(mailbox.bug), mailbox.bug, mailbox.bug.__traceback__)
         outcome = mailbox.outcome or Outcome("cancelled")
         seconds = time.monotonic() - self._began
-        self.ended.emit(Outcome(outcome.state, outcome.result, outcome.error, seconds))
+        self.ended.emit(
+            Outcome(outcome.state, outcome.result, outcome.error, seconds, mailbox.pace.share_per_second)
+        )
 
 
 def _drive(

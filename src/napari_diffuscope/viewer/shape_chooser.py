@@ -60,7 +60,7 @@ class CellChooser(QObject):
         self.rest.setSingleShot(True)
         self.rest.setInterval(REST)
         self.rest.timeout.connect(self._predict_rested)
-        form.labels.chosen.connect(self._forget)
+        form.labels.layer_changed.connect(self._forget)
         form.outline_changed.connect(partial(guarded, self.failed.emit, self._outline_anew))
 
     @property
@@ -137,7 +137,10 @@ class CellChooser(QObject):
             if self._form.at_once.isChecked():
                 self.asked.emit(plane, tuple(dict.fromkeys([*known, *labels])))
             else:
-                self.said.emit(f"Cell {labels[-1]} is outlined; correct it, then press Predict again.")
+                remark = self.outlines.remarks(plane).get(labels[-1], "")
+                self.said.emit(
+                    f"Cell {labels[-1]} is outlined; correct it, then press Predict again. {remark}".strip()
+                )
 
         self._start(self._segmenting(plane, new), then)
 

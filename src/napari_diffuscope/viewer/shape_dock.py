@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,10 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.effort import Effort, shape_effort
 from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layers import same_selection
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.runner import Outcome
@@ -25,9 +28,10 @@ from napari_diffuscope.viewer.shape_command import (
     shape_command_of_record,
 )
 from napari_diffuscope.viewer.shape_form import ShapeForm
+from napari_diffuscope.viewer.shape_outline import MOST_COUNTED, numbers_in
 from napari_diffuscope.viewer.shape_plane import OWN_KEY, CellPlane, labels_reader
 from napari_diffuscope.viewer.shape_results import ShapeResults
-from napari_diffuscope.viewer.shape_run import ShapeRequest, ShapeRun
+from napari_diffuscope.viewer.shape_run import ShapeRequest, ShapeRun, trial_job, trial_settings
 from napari_diffuscope.viewer.shape_session import ShapeSession
 from napari_diffuscope.viewer.shape_texts import NO_CELLS
 from napari_diffuscope.viewer.shape_view import ShapeView
@@ -43,6 +47,7 @@ class ShapeDock(MethodDock):
         The viewer, given by napari.
     """
 
+    tab_title = "3D shape"
     method = "shape"
     result_of = "prediction of shapes"
     form: ShapeForm
@@ -62,9 +67,9 @@ class ShapeDock(MethodDock):
         super().__init__(napari_viewer, form)
         for part in (self.tool, self.background, self.chooser):
             part.setParent(self)
-        self.bar.run_button.setText("Predict all cells")
         self.bar.run_button.setToolTip(
-            "Predict the shape of every outlined cell in the plane that is shown. Your own layers are never changed."
+            "Predict the shape of every cell that is outlined in the plane that is shown: of all in the Labels layer "
+            "chosen above, or of those that you clicked. Your own layers are never changed."
         )
         self._connect()
 
@@ -111,7 +116,12 @@ class ShapeDock(MethodDock):
             if layer is None or not np.any(self.chooser.outlines.array(plane)):
                 raise DiffuscopeError(NO_CELLS)
         read = labels_reader(self._viewer, layer, plane)
-        request = ShapeRequest(plane, read, labels_image(layer), settings, only, self.form.model.card, layer)
+        clicked = self.form.labels.layer is None
+        remarks = self.chooser.outlines.remarks(plane) if clicked else {}
+        card, everything = self.form.model.card, clicked and only is None
+        request = ShapeRequest(
+            plane, read, labels_image(layer), settings, only, card, layer, remarks, everything
+        )
         if not self.runner.running:
             self._begin(request)
             return
@@ -120,13 +130,65 @@ class ShapeDock(MethodDock):
             f"{_named(only)} {'waits' if only and len(only) == 1 else 'wait'} for the run under way."
         )
 
+    def work(self) -> Work | None:
+        """Cells, samples and steps of all outlined cells of the plane that is shown."""
+        if self.form.layer is None or self.form.model.card is None:
+            return None
+        cells = self._count()
+        return self._work_on(cells or 1, each=not cells)
+
+    def _work_on(self, cells: int, *, each: bool = False) -> Work | None:
+        card, settings = self.form.model.card, self.settings()
+        if card is None:
+            return None
+        effort = shape_effort(cells, settings, card.diffusion)
+        return Work(effort, 1, self.method, settings.model, settings.device, each)
+
+    def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
+        """One cell in a few steps."""
+        card = self.form.model.card
+        assert card is not None
+        settings = trial_settings(self.settings(), card)
+        return lambda: trial_job(settings), shape_effort(1, settings, card.diffusion)
+
+    def _count(self) -> int | None:
+        """Outlined cells of the plane that is shown; ``None`` where they were not counted."""
+        plane = self.form.plane()
+        layer = self.form.labels.layer
+        if layer is None:
+            clicked = self.chooser.outlines.array(plane)
+            return 0 if clicked is None else numbers_in(clicked)
+        data = layer.data[0] if layer.multiscale else layer.data
+        if not isinstance(data, np.ndarray) or data.size > MOST_COUNTED:
+            return None
+        return numbers_in(labels_reader(self._viewer, layer, plane)())
+
+    def _name_run(self) -> None:
+        """Say on the button which cells it predicts."""
+        try:
+            cells = self._count() if self.form.layer is not None else 0
+        except DiffuscopeError:
+            cells = None
+        clicked = self.form.labels.layer is None
+        kind = "clicked" if clicked else "labelled"
+        if cells == 1:
+            text = f"Predict the {kind} cell"
+        elif cells:
+            text = f"Predict {'the' if clicked else 'all'} {cells} {kind} cells"
+        else:
+            text = f"Predict all {kind} cells"
+        self.bar.run_button.setText(text)
+
     def _begin(self, request: ShapeRequest) -> None:
         session = self._session_of(request)
         session.plane = request.plane
+        self.form.input.layers.settle()
         self._run = run = ShapeRun(request, session, self)
         run.abandoned.connect(self._on_abandoned)
         run.finished_cells.connect(self._show_results)
         self.bar.activity = run.activity
+        cells = len(request.only) if request.only else self._count()
+        self.forecast.begin(self._work_on(cells) if cells else None)
         self.runner.start(run.make_job, on_update=run.paint)
         self._update_buttons()
 
@@ -351,6 +413,7 @@ class ShapeDock(MethodDock):
     def _update_buttons(self, event: Any = None) -> None:
         super()._update_buttons(event)
         there = self.form.layer is not None
+        self._name_run()
         self.click_button.setEnabled(there)
         self.points_button.setVisible(self.form.points.layer is not None)
         self.again_button.setEnabled(self.chooser.last is not None)

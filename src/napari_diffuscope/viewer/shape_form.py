@@ -23,7 +23,7 @@ from napari_diffuscope.viewer.form_parts import (
     spin,
     steps_box,
 )
-from napari_diffuscope.viewer.layers_of_kind import LayersOfKind
+from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.limits import cells_remark, pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.shape_plane import CellPlane, shown_plane
@@ -99,14 +99,15 @@ class ShapeForm(QWidget):
             "The image of cells.",
             "Of a stack, a time-lapse or channels, the plane is used that the window shows.",
             self,
+            several=False,
         )
         self.plane_note = note()
-        self.labels = LayersOfKind(
+        self.labels = LayerChoice(
             viewer,
-            Labels,
-            own,
-            SEGMENT,
             "Where the outlines of the cells come from: a Labels layer, or outlined around each click by brightness.",
+            kind=Labels,
+            hidden=own,
+            nothing=SEGMENT,
         )
         self.hint = note(HINT)
         self.sensitivity = FractionSlider(
@@ -128,8 +129,8 @@ class ShapeForm(QWidget):
             "then press Predict again or Predict all cells.",
         )
         self.at_once.setChecked(True)
-        self.points = LayersOfKind(
-            viewer, Points, own, "", "Points of yours that mark cells in the plane that is shown."
+        self.points = LayerChoice(
+            viewer, "Points of yours that mark cells in the plane that is shown.", kind=Points, hidden=own
         )
         self.pixel_size = SizeBox(
             "Width of a pixel in the specimen, for features in µm. Taken from the image where it says so; "
@@ -215,8 +216,8 @@ class ShapeForm(QWidget):
         self.input.reading_changed.connect(self._take_layer)
         self.model.model_changed.connect(self._offer_modes)
         self.mode.currentIndexChanged.connect(lambda _: self._take_mode())
-        self.labels.chosen.connect(self._take_labels)
-        self.points.chosen.connect(self._take_labels)
+        self.labels.layer_changed.connect(self._take_labels)
+        self.points.layer_changed.connect(self._take_labels)
         self.sensitivity.slider.valueChanged.connect(lambda _: self.outline_changed.emit())
         self.bright.currentIndexChanged.connect(lambda _: self.outline_changed.emit())
         self.apart.toggled.connect(lambda _: self.outline_changed.emit())

@@ -14,6 +14,12 @@ from napari_diffuscope.viewer.shape_session import with_axes
 
 #: Most cells of one layer: its numbers are of 16 bits.
 MOST = 65_535
+CUT = (
+    "Cell {} was cut off from what it touches; if half of it is missing, uncheck Cut touching cells apart and click "
+    "again, or paint it."
+)
+#: Most pixels, and the largest label, in which cells are counted while the user looks.
+MOST_COUNTED = 2**24
 
 
 class Outlines:
@@ -31,6 +37,7 @@ class Outlines:
         self._viewer = viewer
         self._mark = {RECORD_KEY: {"method": "outlines"}, **mark}
         self._layers: dict[tuple[Any, ...], Any] = {}
+        self._cut: dict[tuple[Any, ...], set[int]] = {}
 
     def layer(self, plane: CellPlane) -> Any:
         """The layer of a plane, or ``None`` where there is none (any more)."""
@@ -50,6 +57,10 @@ class Outlines:
         """Label at a place, 0 for none."""
         labels = self.array(plane)
         return 0 if labels is None else label_at(labels, (y, x))
+
+    def remarks(self, plane: CellPlane) -> dict[int, str]:
+        """What is to be said of outlines of a plane, by label: those that were cut off from what they touched."""
+        return {label: CUT.format(label) for label in self._cut.get(plane.key, ())}
 
     def draw(self, plane: CellPlane, label: int, outline: Any) -> int:
         """Outline a cell.
@@ -77,6 +88,8 @@ class Outlines:
             raise DiffuscopeError(
                 f"There are {MOST} outlines in this plane already; save them and begin anew."
             )
+        cut = self._cut.setdefault(plane.key, set())
+        (cut.add if outline.cut else cut.discard)(number)
         labels[labels == number] = 0
         part = labels[outline.slices]
         part[outline.mask & (part == 0)] = number
@@ -94,6 +107,15 @@ class Outlines:
             **plane.keywords(plane.axes, (0.0, 0.0, 0.0), 1.0),
         )
         self._layers[plane.key].contour = 2
+
+
+def numbers_in(labels: Any) -> int | None:
+    """How many cells labels ``(Y, X)`` hold; ``None`` where counting would take a while."""
+    if not isinstance(labels, np.ndarray) or labels.size > MOST_COUNTED or labels.dtype.kind not in "ui":
+        return None
+    if labels.size == 0 or int(labels.max()) > MOST_COUNTED:
+        return None
+    return int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
 
 
 def label_at(labels: np.ndarray, place: tuple[float, float]) -> int:

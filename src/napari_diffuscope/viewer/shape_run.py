@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from napari_diffuscope.methods.shape.conditions import SIDE
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.window import ShapeWindow
 from napari_diffuscope.viewer.layer_run import VOLUME_INTERVAL, begun_record
+from napari_diffuscope.viewer.planes import counted
 from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.shape_plane import CellPlane
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Least seconds between two previews of a cell: drawing costs time that the network could use.
 PREVIEW_INTERVAL = 0.3
+#: Evaluations of a trial.
+TRIAL_STEPS = 3
+ONLY_CLICKED = " Only cells that were clicked have an outline; for all, choose a Labels layer under Outlines."
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,10 @@ class ShapeRequest:
         Of the model, ``None`` for a checkpoint without.
     layer
         The Labels layer.
+    remarks
+        What is to be said of outlines, by label.
+    clicked
+        Whether all cells that were clicked were asked for: others of the image are not outlined.
     """
 
     plane: CellPlane
@@ -59,6 +67,8 @@ class ShapeRequest:
     only: tuple[int, ...] | None = None
     card: ModelCard | None = None
     layer: Any = None
+    remarks: Mapping[int, str] = field(default_factory=dict)
+    clicked: bool = False
 
 
 class ShapeRun(QObject):
@@ -176,8 +186,9 @@ class ShapeRun(QObject):
         self.session.complaints.update(self.refused)
         for label in self.done:
             shape = self.session.cells.get(label)
-            if shape is not None and shape.complaint:
-                self.session.complaints[label] = shape.complaint
+            said = [shape.complaint if shape is not None else "", self.request.remarks.get(label, "")]
+            if any(said):
+                self.session.complaints[label] = " ".join(filter(None, said))
             else:
                 self.session.complaints.pop(label, None)
         for label in [label for label in self.refused if label not in self.done]:
@@ -220,7 +231,10 @@ class ShapeRun(QObject):
             if outcome.state == "done"
             else f"Cancelled; kept {len(self.done)} of {len(self._cells)} cells."
         )
-        return text + _left_out(left_out)
+        cut = [label for label in self.done if label in self.request.remarks]
+        if cut:
+            text += f" {counted(len(cut), 'outline')} cut off from neighbours: see the remarks in the table."
+        return text + _left_out(left_out) + (ONLY_CLICKED if self.request.clicked else "")
 
     def _one_cell(self, outcome: Outcome, label: int) -> str:
         if label in self.refused and label not in self.done:
@@ -239,3 +253,20 @@ def _left_out(labels: Sequence[int]) -> str:
     if len(labels) == 1:
         return f" Cell {labels[0]} was left out; the table says why."
     return f" {len(labels)} cells were left out; the table says why."
+
+
+def trial_settings(settings: ShapeSettings, card: ModelCard) -> ShapeSettings:
+    """Settings of a few evaluations, which tell how long one takes."""
+    only = card.diffusion.estimate_only
+    return replace(
+        settings, mode="estimate" if only else "sample", steps=None if only else TRIAL_STEPS, solver=None
+    )
+
+
+def trial_job(settings: ShapeSettings) -> Job[Any]:
+    """The shape of a disc, which nobody sees."""
+    from napari_diffuscope.methods.shape.job import shape_job
+
+    y, x = np.mgrid[-48:48, -48:48]
+    disc = (y**2 + x**2 < 20**2).astype(np.uint8)
+    return shape_job(disc * 200, disc, replace(settings, plane=None), pixel_size=1.0, keep=False)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.effort import Effort, superres_effort
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.viewer.command import superres_command_for, superres_command_of_record
 from napari_diffuscope.viewer.compare import BeforeAfter, row_in_view
+from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.region import current_plane
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.superres_form import SuperresForm
-from napari_diffuscope.viewer.superres_run import SLICE_LABEL, Request, slice_plan, superres_plan
+from napari_diffuscope.viewer.superres_run import SLICE_LABEL, Request, slice_plan, slice_trial, superres_plan
 from napari_diffuscope.viewer.widgets import button
 
 
@@ -29,6 +32,7 @@ class SuperresDock(MethodDock):
         The viewer, given by napari.
     """
 
+    tab_title = "Super-resolve"
     method = "superresolution"
     result_of = "super-resolution"
     form: SuperresForm
@@ -59,13 +63,32 @@ class SuperresDock(MethodDock):
         row.addWidget(self.compare_button)
         return [both]
 
-    def plan(self) -> RunPlan:
+    def plan(self, layer: Any = None) -> RunPlan:
         """The volume that the controls ask for."""
-        return superres_plan(self._request())
+        return superres_plan(self._request(layer))
 
     def settings(self) -> SuperresSettings:
         """Everything that decides the numbers."""
         return self.form.settings()
+
+    def work(self) -> Work | None:
+        """Slices, samples and steps of the volume that the controls ask for."""
+        card, layers = self.form.model.card, self.form.input.together
+        if card is None or not layers:
+            return None
+        settings = self.settings()
+        effort = superres_effort(self.form.checked_image(), settings, card.diffusion)
+        return Work(effort, len(layers), self.method, settings.model, settings.device)
+
+    def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
+        """One slice in a few steps."""
+        card, image = self.form.model.card, self.form.checked_image()
+        assert card is not None
+        return slice_trial(image, self.settings(), card)
+
+    def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
+        """Of one slice nothing is learned of a volume, which is worked in larger pieces."""
+        return None if plans[0].outputs[0].label.startswith(SLICE_LABEL) else super().work_of(plans)
 
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for."""
@@ -92,11 +115,12 @@ class SuperresDock(MethodDock):
             self.bar.guarded(self._compare)
         self.compare_button.setChecked(self.compare.shown)
 
-    def _request(self) -> Request:
+    def _request(self, layer: Any = None) -> Request:
         """What to do, once all is known to be in order."""
-        image, settings = self.form.checked_image(), self.settings()
+        self.form.checked_image()
+        layer, settings = layer if layer is not None else self.form.layer, self.settings()
         axes, typed = self.form.input.axes_letters(), self.form.typed_sizes()
-        return Request(self.form.layer, image, axes, settings, self.form.model.card, typed)
+        return Request(layer, self.form.image(layer), axes, settings, self.form.model.card, typed)
 
     def _preview(self) -> None:
         if self.runner.running:
@@ -113,9 +137,9 @@ class SuperresDock(MethodDock):
             raise DiffuscopeError(f"{layer.name!r} has no z axis to cut along; choose a stack.")
         self.compare.show(layer, axes, row_in_view(self._viewer, layer, axes) if row is None else row)
 
-    def ran(self, run: LayerRun, outcome: Outcome) -> None:
+    def ran(self, run: Any, outcome: Outcome) -> None:
         """Show a slice where it can be seen: cut along z, beside the stack."""
-        is_slice = run.plan.outputs[0].label == SLICE_LABEL
+        is_slice = isinstance(run, LayerRun) and run.plan.outputs[0].label.startswith(SLICE_LABEL)
         if is_slice and outcome.state == "done" and run.layers and run.plan.layer in self._viewer.layers:
             row = int(run.plan.outputs[0].origin[-2])
             self.compare.show(run.plan.layer, run.plan.axes, row)
@@ -128,9 +152,9 @@ class SuperresDock(MethodDock):
         self.preview_button.setEnabled(there and not self.runner.running)
         self.compare_button.setEnabled(there or self.compare.shown)
 
-    def start(self, plan: RunPlan) -> None:
+    def start(self, *plans: RunPlan) -> None:
         """Start a run and show its layers; the comparison takes them in."""
-        super().start(plan)
+        super().start(*plans)
         self.preview_button.setEnabled(False)
         if self.compare.shown:
             self._compare()

@@ -196,15 +196,15 @@ class SuperresForm(QWidget):
         """The chosen layer, or ``None``."""
         return self.input.layer
 
-    def image(self) -> Image:
-        """The chosen layer as an image.
+    def image(self, layer: Any = None) -> Image:
+        """The chosen layer, or another one read in the same way, as an image.
 
         Raises
         ------
         DiffuscopeError
             If none is chosen, or its axes do not fit.
         """
-        return self.input.image(NOTHING)
+        return self.input.image(NOTHING, layer)
 
     def checked_image(self) -> Image:
         """The image, if planes can be filled in.

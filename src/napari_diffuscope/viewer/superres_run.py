@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.effort import Effort, superres_effort
 from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
-from napari_diffuscope.methods.superres.settings import SuperresSettings
+from napari_diffuscope.methods.superres.settings import SuperresMode, SuperresSettings
+from napari_diffuscope.viewer.answers import layer_label
 from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.results import Results
@@ -20,6 +24,8 @@ from napari_diffuscope.weights.card import ModelCard
 
 LABELS = {RESULT: "super-resolved", "deviation": "uncertainty"}
 SLICE_LABEL = "XZ slice"
+#: Edge in pixels, and evaluations, of a trial.
+TRIAL_SIDE, TRIAL_STEPS = 48, 3
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,11 @@ def superres_plan(request: Request) -> RunPlan:
             spec.axes,
             spec.shape,
             (0,) * len(spec.shape),
-            LABELS[name],
+            layer_label(LABELS[name], request.settings, name),
             _grid(request, spec),
-            same_contrast=name == RESULT,
+            same_contrast=name == RESULT and (not request.layer.rgb or "C" in spec.axes),
             sizes=request.typed,
+            split=_colours(request.layer, spec.axes),
         )
         for name, spec in specs.items()
     ]
@@ -61,6 +68,8 @@ def superres_plan(request: Request) -> RunPlan:
         from napari_diffuscope.methods.superres.arrays import ArraySink
         from napari_diffuscope.methods.superres.job import superresolution_job
 
+        if request.layer.rgb:  # a grey volume of it has other intensities than its colours
+            results.limits_from(request.image.read_plane(request.image.plane_count // 2))
         sinks = {
             name: ArraySink(spec, request.settings.block, results.arrays[name])
             for name, spec in specs.items()
@@ -100,7 +109,7 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
         spec.axes,
         shape,
         (*index, 0, row, 0),
-        SLICE_LABEL,
+        layer_label(f"{SLICE_LABEL} {row}", replace(request.settings, mode=slice_mode(request.settings))),
         _grid(request, spec),
         same_contrast=True,
         sizes=request.typed,
@@ -119,6 +128,48 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
     return RunPlan(
         request.layer, request.axes, [output], make_job, early_record, lambda *_: "Filling in one slice"
     )
+
+
+def slice_trial(
+    image: Image, settings: SuperresSettings, card: ModelCard
+) -> tuple[Callable[[], Job[Any]], Effort]:
+    """A job that fills in some rows of the middle of a volume, which tells how long evaluations take; its work."""
+    mode: SuperresMode = "estimate" if card.diffusion.estimate_only else "sample"
+    steps = None if card.diffusion.estimate_only else TRIAL_STEPS
+    trial = replace(settings, mode=mode, steps=steps)
+    ordered = in_standard_order(image)
+    index = (*(0 for _ in ordered.leading_shape[:-1]), slice(None))
+    box = []
+    for length in ordered.plane_shape:
+        side = min(length, TRIAL_SIDE)
+        box.append(slice((length - side) // 2, (length + side) // 2))
+    part = Image.wrap(
+        np.asarray(ordered.data[(*index, *box)]),
+        "ZYX",
+        scale=ordered.scale[-3:],
+        units=ordered.units[-3:],
+        name=image.name,
+    )
+
+    def make_job() -> Job[Any]:
+        from napari_diffuscope.methods.superres.arrays import ArraySink
+        from napari_diffuscope.methods.superres.job import superresolution_job
+
+        specs = describe_superres(part, trial)
+        sinks = {name: ArraySink(spec, trial.block) for name, spec in specs.items()}
+        return superresolution_job(part, trial, sinks=sinks)
+
+    return make_job, superres_effort(part, trial, card.diffusion)
+
+
+def slice_mode(settings: SuperresSettings) -> SuperresMode:
+    """Mode of one slice: of several samples it shows the first."""
+    return "sample" if settings.mode in ("mean", "deviation") else settings.mode
+
+
+def _colours(layer: Any, axes: str) -> str:
+    """Axis of the colours of an RGB layer that are worked one by one."""
+    return "C" if layer.rgb and "C" in axes else ""
 
 
 def _grid(request: Request, spec: VolumeSpec) -> dict[str, tuple[float, str]]:

@@ -137,6 +137,8 @@ def fold(title: str, layout: QFormLayout) -> QCollapsible:
     collapsible.setDuration(0)
     collapsible.layout().setContentsMargins(0, 0, 0, 0)
     collapsible.addWidget(content)
+    content.setEnabled(False)  # what cannot be seen is no stop of the Tab key
+    collapsible.toggled.connect(content.setEnabled)
     collapsible.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return collapsible
 

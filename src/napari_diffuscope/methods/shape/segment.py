@@ -5,7 +5,7 @@ Free of torch, and of the window: the dock calls it in the background, tests and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -25,6 +25,8 @@ FINEST = 128
 MISS = 0.15
 #: How much narrower than the cells, as a share of their half width, a waist has to be to separate two.
 WAIST = 0.25
+#: From how many times its area on what is connected to a cell counts as cut off.
+LEAST_CUT = 1.15
 #: A cell has to rise over its background by this many standard deviations of the smoothed background.
 LEAST_CONTRAST = 4.0
 
@@ -39,10 +41,13 @@ class Outline:
         ``(y0, y1, x0, x1)`` in the plane.
     mask
         ``(y1 - y0, x1 - x0)`` bool: its pixels in the box, without holes.
+    cut
+        Whether it was cut off at a waist from something that it touches.
     """
 
     box: Box
     mask: np.ndarray
+    cut: bool = False
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -108,7 +113,8 @@ def segment_around(
         if mask is not None:
             ended = not around.cut_off(mask)
             if ended:
-                return around.outline(mask)
+                cut = apart and _is_cut(mask, around.cell(level, floor, apart=False))
+                return replace(around.outline(mask), cut=cut)
         if around.whole:
             break
     if not ended:
@@ -215,6 +221,11 @@ class _Surroundings:
         y0, x0 = self.box[0], self.box[2]
         box = (y0 + rows.start, y0 + rows.stop, x0 + columns.start, x0 + columns.stop)
         return Outline(box, mask[rows, columns])
+
+
+def _is_cut(mask: np.ndarray, uncut: np.ndarray | None) -> bool:
+    """Whether something of what is connected at the click was cut off."""
+    return uncut is not None and float(uncut.sum()) > LEAST_CUT * float(mask.sum())
 
 
 def _finite(values: np.ndarray, bright: bool) -> np.ndarray:

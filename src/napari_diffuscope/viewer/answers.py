@@ -1,0 +1,45 @@
+"""What results are called: the kind of answer, and the seed where chance decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_diffuscope.viewer.contrast import SPREAD
+
+
+def answer_in_words(settings: Any, output: str = "") -> str:
+    """What tells the results of different modes and seeds apart.
+
+    Parameters
+    ----------
+    settings
+        Of any method: ``mode``, ``samples``, ``seed``, and ``strength`` where there is one.
+    output
+        Name of the output; a spread is told by its samples.
+
+    Examples
+    --------
+    >>> from napari_diffuscope.methods.settings import RestoreSettings
+    >>> answer_in_words(RestoreSettings())
+    'estimate'
+    >>> answer_in_words(RestoreSettings(mode="mean", samples=4, seed=7))
+    'mean of 4, seed 7'
+    """
+    if settings.mode == "estimate":
+        return "estimate"
+    words = {
+        "sample": "sample",
+        "mean": f"mean of {settings.samples}",
+        "ensemble": f"mean of {settings.samples}",
+        "samples": f"{settings.samples} samples",
+        "sharpened": f"sharpened {getattr(settings, 'strength', 0):.2f}",
+        "as-published": "as published",
+    }.get(settings.mode, settings.mode)
+    if output == SPREAD:
+        words = f"{settings.samples} samples"
+    return f"{words}, seed {settings.seed}"
+
+
+def layer_label(what: str, settings: Any, output: str = "") -> str:
+    """``restored (sample, seed 3)``: what is added to the name of the input layer."""
+    return f"{what} ({answer_in_words(settings, output)})"
