@@ -135,5 +135,11 @@ def layer_of(output: Output, inputs: Inputs) -> OutputLayer:
         if letter in before and (step, unit) != (before[letter][0], unit_name(before[letter][1]))
     }
     return OutputLayer(
-        output.name, output.axes, output.shape, output.origin, output.label, grid, output.same_contrast
+        output.name,
+        output.axes,
+        output.shape,
+        output.origin,
+        output.label,
+        grid,
+        same_contrast=output.same_contrast,
     )
