@@ -26,9 +26,9 @@ def noisy(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture(autouse=True)
-def paces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def paces(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of our own for the times of earlier runs."""
-    path = tmp_path / "paces.json"
+    path = tmp_path_factory.mktemp("paces") / "paces.json"
     monkeypatch.setattr("napari_diffuscope.viewer.pace.paces_file", lambda: path)
     return path
 

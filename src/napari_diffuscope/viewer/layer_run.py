@@ -22,7 +22,7 @@ from napari_diffuscope.viewer.planes import (
     samples_of,
 )
 from napari_diffuscope.viewer.progress import in_words
-from napari_diffuscope.viewer.result_layers import ResultLayer, layers_of
+from napari_diffuscope.viewer.result_layers import COLOURS, ResultLayer, layers_of
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.weights.card import ModelCard
@@ -128,7 +128,8 @@ class LayerRun(QObject):
         record = self._record(outcome)
         for shown in self._shown:
             shown.take_limits(self.results.limits.get(shown.output.name))
-            shown.layer.metadata[RECORD_KEY] = dict(record)
+            colour = {} if shown.part is None else {"colour": COLOURS[shown.part]}
+            shown.layer.metadata[RECORD_KEY] = record | colour
             shown.layer.refresh(extent=False)
             if outcome.state != "done":
                 finished, total = self.plane_counts()
