@@ -307,7 +307,7 @@ def test_over_a_layer_without_sizes_the_result_lies_in_place_and_the_file_gives_
     dock = open_dock(DOCK)
     assert "4 planes become 10, 0.1 µm apart" in dock.form.result_note.text()
     run_to_the_end(qtbot, dock)
-    result = viewer.layers["silent super-resolved"]
+    result = made(viewer, "silent super-resolved")
     assert layer.scale.tolist() == [1, 1, 1]
     np.testing.assert_allclose(result.scale, (1 / 3, 1, 1))
     np.testing.assert_array_equal(result.data[::3], layer.data)
