@@ -547,7 +547,10 @@ def test_a_recipe_becomes_a_model(
 
     assert run_command("train", "small.toml", "--workers", "0", "--quiet") == 1
     assert "--resume" in capsys.readouterr().err
-    assert run_command("train", "small.toml", "--resume", "--steps", "3", "--workers", "0", "--quiet") == 0
+    more = ["train", "small.toml", "--resume", "--steps", "3", "--workers", "0", "--quiet"]
+    assert run_command(*more) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert run_command(*more, "--overwrite") == 0
     assert json.loads(Path("runs/small/small/model.json").read_text())["training"]["steps"] == 3
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate import restoration
 from napari_diffuscope.evaluate.calibration import COMBINATIONS, calibration_field, calibration_job
 from napari_diffuscope.evaluate.fields import standard_fields
+from napari_diffuscope.evaluate.folder import Tables
 from napari_diffuscope.evaluate.models import candidates
 from napari_diffuscope.evaluate.restoration import Evaluation, evaluate_restoration, evaluation_job
 from napari_diffuscope.evaluate.settings import EvaluationSettings
+from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.weights.card import read_card
@@ -154,7 +157,7 @@ def test_stopping_keeps_the_finished_rows(tmp_path: Path) -> None:
     kept = rows_of(tmp_path / "out" / "results.csv")
     assert {row["method"] for row in kept} == {"input", "gaussian"}
     assert not (tmp_path / "out" / "summary.md").exists()
-    assert not (tmp_path / "out" / ".running").exists()
+    assert list((tmp_path / "out").glob(".*")) == []
 
 
 def test_the_command_on_real_pairs(
@@ -273,3 +276,112 @@ def test_calibration_images_are_none_of_the_test_set() -> None:
     tested = [field.clean for field in standard_fields(0, 48, 2)]
     assert not any(np.array_equal(first.clean, image) for image in [*(o.clean for o in others), *tested])
     assert {field.group for field in (first, *others)} == {"neurites", "bacteria", "sarcomeres"}
+
+
+def evaluated(data: Path, out: Path, *more: str) -> int:
+    words = ["evaluate", "restoration", str(data), "--out", str(out), "--methods", "gaussian"]
+    try:
+        main([*words, "--noise", "camera", "--levels", "low", "--quiet", *more])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize("shape", [(1, 64), (64, 1), (2, 64), (1, 1)])
+@pytest.mark.parametrize("shrink", ["1", "2", "9"])
+def test_an_image_of_one_row_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shape: tuple[int, int], shrink: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    tifffile.imwrite(
+        tmp_path / "data" / "row.tif", np.arange(shape[0] * shape[1], dtype=np.uint16).reshape(shape)
+    )
+    assert evaluated(tmp_path / "data", tmp_path / "out", "--shrink", shrink) == 1
+    said = capsys.readouterr().err
+    assert "row.tif is only" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_image_that_is_flat_where_it_would_be_sampled_is_named_and_evaluated(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("full", "hollow"):
+        image = rng.poisson(100 + 60 * np.sin(np.arange(64) / 3), (64, 64)).astype(np.uint16)
+        if name == "hollow":
+            image[20:44, 20:44] = 90
+        tifffile.imwrite(tmp_path / "data" / f"{name}.tif", image)
+    more = [
+        "--models",
+        str(tiny_model),
+        "--samples",
+        "2",
+        "--steps",
+        "3",
+        "--sampled-crop",
+        "16",
+        "--shrink",
+        "1",
+    ]
+    assert evaluated(tmp_path / "data", tmp_path / "out", *more) == 0
+    said = capsys.readouterr().err
+    assert "hollow" in said
+    assert "no samples are drawn" in said
+    rows = rows_of(tmp_path / "out" / "results.csv")
+    assert {row["name"] for row in rows if row["kind"] == "estimate"} == {"full", "hollow"}
+    assert {row["name"] for row in rows if row["kind"] == "mean"} == {"full"}
+
+
+def test_killed_between_two_tables_no_row_is_doubled(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    image = np.random.default_rng(0).poisson(100 + 60 * np.sin(np.arange(64) / 3), (64, 64))
+    tifffile.imwrite(tmp_path / "data" / "image.tif", image.astype(np.uint16))
+    more = ["--models", str(tiny_model), "--samples", "2", "--steps", "3", "--sampled-crop", "32"]
+    real = Table.add
+
+    def add(table: Table, rows: Any) -> None:
+        rows = list(rows)
+        if table.path.name == "results.csv" and any(row["kind"] == "estimate" for row in rows):
+            raise KeyboardInterrupt
+        real(table, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Table, "add", add)
+        assert evaluated(tmp_path / "data", tmp_path / "out", *more) == 130
+    assert evaluated(tmp_path / "data", tmp_path / "out", *more) == 0
+    for table in vars(Tables.of(tmp_path / "out")).values():
+        assert len(rows_of(table.path)) == len(table.rows) > 0
+
+
+@pytest.mark.parametrize("names", [("Low", "High"), ("low", "GT"), ("high", "low")])
+def test_pairs_go_by_their_usual_names_and_swapped_ones_are_remarked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
+) -> None:
+    rng = np.random.default_rng(0)
+    clean = 500 + 400 * np.sin(np.arange(64) / 5) * np.cos(np.arange(64)[:, None] / 7)
+    for place, image in zip(names, (rng.poisson(clean / 10) * 10, clean), strict=True):
+        (tmp_path / "data" / place).mkdir(parents=True)
+        tifffile.imwrite(tmp_path / "data" / place / "a.tif", image.astype(np.uint16))
+    assert evaluated(tmp_path / "data", tmp_path / "out") == 0
+    assert ("swapped" in capsys.readouterr().err) == (names[0] == "high")
+
+
+def test_lines_of_a_library_do_not_reach_the_user(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((8, 8), np.uint16))
+    script = (
+        "import sys; from napari_diffuscope.imaging.files import open_image; import tifffile\n"
+        "tifffile.logger().warning('a line of the library'); open_image(sys.argv[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.tif")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""

@@ -155,7 +155,7 @@ def spoil_partner(folder: Path) -> None:
 
 
 def spoil_folder(folder: Path) -> None:
-    (folder / "high").rename(folder / "clean")
+    (folder / "high").rename(folder / "other")
 
 
 @pytest.mark.parametrize(
@@ -312,3 +312,42 @@ def test_wrong_usage_is_told(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["train", *words])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "names", [("Low", "High"), ("low", "GT"), ("NOISY", "Ground_Truth"), ("noisy", "clean")]
+)
+def test_folders_go_by_their_usual_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    write_pairs(tmp_path, 3, names=names)
+    training, kept = find_pairs(tmp_path, share=0.4, seed=0)
+    assert {(pair.low.parent.name, pair.high.parent.name) for pair in (*training, *kept)} == {names}
+
+
+def test_of_two_names_the_plain_one_counts(tmp_path: Path) -> None:
+    write_pairs(tmp_path, 2)
+    write_pairs(tmp_path, 2, names=("noisy", "GT"))
+    training, _ = find_pairs(tmp_path, share=0.4, seed=0)
+    assert {pair.low.parent.name for pair in training} == {"low"}
+    assert {pair.high.parent.name for pair in training} == {"high"}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("gain", [1.0, 5.0])
+def test_folders_that_were_swapped_are_remarked(tmp_path: Path, swapped: bool, gain: float) -> None:
+    write_pairs(tmp_path, 3, gain=gain, names=("high", "low") if swapped else ("low", "high"))
+    notes = read_pairs(recipe(tmp_path).data, seed=0).notes
+    assert any("swapped" in note for note in notes) == swapped
+
+
+def test_sharper_images_are_not_taken_for_noisier_ones(tmp_path: Path) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(0)
+    for part in ("low", "high"):
+        (tmp_path / part).mkdir()
+    for number in range(3):
+        sharp = 100 + 2000 * scene(number) * (rng.random((64, 64)) > 0.7)
+        blurred = gaussian_filter(sharp, 2) + rng.normal(0, 4, sharp.shape)
+        tifffile.imwrite(tmp_path / "low" / f"{number}.tif", blurred.astype(np.float32))
+        tifffile.imwrite(tmp_path / "high" / f"{number}.tif", gaussian_filter(sharp, 0.7).astype(np.float32))
+    assert not any("swapped" in note for note in read_pairs(recipe(tmp_path).data, seed=0).notes)

@@ -47,10 +47,14 @@ def test_a_model_comes_back_as_it_was(folder: Path) -> None:
 def test_writing_replaces_a_folder_whole_or_not_at_all(folder: Path) -> None:
     card, before = read_card(folder), (folder / WEIGHTS_FILE).read_bytes()
     with pytest.raises(AttributeError):
-        write_folder(folder, card, {"broken": None})  # type: ignore[dict-item]
+        write_folder(folder, card, {"broken": None}, overwrite=True)  # type: ignore[dict-item]
     assert (folder / WEIGHTS_FILE).read_bytes() == before
     tensors = load_file(folder / WEIGHTS_FILE)
-    write_folder(folder, card, {name: tensor.half() for name, tensor in tensors.items()})
+    halves = {name: tensor.half() for name, tensor in tensors.items()}
+    with pytest.raises(DiffuscopeError, match="--overwrite"):
+        write_folder(folder, card, halves)
+    assert (folder / WEIGHTS_FILE).read_bytes() == before
+    write_folder(folder, card, halves, overwrite=True)
     assert (folder / WEIGHTS_FILE).stat().st_size < len(before)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     load_model(folder)

@@ -1,7 +1,7 @@
 """The command line: one command per method, with the defaults of the window.
 
 Exit codes: 0 done, 1 something that the user can mend (one sentence on stderr), 2 wrong usage, 130 stopped
-with Ctrl-C. Commands import torch only when they run.
+with Ctrl-C, 128 and the number of any other signal to stop. Commands import torch only when they run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typer
 
 from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, shape, superres, train
 from napari_diffuscope.cli.method_command import command_of
+from napari_diffuscope.cli.signals import exit_code, stoppable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.method import METHODS
 
@@ -78,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With the exit code, unless the command succeeded and printed nothing amiss.
     """
     try:
-        make_app()(list(arguments) if arguments is not None else None, prog_name="diffuscope")
+        with stoppable():
+            make_app()(list(arguments) if arguments is not None else None, prog_name="diffuscope")
     except DiffuscopeError as error:
         typer.echo(f"diffuscope: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped.", err=True)
-        sys.exit(130)
+        sys.exit(exit_code(stop))

@@ -11,6 +11,7 @@ import typer
 
 from napari_diffuscope.cli.options import keyword, options_of, settings_from
 from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.methods.method import Inputs, Method
 
 FILES = "Files"
@@ -139,18 +140,21 @@ def write_files(
     typer.Exit
         With 130 after Ctrl-C.
     """
-    from napari_diffuscope.cli.outputs import give_record
+    from napari_diffuscope.cli.outputs import give_record, record_files
+    from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.methods.storing import output_files, run_to_files
 
     files = output_files(method, inputs, settings, output, beside)
+    read = existing(*(image.source for image in inputs.values()), getattr(settings, "model", None))
+    check_outputs(record_files(record_file), read, wholes=files.values(), overwrite=overwrite)
     name = next((image.name for image in inputs.values()), output.name)
     try:
         with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
             result = run_to_files(method, inputs, settings, files, overwrite=overwrite, on_update=on_update)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
-    give_record(result.record, record_file)
+        raise typer.Exit(exit_code(stop)) from None
+    give_record(result.record, record_file, overwrite=overwrite)
     if not quiet:
         typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
     return result.record

@@ -66,11 +66,14 @@ def import_command(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The model folder to make.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model folder of that name.")
+    ] = False,
 ) -> None:
     """Make a model folder of a published checkpoint, its weights unchanged; nothing in the file is run."""
     from napari_diffuscope.weights.describe import import_model
 
-    card = import_model(source, out)
+    card = import_model(source, out, overwrite=overwrite)
     typer.echo(f"{out}: {card.title}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.outputs import check_outputs, write_json
 from napari_diffuscope.imaging.tiff import TiffSink
 from napari_diffuscope.jobs import run
 from napari_diffuscope.methods.outputs import OutputSpec, describe_outputs
@@ -49,22 +50,16 @@ class Destination:
             return {"restored": self.output, "deviation": self.deviation or self._beside("_deviation")}
         return {"deviation" if mode == "deviation" else "restored": self.output}
 
-    def check(self, source: Path, mode: Mode) -> None:
+    def check(self, inputs: Iterable[Path], mode: Mode) -> None:
         """Refuse what could destroy a file, before anything is computed.
 
         Raises
         ------
         DiffuscopeError
-            If an output is the input, or exists and may not be replaced, or two outputs are the same file.
+            As :func:`~napari_diffuscope.imaging.outputs.check_outputs`.
         """
-        files = [*self.files(mode).values(), *([self.record] if self.record not in (None, STDOUT) else [])]
-        if len({file.resolve() for file in files}) < len(files):
-            raise DiffuscopeError(f"Two results would be written to {files[0]}; give each a name of its own.")
-        for file in files:
-            if file.resolve() == source.resolve():
-                raise DiffuscopeError(f"{file} is the input, which is never replaced; give OUT another name.")
-            if file.exists() and not self.overwrite:
-                raise DiffuscopeError(f"{file} exists; add --overwrite to replace it, or give another name.")
+        files = [*self.files(mode).values(), *record_files(self.record)]
+        check_outputs(files, inputs, overwrite=self.overwrite)
 
     def _beside(self, suffix: str) -> Path:
         name = self.output.name
@@ -87,18 +82,27 @@ def restore_to_files(
         With 130 after Ctrl-C; no file is left behind.
     """
     specs, files = describe_outputs(image, settings), destination.files(settings.mode)
+    places = {spec: files[spec.name] for spec in specs}
     with _stopping_cleanly():
-        record = _write(image, settings, {spec: files[spec.name] for spec in specs}, quiet=quiet)
-    give_record(record, destination.record)
+        record = _write(image, settings, places, overwrite=destination.overwrite, quiet=quiet)
+    give_record(record, destination.record, overwrite=destination.overwrite)
     if not quiet:
         typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
 
 
 def _write(
-    image: Image, settings: RestoreSettings, files: Mapping[OutputSpec, Path], *, quiet: bool
+    image: Image,
+    settings: RestoreSettings,
+    files: Mapping[OutputSpec, Path],
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> dict[str, Any]:
     with ExitStack() as stack:
-        sinks = {spec.name: stack.enter_context(_sink(image, spec, path)) for spec, path in files.items()}
+        sinks = {
+            spec.name: stack.enter_context(_sink(image, spec, path, overwrite=overwrite))
+            for spec, path in files.items()
+        }
         on_update = stack.enter_context(show_progress(f"Restoring {image.name}", quiet=quiet))
         from napari_diffuscope.methods.restoration import restoration_job
 
@@ -108,7 +112,7 @@ def _write(
     return record
 
 
-def _sink(image: Image, spec: OutputSpec, path: Path) -> TiffSink:
+def _sink(image: Image, spec: OutputSpec, path: Path, *, overwrite: bool) -> TiffSink:
     extra = len(spec.axes) - len(image.axes)
     return TiffSink(
         path,
@@ -116,6 +120,7 @@ def _sink(image: Image, spec: OutputSpec, path: Path) -> TiffSink:
         axes=spec.axes,
         scale=(1.0,) * extra + image.scale,
         units=("pixel",) * extra + image.units,
+        overwrite=overwrite,
     )
 
 
@@ -123,26 +128,25 @@ def _sink(image: Image, spec: OutputSpec, path: Path) -> TiffSink:
 def _stopping_cleanly() -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; no file was written.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
 
 
-def give_record(record: dict[str, Any], path: Path | None) -> None:
+def record_files(path: Path | None) -> list[Path]:
+    """The file that ``--json`` names, if it is one."""
+    return [] if path in (None, STDOUT) else [path]
+
+
+def give_record(record: dict[str, Any], path: Path | None, *, overwrite: bool) -> None:
     """Print a record (``-``), write it into a file, or neither (``None``).
 
     Raises
     ------
     DiffuscopeError
-        If the file cannot be written.
+        If the file exists and is not to be replaced, or cannot be written.
     """
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    if path is None:
-        return
     if path == STDOUT:
-        typer.echo(text)
-        return
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DiffuscopeError(f"The record cannot be written to {path}: {error.strerror}.") from error
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+    elif path is not None:
+        write_json(path, record, overwrite=overwrite)

@@ -40,6 +40,7 @@ def repeat(
 ) -> None:
     """Make a result again, with its input, model and settings."""
     from napari_diffuscope.cli.outputs import Destination, restore_to_files
+    from napari_diffuscope.imaging.outputs import existing
     from napari_diffuscope.methods.settings import RestoreSettings
 
     record = _record(result)
@@ -49,17 +50,18 @@ def repeat(
         )
         return
     if record["method"] == "superresolution":
-        _repeat_superres(record, source or _source(record, result), output, overwrite=overwrite, quiet=quiet)
+        image = source or _source(record, result)
+        _repeat_superres(record, result, image, output, overwrite=overwrite, quiet=quiet)
         return
     if record["method"] == "shape":
         found = labels or _source(record, result, "labels")
         image = source or _source(record, result)
-        _repeat_shape(record, image, found, output, overwrite=overwrite, quiet=quiet)
+        _repeat_shape(record, result, image, found, output, overwrite=overwrite, quiet=quiet)
         return
     settings = RestoreSettings.from_dict(record["settings"])
     source = source or _source(record, result)
     destination = Destination(output, overwrite=overwrite)
-    destination.check(source, settings.mode)
+    destination.check(existing(result, source, settings.model), settings.mode)
     _check_model(record, settings.model)
     restore_to_files(_image(source, record, settings), settings, destination, quiet=quiet)
 
@@ -102,34 +104,46 @@ def _record(result: Path) -> dict[str, Any]:
 
 
 def _repeat_superres(
-    record: dict[str, Any], source: Path, output: Path, *, overwrite: bool, quiet: bool
+    record: dict[str, Any], result: Path, source: Path, output: Path, *, overwrite: bool, quiet: bool
 ) -> None:
-    from napari_diffuscope.cli.superres import check_files, fill_in
+    from napari_diffuscope.cli.superres import fill_in
+    from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.methods.superres.files import output_files
     from napari_diffuscope.methods.superres.settings import SuperresSettings
 
     settings = SuperresSettings.from_dict(record["settings"])
     files = output_files(output, settings.mode)
-    check_files(source, files)
+    check_outputs([], existing(result, source, settings.model), wholes=files.values())
     _check_model(record, settings.model)
     fill_in(_image(source, record, settings), settings, files, overwrite=overwrite, quiet=quiet)
 
 
 def _repeat_shape(
-    record: dict[str, Any], source: Path, labels: Path, output: Path, *, overwrite: bool, quiet: bool
+    record: dict[str, Any],
+    result: Path,
+    source: Path,
+    labels: Path,
+    output: Path,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """The cell of a volume again."""
     from napari_diffuscope.cli.shape import predict_to_folder
     from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.methods.shape.files import ShapeFolder
     from napari_diffuscope.methods.shape.settings import ShapeSettings
     from napari_diffuscope.methods.shape.source import labelled_plane
 
     settings = ShapeSettings.from_dict(record["settings"])
+    check_outputs([], existing(result, source, labels, settings.model), folders=[output])
     _check_model(record, settings.model)
     given = labelled_plane(_image(source, record), open_image(labels), settings)
     folder = ShapeFolder(output, unit=record["unit"], overwrite=overwrite)
-    predict_to_folder(given, settings, folder, only=[record["cell"]["label"]], quiet=quiet)
+    label = int(record["cell"]["label"])
+    folder.check_replaced([label], inputs=existing(result, source, labels))
+    predict_to_folder(given, settings, folder, only=[label], quiet=quiet)
 
 
 def _source(record: dict[str, Any], result: Path, what: str = "input") -> Path:

@@ -84,8 +84,9 @@ def restore(
 
     from napari_diffuscope.cli.outputs import Destination, restore_to_files
     from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.outputs import existing
 
     destination = Destination(output, deviation=deviation, record=json_file, overwrite=overwrite)
-    destination.check(source, mode)
+    destination.check(existing(source, model), mode)
     image = open_image(source, axes=axes, rgb=rgb)
     restore_to_files(image, settings, destination, quiet=quiet)

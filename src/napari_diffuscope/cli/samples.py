@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from napari_diffuscope.atomic import replace_bytes
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import check_outputs, working_in
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
 
 
@@ -18,14 +21,33 @@ def samples(
 ) -> None:
     """Copy the sample images, and what is known about each, into a folder."""
     files = sample_files()
-    if folder.exists() and not folder.is_dir():
-        raise DiffuscopeError(f"{folder} is a file; name a folder for the sample images.")
+    check_outputs([], [SAMPLE_FOLDER], folders=[folder])
     if not overwrite and (there := [file.name for file in files if (folder / file.name).exists()]):
         raise DiffuscopeError(f"{folder} already has {', '.join(there)}; add --overwrite to replace them.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        shutil.copyfile(file, folder / file.name)
-        typer.echo(folder / file.name)
+    written: list[Path] = []
+    with working_in(folder):
+        try:
+            for file in files:
+                _copy(file, folder / file.name, written, overwrite=overwrite)
+        except BaseException:
+            if not overwrite:  # else what was there before is gone
+                _take_away(written)
+            raise
+    for path in written:
+        typer.echo(path)
+
+
+def _copy(file: Path, path: Path, written: list[Path], *, overwrite: bool) -> None:
+    with writing(path):
+        replace_bytes(path, file.read_bytes(), overwrite=overwrite)
+    written.append(path)
+
+
+def _take_away(written: list[Path]) -> None:
+    """Delete files of this run."""
+    with suppress(OSError):
+        for path in written:
+            path.unlink(missing_ok=True)
 
 
 def sample_files() -> list[Path]:

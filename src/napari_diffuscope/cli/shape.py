@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.settings import (
     ShapeDefects,
@@ -119,14 +120,19 @@ def shape(
     )
     chosen = None if only is None else parse_labels(only)
 
+    from napari_diffuscope.cli.outputs import give_record, record_files
     from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.measure.shapes.meshes import MESH_FORMATS
+    from napari_diffuscope.methods.shape.cells import find_cells
     from napari_diffuscope.methods.shape.files import ShapeFolder
     from napari_diffuscope.methods.shape.record import unit_of
     from napari_diffuscope.methods.shape.source import labelled_plane
 
     if mesh is not None and mesh not in MESH_FORMATS:
         raise typer.BadParameter(f"{mesh!r} is none of {', '.join(MESH_FORMATS)}.", param_hint="--mesh")
+    records = record_files(json_file)
+    check_outputs(records, existing(source, labels, model), folders=[output], overwrite=overwrite)
     given = labelled_plane(open_image(source, axes=axes), open_image(labels), settings)
     folder = ShapeFolder(
         output,
@@ -136,18 +142,18 @@ def shape(
         overwrite=overwrite,
         resume=resume,
     )
+    cells = [cell.label for cell in find_cells(given.labels, only=chosen)]
+    folder.check_replaced(cells, inputs=existing(source, labels), others=records)
     if resume:
         chosen = _left_to_do(given, settings, folder, chosen)
         if not chosen:
-            folder.finish(None, {})
+            with folder:
+                folder.finish(None, {})
             if not quiet:
                 typer.echo(f"All shapes are in {output} already.", err=True)
             return
     record = predict_to_folder(given, settings, folder, only=chosen, quiet=quiet)
-
-    from napari_diffuscope.cli.outputs import give_record
-
-    give_record(record, json_file)
+    give_record(record, json_file, overwrite=overwrite)
 
 
 def _left_to_do(
@@ -197,6 +203,20 @@ def predict_to_folder(
     typer.Exit
         With 130 after Ctrl-C.
     """
+    with folder:
+        result = _predicted(given, settings, folder, only=only, quiet=quiet)
+    _conclude(result, folder, quiet=quiet)
+    return folder.whole(result.record)
+
+
+def _predicted(
+    given: LabelledPlane,
+    settings: ShapeSettings,
+    folder: ShapeFolder,
+    *,
+    only: list[int] | None,
+    quiet: bool,
+) -> Shapes:
     from napari_diffuscope.jobs import run
     from napari_diffuscope.methods.shape.job import shape_job
 
@@ -214,13 +234,12 @@ def predict_to_folder(
                 inputs=given.inputs,
             )
             result = run(job, on_update)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo(f"diffuscope: stopped; shapes that were finished are in {folder.path}.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
     finally:
         folder.finish(result.record if result else None, result.refused if result else {})
-    _conclude(result, folder, quiet=quiet)
-    return folder.whole(result.record)
+    return result
 
 
 def _conclude(result: Shapes, folder: ShapeFolder, *, quiet: bool) -> None:

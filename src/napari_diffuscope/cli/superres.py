@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.methods.settings import RGB, Defects
 from napari_diffuscope.methods.superres.settings import (
     Pixels,
@@ -120,15 +120,17 @@ def superres(
     if deviation is not None and mode != "mean":
         raise typer.BadParameter("it belongs to --mode mean alone.", param_hint="--deviation")
 
-    from napari_diffuscope.cli.outputs import give_record
+    from napari_diffuscope.cli.outputs import give_record, record_files
     from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.methods.superres.files import output_files
 
     files = output_files(output, mode, deviation)
-    check_files(source, files)
+    inputs = existing(source, model)
+    check_outputs(record_files(json_file), inputs, wholes=files.values(), overwrite=overwrite)
     image = open_image(source, axes=axes, rgb=rgb)
     record = fill_in(image, settings, files, overwrite=overwrite, quiet=quiet)
-    give_record(record, json_file)
+    give_record(record, json_file, overwrite=overwrite)
 
 
 def fill_in(
@@ -163,9 +165,9 @@ def fill_in(
             show_progress(f"Filling in {image.name}", quiet=quiet) as on_update,
         ):
             result = run(superresolution_job(image, settings, sinks=sinks, states=states), on_update)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
     if not quiet:
         typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
     return result.record
@@ -186,18 +188,3 @@ def parse_block(text: str) -> tuple[int, int, int]:
         )
     z, y, x = map(int, parts)
     return z, y, x
-
-
-def check_files(source: Path, files: Mapping[str, Path]) -> None:
-    """Refuse outputs that would replace the input or each other.
-
-    Raises
-    ------
-    DiffuscopeError
-        If one would.
-    """
-    if len({file.resolve() for file in files.values()}) < len(files):
-        raise DiffuscopeError("Two results would be written to one file; give each a name of its own.")
-    for file in files.values():
-        if file.resolve() == source.resolve():
-            raise DiffuscopeError(f"{file} is the input, which is never replaced; give OUT another name.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.cli.signals import Stopped, end_at_once, handling
 from napari_diffuscope.methods.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -41,13 +40,16 @@ def train(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Model folder to write, or to replace; runs/NAME/NAME by default.")
+        Path | None, typer.Option(help="Model folder to write; runs/NAME/NAME by default.")
     ] = None,
     run: Annotated[
         Path | None,
         typer.Option("--run", "--run-folder", help="Folder for checkpoint and log; runs/NAME by default."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model folder, if it holds one.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Number of steps, instead of the recipe's.")
@@ -59,20 +61,26 @@ def train(
     recipe = _with_steps(_recipe(recipe_file, pairs, name, start_from), steps)
     run = run or Path("runs") / recipe.name
     out = out or run / recipe.name
-    if not resume and _has_checkpoint(run):
-        raise DiffuscopeError(
-            f"{run} holds an earlier training; add --resume to go on with it, or name another --run."
-        )
-
     from napari_diffuscope.jobs import run as run_job
     from napari_diffuscope.methods.device import choose_device
     from napari_diffuscope.training.loop import training_job
+    from napari_diffuscope.training.place import check_places
     from napari_diffuscope.training.processes import is_first
 
     speaks = is_first()
+    if speaks:
+        check_places(recipe, run, out, resume=resume, overwrite=overwrite)
     if speaks and pairs is not None and not quiet:
         _show(recipe, run)
-    job = training_job(recipe, run, out, resume=resume, device=choose_device(device), workers=workers)
+    job = training_job(
+        recipe,
+        run,
+        out,
+        resume=resume,
+        overwrite=overwrite,
+        device=choose_device(device),
+        workers=workers,
+    )
     with show_progress(recipe.name, quiet=quiet or not speaks) as on_update, stopping(on_update) as watched:
         card = run_job(job, watched)
     if speaks:
@@ -107,7 +115,7 @@ def _started(recipe: Recipe, start: str | None) -> Recipe:
 
 
 def _show(recipe: Recipe, run: Path) -> None:
-    from napari_diffuscope.training.loop import RECIPE_FILE
+    from napari_diffuscope.training.place import RECIPE_FILE
     from napari_diffuscope.training.recipe_file import recipe_toml
 
     typer.echo(recipe_toml(recipe), err=True)
@@ -116,7 +124,7 @@ def _show(recipe: Recipe, run: Path) -> None:
 
 @contextmanager
 def stopping(on_update: Callable[[Update], None]) -> Iterator[Callable[[Update], None]]:
-    """Let the first Ctrl-C end the training between two steps, with a checkpoint, and the next one at once.
+    """Let the first signal to stop end the training between two steps, with a checkpoint, and the next one at once.
 
     Parameters
     ----------
@@ -128,40 +136,31 @@ def stopping(on_update: Callable[[Update], None]) -> Iterator[Callable[[Update],
     Callable
         To be called instead.
     """
-    asked = training = False
-    before: Any = signal.getsignal(signal.SIGINT)
-    if before in (None, signal.SIG_IGN):  # as in the background of a shell
-        yield on_update
-        return
+    asked: int | None = None
+    training = False
 
     def ask(number: int, frame: Any) -> None:
         nonlocal asked
-        if asked or not training:
-            raise KeyboardInterrupt
-        asked = True
-        typer.echo("Stopping after this step, with a checkpoint; Ctrl-C again stops at once.", err=True)
+        if asked is not None:
+            end_at_once(number)
+        asked = number
+        if not training:
+            raise Stopped(number)
+        with suppress(OSError):  # a terminal that hung up
+            typer.echo("Stopping after this step, with a checkpoint; Ctrl-C again stops at once.", err=True)
 
     def watched(update: Update) -> None:
         nonlocal training
         training = update.total > 0
         on_update(update)
-        if asked:
-            raise KeyboardInterrupt
+        if asked is not None:
+            raise Stopped(asked)
 
-    signal.signal(signal.SIGINT, ask)
-    try:
+    with handling(ask):
         yield watched
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _with_steps(recipe: Recipe, steps: int | None) -> Recipe:
     return (
         recipe if steps is None else replace(recipe, optimisation=replace(recipe.optimisation, steps=steps))
     )
-
-
-def _has_checkpoint(run: Path) -> bool:
-    from napari_diffuscope.training.state import CHECKPOINT
-
-    return (run / CHECKPOINT).exists()

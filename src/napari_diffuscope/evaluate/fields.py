@@ -15,6 +15,8 @@ from napari_diffuscope.evaluate.structures import STRUCTURES, standard_specimen
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.training.pair_files import pair_folders
+from napari_diffuscope.training.pair_noise import noise_share, swapped_note
 
 STANDARD_FIELDS = 2
 """Fields of each structure of the standard set: 3 structures, 2 noises and 3 levels make 36 cases."""
@@ -85,7 +87,7 @@ def read_fields(
             found += standard_fields(seed, edge, STANDARD_FIELDS if limit is None else limit)
             continue
         path = Path(word).expanduser()
-        if (path / "high").is_dir() or (path / "low").is_dir():
+        if is_of_pairs(path):
             found += pair_fields(path, edge, limit)
         else:
             found += clean_fields(path, edge, shrink, limit)
@@ -130,6 +132,7 @@ def clean_fields(path: Path, edge: int, shrink: int, limit: int | None) -> list[
         image = _opened(file)
         pixel = _pixel_um(image)
         for label, plane in _planes(image, file, limit):
+            _check_size([length // shrink for length in plane.shape], file)
             small = _scaled(averaged_down(plane, shrink))
             middle = centre(small, edge)
             _check_content(middle, file)
@@ -154,10 +157,11 @@ def pair_fields(folder: Path, edge: int, limit: int | None) -> list[Field]:
     DiffuscopeError
         If one folder is absent, or names or shapes do not match.
     """
-    for part in ("high", "low"):
-        if not (folder / part).is_dir():
+    places = dict(zip(("low", "high"), pair_folders(folder), strict=True))
+    for part, place in places.items():
+        if place is None:
             raise DiffuscopeError(f"{folder} has no folder {part!r}; pairs need both high and low.")
-    high, low = ({file.name: file for file in tiff_files(folder / part)} for part in ("high", "low"))
+    low, high = ({file.name: file for file in tiff_files(place)} for place in places.values() if place)
     if lonely := sorted(set(high) ^ set(low)):
         raise DiffuscopeError(
             f"{folder}: {lonely[0]} lies in {'high' if lonely[0] in high else 'low'} alone; "
@@ -188,6 +192,24 @@ def pair_fields(folder: Path, edge: int, limit: int | None) -> list[Field]:
                 )
             )
     return fields
+
+
+def is_of_pairs(path: Path) -> bool:
+    """Whether a folder holds pairs, or one of their two folders by its plain name."""
+    low, high = pair_folders(path)
+    plain = [place for place in (low, high) if place is not None and place.name.lower() in ("low", "high")]
+    return bool(plain) or (low is not None and high is not None)
+
+
+def swapped_pairs(fields: Sequence[Field]) -> Iterator[str]:
+    """What must be said of data sets whose clean images are noisier than the noisy ones."""
+    for source in dict.fromkeys(field.source for field in fields):
+        pairs = [field for field in fields if field.source == source and field.low is not None]
+        noise = (
+            (noise_share(field.low), noise_share(field.clean)) for field in pairs if field.low is not None
+        )
+        if note := swapped_note(noise, f"{source}/low", f"{source}/high"):
+            yield note
 
 
 def tiff_files(path: Path) -> list[Path]:
@@ -237,11 +259,15 @@ def _scaled(plane: np.ndarray) -> np.ndarray:
     return np.asarray(scaled, dtype=np.float32)
 
 
-def _check_content(plane: np.ndarray, file: Path) -> None:
-    if min(plane.shape) < 16:
+def _check_size(shape: Sequence[int], file: Path) -> None:
+    if min(shape) < 16:
         raise DiffuscopeError(
-            f"{file} is only {plane.shape[0]} x {plane.shape[1]} pixels after shrinking; 16 are needed."
+            f"{file} is only {shape[0]} x {shape[1]} pixels after shrinking; 16 are needed."
         )
+
+
+def _check_content(plane: np.ndarray, file: Path) -> None:
+    _check_size(plane.shape, file)
     if not np.isfinite(plane).all() or plane.max() <= plane.min():
         raise DiffuscopeError(
             f"{file} has a plane without content (constant or not finite) in its middle; take it out."

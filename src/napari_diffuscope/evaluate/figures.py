@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_diffuscope.evaluate.baselines import INPUT
 from napari_diffuscope.evaluate.cases import Case
+from napari_diffuscope.evaluate.drawing import save_figure
 from napari_diffuscope.evaluate.judge import fitted
 from napari_diffuscope.evaluate.models import Candidate, middle
 from napari_diffuscope.evaluate.statistics import spread_of
@@ -73,7 +74,7 @@ def draw_case(path: Path, panel: Panel, models: Sequence[Candidate], crop: int) 
     _differences(figure, grid, views, truth)
     _profile(figure.add_subplot(grid[2, :]), views, line)
     figure.suptitle(f"{case.name}; equal contrast, counts {low:.0f} to {high:.0f}", fontsize=10)
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
 
 
 def _views(
@@ -166,7 +167,7 @@ def draw_samples_curve(path: Path, evaluation: Evaluation) -> None:
             axes.set_ylabel("PSNR (dB), mean over cases", fontsize=8)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
 
 
 def _curve(axes: Axes, evaluation: Evaluation, condition: tuple[str, str], model: str, colour: str) -> None:
@@ -228,7 +229,7 @@ def draw_calibration(path: Path, evaluation: Evaluation) -> None:
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
     left.legend(fontsize=7)
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
 
 
 def _reliability(axes: Axes, rows: Sequence[dict[str, str]], scale: float, colour: str) -> None:

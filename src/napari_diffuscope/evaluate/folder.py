@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.models import Candidate
 from napari_diffuscope.evaluate.settings import EvaluationSettings
 from napari_diffuscope.evaluate.tables import COVERAGE, DEVIATION, KEY, RESULTS, SAMPLES, Table
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import check_outputs, existing, foreign_in, working_in
 from napari_diffuscope.jobs import Job, Update
 
 ARGUMENTS = "evaluation.json"
@@ -49,37 +51,84 @@ class Tables:
 
 
 @contextmanager
-def only_one(out: Path) -> Iterator[None]:
-    """Two evaluations in one folder would mix their rows."""
-    lock = out / ".running"
-    if lock.exists() and _alive(lock):
-        raise DiffuscopeError(f"Another evaluation is writing to {out}; wait for it or name another folder.")
-    lock.write_text(str(os.getpid()), encoding="utf-8")
-    try:
+def evaluating_in(out: Path, inputs: Iterable[str | os.PathLike[str]]) -> Iterator[None]:
+    """Evaluate in a folder, made where missing; two evaluations at once would mix their rows.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`check_place`, or if another evaluation is writing there.
+    """
+    check_place(out, inputs)
+    with working_in(out):
         yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
-def _alive(lock: Path) -> bool:
-    import psutil
+def check_place(out: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Refuse a folder that is an input, or holds something else than an evaluation.
 
-    text = lock.read_text(encoding="utf-8")
-    return text.isdigit() and int(text) != os.getpid() and bool(psutil.pid_exists(int(text)))
+    Raises
+    ------
+    DiffuscopeError
+        If so, or it cannot be written to.
+    """
+    check_outputs([], existing(*inputs), folders=[out])
+    if (foreign := foreign_in(out, ())) is not None and not (out / ARGUMENTS).is_file():
+        raise DiffuscopeError(
+            f"{out} is not empty and holds no evaluation ({foreign} lies in it); name another folder."
+        )
+
+
+def read_arguments(out: Path) -> Any:
+    """What the evaluation in a folder was made with; ``None`` where there is none.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file is damaged.
+    """
+    path = out / ARGUMENTS
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DiffuscopeError(f"{path} cannot be read; name another folder.") from error
+
+
+def write_arguments(out: Path, values: Any) -> None:
+    """Keep what an evaluation is made with.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it cannot be written.
+    """
+    write_text(out / ARGUMENTS, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str, *, newline: str | None = None) -> None:
+    """Write a text file of an evaluation, all or nothing.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it cannot be written.
+    """
+    with writing(path):
+        replace_text(path, text, newline=newline)
 
 
 def resume(
     out: Path, settings: EvaluationSettings, models: tuple[Candidate, ...], tables: Tables
 ) -> Job[None]:
     """Check that the folder holds nothing else; forget rows of models that have changed."""
-    path = out / ARGUMENTS
     known: dict[str, Any] = {}
-    if path.is_file():
+    if (kept := read_arguments(out)) is not None:
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            known, rows = dict(kept["models"]), kept["settings"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise DiffuscopeError(f"{path} cannot be read ({error}); name another folder.") from error
+            known, rows = dict(kept["models"]), dict(kept["settings"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise DiffuscopeError(f"{out} holds another kind of evaluation; name another folder.") from error
         differing = [name for name, value in settings.of_the_rows().items() if rows.get(name) != value]
         if differing or kept.get("format") != FORMAT:
             what = f"with another {differing[0]}" if differing else "of another version"
@@ -93,13 +142,9 @@ def resume(
             _forget_figures(out)
             yield Update(0, 0, f"{model.label} has changed; its rows are computed anew.", warning=True)
         known[model.label] = facts
-    _write(path, {"format": FORMAT, "settings": settings.of_the_rows(), "models": known})
+    write_arguments(out, {"format": FORMAT, "settings": settings.of_the_rows(), "models": known})
 
 
 def _forget_figures(out: Path) -> None:
     for file in (out / FIGURES).glob("case-*.png"):
         file.unlink()
-
-
-def _write(path: Path, values: Any) -> None:
-    replace_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")

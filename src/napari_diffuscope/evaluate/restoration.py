@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.baselines import INPUT, METHODS, Best, chosen_methods
 from napari_diffuscope.evaluate.calibration import calibration_job, card_path, is_calibrated, store_scale
 from napari_diffuscope.evaluate.cases import Case, CaseName, case_names, make_case
 from napari_diffuscope.evaluate.classical import search_cases
-from napari_diffuscope.evaluate.fields import read_fields
+from napari_diffuscope.evaluate.fields import read_fields, swapped_pairs
 from napari_diffuscope.evaluate.figures import can_draw, draw_calibration, draw_case, draw_samples_curve
-from napari_diffuscope.evaluate.folder import FIGURES, Tables, only_one, resume
+from napari_diffuscope.evaluate.folder import FIGURES, Tables, evaluating_in, resume
 from napari_diffuscope.evaluate.judge import (
     MEASURES,
     MIDDLE,
@@ -33,7 +34,7 @@ from napari_diffuscope.evaluate.report import report
 from napari_diffuscope.evaluate.settings import EvaluationSettings
 from napari_diffuscope.evaluate.summary import write_summary
 from napari_diffuscope.evaluate.tables import KEY, Row, Table
-from napari_diffuscope.evaluate.work import Work, classical_left, figure_name, models_left, plan
+from napari_diffuscope.evaluate.work import Work, classical_left, figure_name, flat_inside, models_left, plan
 from napari_diffuscope.jobs import Job, Update, relayed, run
 from napari_diffuscope.weights.card import read_card
 
@@ -84,6 +85,11 @@ def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     DiffuscopeError
         For data or models that cannot be used, or a folder that holds another evaluation.
     """
+    with evaluating_in(out, (*settings.data, *settings.models)):
+        return (yield from _evaluated(settings, out))
+
+
+def _evaluated(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     methods, left_out = chosen_methods(settings.methods, settings.target)
     if left_out:
         yield Update(0, 0, left_out, warning=True)
@@ -101,15 +107,33 @@ def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     )
     if settings.calibrate:
         models = yield from _calibrated(models, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    with only_one(out):
-        tables = Tables.of(out)
-        yield from resume(out, settings, models, tables)
-        names = case_names(fields, settings.noises, settings.levels, settings.target)
-        work = plan(settings, out, tables, methods, models, names)
-        yield from _classical(work)
-        yield from _of_models(work)
-        return _finish(work)
+    tables = Tables.of(out)
+    yield from resume(out, settings, models, tables)
+    names = case_names(fields, settings.noises, settings.levels, settings.target)
+    for note in (*swapped_pairs(fields), *_flat(names, settings)):
+        yield Update(0, 0, note, warning=True)
+    work = plan(settings, out, tables, methods, models, names)
+    yield from _classical(work)
+    yield from _of_models(work)
+    return _finish(work)
+
+
+def _flat(names: Sequence[CaseName], settings: EvaluationSettings) -> Iterator[str]:
+    flat = list(dict.fromkeys(name.field.name for name in names if flat_inside(name, settings)))
+    if flat and settings.limit_sampled:
+        yield (
+            f"The middle {settings.crop} x {settings.crop} pixels of {', '.join(flat[:3])} are the same everywhere: no "
+            f"samples are drawn of {'it' if len(flat) == 1 else f'these {len(flat)} images'}."
+        )
+
+
+@contextmanager
+def _naming(case: Case) -> Iterator[None]:
+    """Say of which image an error is."""
+    try:
+        yield
+    except DiffuscopeError as error:
+        raise DiffuscopeError(f"{case.name.field.source}, {case.name.field.name}: {error}") from error
 
 
 def evaluate_restoration(
@@ -189,11 +213,12 @@ def _keep_classical(work: Work, case: Case, found: dict[str, Best]) -> None:
 
 def _rows(work: Work, case: Case, image: np.ndarray, facts: Judged) -> list[Judged]:
     """Rows of a result of the whole field: on all of it and, where samples are drawn, on its middle."""
-    rows: list[Judged] = [{**keys(case), "region": WHOLE, **facts, **quality(case, image)}]
-    if case.name.key in work.sampled:
-        crop = work.settings.crop
-        inner = quality(case, image[middle(image.shape, crop)], crop)
-        rows.append({**keys(case), "region": MIDDLE, **facts, **inner})
+    with _naming(case):
+        rows: list[Judged] = [{**keys(case), "region": WHOLE, **facts, **quality(case, image)}]
+        if case.name.key in work.sampled:
+            crop = work.settings.crop
+            inner = quality(case, image[middle(image.shape, crop)], crop)
+            rows.append({**keys(case), "region": MIDDLE, **facts, **inner})
     return rows
 
 
@@ -246,8 +271,9 @@ def _inside(work: Work, job: Job[Timed], cost: float) -> Job[Timed]:
 def _keep_samples(work: Work, case: Case, model: Candidate, drawn: Timed) -> list[Judged]:
     """Store what is known of samples; returns the rows of one sample and of the mean of all."""
     crop, count = work.settings.crop, len(drawn.image)
-    means = running_means(case, drawn.image, crop, model.label)
-    shares, errors = honesty(case, drawn.image, crop, model.label, scale=model.card.deviation_scale)
+    with _naming(case):
+        means = running_means(case, drawn.image, crop, model.label)
+        shares, errors = honesty(case, drawn.image, crop, model.label, scale=model.card.deviation_scale)
     work.tables.samples.add(means)
     work.tables.coverage.add(shares)
     work.tables.deviation.add(errors)
@@ -267,7 +293,6 @@ def _draw_panel(work: Work, name: CaseName) -> None:
     if panel is None:
         return
     folder = work.out / FIGURES
-    folder.mkdir(exist_ok=True)
     draw_case(folder / f"{figure_name(name)}.png", panel, work.models, work.settings.crop)
 
 
@@ -294,7 +319,6 @@ def _finish(work: Work) -> Evaluation:
     text = report(evaluation, work.settings, work.models)
     write_summary(work.out, evaluation.results, evaluation.labels, text)
     if can_draw():
-        (work.out / FIGURES).mkdir(exist_ok=True)
         draw_samples_curve(work.out / FIGURES / "samples.png", evaluation)
         draw_calibration(work.out / FIGURES / "calibration.png", evaluation)
     return replace(evaluation, summary=text)

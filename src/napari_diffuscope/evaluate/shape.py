@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import FIGURES, only_one
+from napari_diffuscope.evaluate.folder import (
+    FIGURES,
+    check_place,
+    read_arguments,
+    write_arguments,
+    write_text,
+)
 from napari_diffuscope.evaluate.shape_classes import Scores, check_installed, classify, splits_of
 from napari_diffuscope.evaluate.shape_figures import draw_cells
 from napari_diffuscope.evaluate.shape_models import Contender, contenders, pending, train_folds
@@ -24,10 +28,11 @@ from napari_diffuscope.evaluate.shape_report import report
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
 from napari_diffuscope.evaluate.shape_spread import spreads
 from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import working_in
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.shape_cells import KnownCell, folds_of, read_cells
 
-ARGUMENTS = "evaluation.json"
 SCORES = ("protocol", "repeat", "macro_f1")
 
 
@@ -75,6 +80,8 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
     """
     if settings.classify and not settings.only:
         check_installed()
+    inputs = [settings.data, settings.recipe, *settings.models]
+    check_place(out, (place for place in inputs if place))
     yield Update(0, 0, "Reading cells")
     cells = read_cells(Path(settings.data))
     folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
@@ -91,7 +98,7 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
             raise DiffuscopeError(
                 f"There is no model {kind.place(missing[0])}; train the fold or name another folder."
             )
-    with only_one(out):
+    with working_in(out):
         results = Results.of(out)
         yield from _predict(kinds, cells, folds, settings, results)
         scores = yield from _classified(kinds[0], cells, settings, results, out)
@@ -100,7 +107,7 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
         only = kinds[0].card(1).diffusion.estimate_only
         spread = () if only else spreads(cells, labels[0], settings.samples, results)
         summary = report(results.table.rows, scores, settings, kinds, spread)
-        replace_text(out / "shape.md", summary)
+        write_text(out / "shape.md", summary)
         yield Update(0, 0, "Drawing cells")
         draw_cells(out / FIGURES, cells, labels, results)
     return ShapeEvaluation(out, tuple(results.table.rows), scores, summary)
@@ -160,9 +167,9 @@ def _classified(
 
 
 def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:
-    path = out / "classification.csv"
-    path.unlink(missing_ok=True)
-    Table(path, SCORES, ("protocol", "repeat")).add(
+    table = Table(out / "classification.csv", SCORES, ("protocol", "repeat"))
+    table.drop(lambda row: True)
+    table.add(
         {"protocol": score.name, "repeat": repeat, "macro_f1": value}
         for score in scores
         for repeat, value in enumerate(score.macro)
@@ -171,14 +178,10 @@ def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:
 
 def _keep_arguments(out: Path, settings: ShapeEvaluationSettings) -> None:
     """Refuse a folder of another evaluation; rows of different folds must not be mixed."""
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiffuscopeError(f"The folder {out} cannot be made: {error.strerror}.") from error
-    given = settings.of_the_rows()
-    path, mine = out / ARGUMENTS, {"kind": "shape", **given, "data": str(Path(settings.data).resolve())}
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != mine:
-            raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
-        return
-    replace_text(path, json.dumps(mine, indent=2) + "\n")
+    mine = {"kind": "shape", **settings.of_the_rows(), "data": str(Path(settings.data).resolve())}
+    if (kept := read_arguments(out)) not in (None, mine):
+        raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
+    if kept is None:
+        write_arguments(out, mine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_diffuscope.evaluate.drawing import save_figure
 from napari_diffuscope.evaluate.figures import COLOURS, DPI, can_draw
 from napari_diffuscope.evaluate.shape_predictions import ESTIMATE, SAMPLE, Results
 from napari_diffuscope.evaluate.shape_report import best_fit, values_of
@@ -89,7 +90,6 @@ def draw_cells(
         return None
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     overlaps = values_of(results.table.rows, (labels[0], ESTIMATE), "iou")
     chosen = chosen_cells(cells, overlaps)
     views = [_views(cell, labels, results) for cell, _ in chosen]
@@ -102,7 +102,7 @@ def draw_cells(
             _draw_surface(figure.add_subplot(grid[row, 1 + column], projection="3d"), view)
         _draw_section(figure.add_subplot(grid[row, columns - 1]), shapes, legend=row == 0)
     path = folder / "shapes.png"
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
     return path
 
 

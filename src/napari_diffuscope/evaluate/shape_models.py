@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import only_one
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.device import choose_device
@@ -100,10 +99,8 @@ def train_folds(contender: Contender, settings: ShapeEvaluationSettings, out: Pa
             _check_same(contender, fold, recipe)
             continue
         run = out / "runs" / contender.label / f"fold-{fold}"
-        run.mkdir(parents=True, exist_ok=True)
-        with only_one(run):
-            for update in _training(recipe, run, contender.place(fold), settings.device):
-                yield replace(update, message=f"{recipe.name} {update.message}".strip())
+        for update in _training(recipe, run, contender.place(fold), settings.device):
+            yield replace(update, message=f"{recipe.name} {update.message}".strip())
 
 
 def _training(recipe: Recipe, run: Path, place: Path, device: str) -> Job[None]:

@@ -10,11 +10,13 @@ from typing import Final
 
 import numpy as np
 
+from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.shape_fits import FITS, tune
 from napari_diffuscope.evaluate.shape_models import Contender, check_unseen
 from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
 from napari_diffuscope.evaluate.tables import Table, Value
+from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.shapes.errors import shape_errors
 from napari_diffuscope.methods.shape.job import CellShape, shape_job
@@ -79,8 +81,12 @@ class Results:
         import tifffile
 
         path = self.path(cell, method, variant)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(path, occupied.astype(np.uint8), compression="zlib", metadata={"axes": "ZYX"})
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as file:
+                tifffile.imwrite(
+                    file, occupied.astype(np.uint8), compression="zlib", metadata={"axes": "ZYX"}
+                )
 
     def has(self, cell: str, method: str, variant: str, sha256: str = "") -> bool:
         """Whether a prediction is there, made with the same weights."""

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.evaluate.baselines import INPUT, METHODS, TITLES
+from napari_diffuscope.evaluate.folder import write_text
 from napari_diffuscope.evaluate.judge import MEASURES, MIDDLE, WHOLE
 from napari_diffuscope.evaluate.statistics import ALL, Spread, by_case, compared, conditions, spread_of
 from napari_diffuscope.evaluate.tables import Row
@@ -48,7 +48,7 @@ def write_summary(out: Path, rows: Sequence[Row], labels: Sequence[str], text: s
     """Write the medians, the tests of the first model, and the report ``text``."""
     _write_csv(out / "summary.csv", _SUMMARY, summary_rows(rows))
     _write_csv(out / "tests.csv", _TESTS, comparison_rows(rows, labels))
-    replace_text(out / "summary.md", text)
+    write_text(out / "summary.md", text)
 
 
 def title_of(method: str, kind: str = "") -> str:
@@ -140,4 +140,4 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    replace_text(path, buffer.getvalue(), newline="")
+    write_text(path, buffer.getvalue(), newline="")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import FIGURES, only_one
+from napari_diffuscope.evaluate.folder import (
+    FIGURES,
+    evaluating_in,
+    read_arguments,
+    write_arguments,
+    write_text,
+)
 from napari_diffuscope.evaluate.superres_baselines import BASELINES, SHARPENED, baselines
 from napari_diffuscope.evaluate.superres_judge import ORIENTATIONS, judge, known_planes
 from napari_diffuscope.evaluate.superres_report import draw_views, report
@@ -31,7 +35,6 @@ from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import load_model
 
 TRUTH = "truth"
-ARGUMENTS = "evaluation.json"
 COLUMNS = (
     "factor",
     "method",
@@ -100,33 +103,36 @@ def superres_evaluation_job(settings: SuperresEvaluationSettings, out: Path) -> 
     DiffuscopeError
         For data or models that cannot be used, or a folder that holds another evaluation.
     """
+    with evaluating_in(out, (settings.data, *settings.models)):
+        return (yield from _evaluated(settings, out))
+
+
+def _evaluated(settings: SuperresEvaluationSettings, out: Path) -> Job[SuperresEvaluation]:
     yield Update(0, 0, "Opening models and data")
     truth = read_truth(settings)
     models = _models(settings)
-    out.mkdir(parents=True, exist_ok=True)
-    with only_one(out):
-        _keep_arguments(out, settings)
-        table = Table(out / "superres.csv", COLUMNS, ("factor", "method", "variant", "orientation"))
-        total = len(settings.factors) * (
-            1 + len(baselines(settings.axial_fwhm)) + sum(len(v) for _, _, v in models)
-        )
-        done = 0
-        for factor in settings.factors:
-            planes = truth[: known_planes(len(truth), factor)]
-            views: dict[str, np.ndarray] = {TRUTH: planes}
-            for made in _volumes(settings, planes, factor, models, table):
-                if isinstance(made, Update):
-                    yield Update(done, total, made.message)
-                    continue
-                if isinstance(made, _Made):
-                    table.add(_rows(made, planes, factor, settings.patch))
-                    views[made.method if not made.variant else f"{made.method}, {made.variant}"] = made.volume
-                done += 1
-                yield Update(done, total, f"{factor} x")
-            if len(views) > 1:
-                draw_views(out / FIGURES, views, factor)
-        summary = report(table.rows, settings, truth.shape)
-        replace_text(out / "superres.md", summary)
+    _keep_arguments(out, settings)
+    table = Table(out / "superres.csv", COLUMNS, ("factor", "method", "variant", "orientation"))
+    total = len(settings.factors) * (
+        1 + len(baselines(settings.axial_fwhm)) + sum(len(v) for _, _, v in models)
+    )
+    done = 0
+    for factor in settings.factors:
+        planes = truth[: known_planes(len(truth), factor)]
+        views: dict[str, np.ndarray] = {TRUTH: planes}
+        for made in _volumes(settings, planes, factor, models, table):
+            if isinstance(made, Update):
+                yield Update(done, total, made.message)
+                continue
+            if isinstance(made, _Made):
+                table.add(_rows(made, planes, factor, settings.patch))
+                views[made.method if not made.variant else f"{made.method}, {made.variant}"] = made.volume
+            done += 1
+            yield Update(done, total, f"{factor} x")
+        if len(views) > 1:
+            draw_views(out / FIGURES, views, factor)
+    summary = report(table.rows, settings, truth.shape)
+    write_text(out / "superres.md", summary)
     return SuperresEvaluation(out, tuple(table.rows), summary)
 
 
@@ -283,9 +289,8 @@ def _rows(made: _Made, truth: np.ndarray, factor: int, patch: int) -> list[dict[
 
 def _keep_arguments(out: Path, settings: SuperresEvaluationSettings) -> None:
     """Refuse a folder of another evaluation; rows of different data must not be mixed."""
-    path, mine = out / ARGUMENTS, {"kind": "superres", **settings.of_the_rows()}
-    if path.exists():
-        if json.loads(path.read_text(encoding="utf-8")) != mine:
-            raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
-        return
-    replace_text(path, json.dumps(mine, indent=2) + "\n")
+    mine = {"kind": "superres", **settings.of_the_rows()}
+    if (kept := read_arguments(out)) not in (None, mine):
+        raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
+    if kept is None:
+        write_arguments(out, mine)

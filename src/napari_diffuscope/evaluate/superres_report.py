@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_diffuscope.evaluate.drawing import save_figure
 from napari_diffuscope.evaluate.figures import DPI, can_draw
 from napari_diffuscope.evaluate.superres_judge import ORIENTATIONS
 from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings
@@ -92,7 +93,6 @@ def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> Pa
         return None
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     truth = next(iter(views.values()))
     planes = (len(truth) // 2 // factor * factor + factor // 2, truth.shape[1] // 2, truth.shape[2] // 2)
     low, high = np.percentile(truth, [0.5, 99.5])
@@ -108,5 +108,5 @@ def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> Pa
             axes.set_ylabel(label if place == 0 else "", fontsize=8)
     figure.suptitle(f"{factor} times finer along z; equal contrast", fontsize=9)
     path = folder / f"superres-{factor}x.png"
-    figure.savefig(path, dpi=DPI)
+    save_figure(figure, path, dpi=DPI)
     return path

@@ -8,6 +8,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from napari_diffuscope.atomic import replace_bytes
+from napari_diffuscope.imaging.failures import reading, writing
+
 Row = dict[str, str]
 Value = str | int | float
 
@@ -60,38 +63,50 @@ class Table:
         added = [{name: _text(row[name]) for name in self.columns} for row in rows]
         if not added:
             return
-        text = self._as_csv(added, header=not self.path.exists())
+        new = {self._key(row) for row in added}
+        apart = len(new) == len(added) and not new & self._rows.keys()
+        for row in added:
+            self._keep(row)
+        with writing(self.path):
+            if apart:
+                self._append(self._as_csv(added, header=not self.path.exists()))
+            else:  # computed again after an interruption: each row is there once
+                replace_bytes(self.path, self._as_csv(self.rows, header=True))
+
+    def _append(self, text: bytes) -> None:
         with self.path.open("ab") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        for row in added:
-            self._keep(row)
 
     def drop(self, unwanted: Callable[[Row], bool]) -> None:
         """Rewrite the file without some rows."""
         if not any(map(unwanted, self.rows)):
             return
         self._rows = {key: row for key, row in self._rows.items() if not unwanted(row)}
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_bytes(self._as_csv(self.rows, header=True))
-        temporary.replace(self.path)
+        with writing(self.path):
+            replace_bytes(self.path, self._as_csv(self.rows, header=True))
+
+    def _key(self, row: Row) -> tuple[str, ...]:
+        return tuple(row[name] for name in self.identity)
 
     def _keep(self, row: Row) -> None:
-        self._rows[tuple(row[name] for name in self.identity)] = row
+        self._rows[self._key(row)] = row
 
     def _read(self) -> None:
-        text = self.path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:  # the last row was cut off by an interruption
-            temporary = self.path.with_suffix(".tmp")
-            temporary.write_bytes(whole)
-            temporary.replace(self.path)
-        if not whole:
-            self.path.unlink()
-            return
-        for row in csv.DictReader(io.StringIO(whole.decode("utf-8"), newline="")):
+        with reading(self.path, "CSV"):
+            text = self.path.read_bytes()
+            whole = text[: text.rfind(b"\n") + 1]
+            there = list(csv.DictReader(io.StringIO(whole.decode("utf-8"), newline="")))
+        for row in there:
             self._keep({name: row.get(name) or "" for name in self.columns})
+        with writing(self.path):
+            if not whole:
+                self.path.unlink()
+            elif len(there) > len(self._rows):  # doubled by an earlier version
+                replace_bytes(self.path, self._as_csv(self.rows, header=True))
+            elif whole != text:  # the last row was cut off by an interruption
+                replace_bytes(self.path, whole)
 
     def _as_csv(self, rows: Iterable[Row], *, header: bool) -> bytes:
         buffer = io.StringIO(newline="")

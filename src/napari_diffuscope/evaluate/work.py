@@ -13,7 +13,7 @@ from napari_diffuscope.evaluate.classical import workers_for
 from napari_diffuscope.evaluate.figures import Panel, can_draw
 from napari_diffuscope.evaluate.folder import FIGURES, Tables
 from napari_diffuscope.evaluate.judge import MIDDLE, WHOLE
-from napari_diffuscope.evaluate.models import Candidate
+from napari_diffuscope.evaluate.models import Candidate, middle
 from napari_diffuscope.evaluate.settings import EvaluationSettings
 from napari_diffuscope.evaluate.tables import KEY
 from napari_diffuscope.jobs import Update
@@ -58,7 +58,9 @@ def plan(
     names: tuple[CaseName, ...],
 ) -> Work:
     """Decide what is sampled and drawn, and how much is left to do."""
-    sampled = sampled_cases(names, settings.limit_sampled)
+    sampled = sampled_cases(
+        [name for name in names if not flat_inside(name, settings)], settings.limit_sampled
+    )
     first: dict[tuple[str, ...], CaseName] = {}
     for name in names:
         if name.key in sampled or settings.limit_sampled == 0:
@@ -73,6 +75,12 @@ def plan(
         cost for *_, cost in models_left(work)
     )
     return work
+
+
+def flat_inside(name: CaseName, settings: EvaluationSettings) -> bool:
+    """Whether the part of a field that would be sampled has no content, so that nothing can be measured on it."""
+    part = name.field.clean[middle(name.field.clean.shape, settings.crop)]
+    return bool(part.max() <= part.min())
 
 
 def figure_name(name: CaseName) -> str:

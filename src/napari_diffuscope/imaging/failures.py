@@ -14,7 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError, one_line, quoted, shortene
 
 _LONGEST_PATH = 120
 _LONGEST_REASON = 90
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SPECIAL = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -187,11 +187,47 @@ def _said(error: BaseException) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a file is written into a `DiffuscopeError`."""
+    """Turn what goes wrong while a file is written into a `DiffuscopeError`.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    """
     try:
         yield
     except OSError as error:
-        reason = "the disk is full" if error.errno in _FULL else error.strerror or error
-        raise DiffuscopeError(
-            f"{name_of(path)} could not be written ({reason}); choose another folder or make room."
-        ) from error
+        raise unwritten(path, error) from error
+    except Exception as error:
+        if not _is_full(error):
+            raise
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: BaseException) -> DiffuscopeError:
+    """The sentence for a file that could not be written."""
+    return DiffuscopeError(
+        f"{name_of(path)} could not be written ({reason(error)}); choose another folder or make room."
+    )
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be written, in a few words."""
+    if _is_full(error):
+        return "the disk is full"
+    return error.strerror or _reason(error) if isinstance(error, OSError) else _reason(error)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether there was no room; libraries that write by themselves say so in words alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    return "No space left on device" in str(error) or "File too large" in str(error)
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes in words, ``1.2 GB``."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.training.recipe import Data, ImageSource
@@ -56,9 +57,8 @@ def simulated_images(
 
 
 def _save(cache: Path, images: np.ndarray) -> None:
-    temporary = cache.with_suffix(".tmp.npy")
-    np.save(temporary, images)
-    temporary.replace(cache)
+    with replacing(cache) as file:
+        np.save(file, images)
 
 
 def _specimen(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:

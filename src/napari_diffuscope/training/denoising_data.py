@@ -71,7 +71,6 @@ def _simulated(recipe: Recipe, run: Path) -> np.ndarray:
             data, seed=recipe.optimisation.seed, purpose=TRAINING, count=data.simulated, cache=cache
         )
     except OSError as error:
-        cache.with_suffix(".tmp.npy").unlink(missing_ok=True)
         raise DiffuscopeError(
             f"The specimens {cache} cannot be written ({error.strerror}); make room or choose another folder."
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reason
 
 LOG = "log.csv"
 
@@ -60,5 +61,5 @@ def _text(value: float | int) -> str:
 
 def _unwritable(path: Path, error: OSError) -> DiffuscopeError:
     return DiffuscopeError(
-        f"The log {path} cannot be written ({error.strerror}); the last checkpoint is kept: make room and resume."
+        f"The log {path} cannot be written ({reason(error)}); the last checkpoint is kept: make room and resume."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.denoising import trained_network
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
+from napari_diffuscope.training.place import RECIPE_FILE, recipe_stays, training_in
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
@@ -28,11 +29,16 @@ from napari_diffuscope.training.task import Arrays, Task, Tensors
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec
 from napari_diffuscope.weights.folder import build_network
 
-RECIPE_FILE = "recipe.toml"
-
 
 def training_job(
-    recipe: Recipe, run: Path, out: Path, *, resume: bool = False, device: str = "cpu", workers: int = 1
+    recipe: Recipe,
+    run: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "cpu",
+    workers: int = 1,
 ) -> Job[ModelCard]:
     """Train a model from a recipe, or go on from its last checkpoint.
 
@@ -46,9 +52,11 @@ def training_job(
     run
         Folder for the recipe, the checkpoint, the log and the simulated specimens.
     out
-        Model folder to write at the end; an existing one is replaced only then.
+        Model folder to write at the end.
     resume
         Go on from the checkpoint in ``run``: the same curve as without the interruption.
+    overwrite
+        Whether an existing model folder is replaced, at the end.
     device
         Where to train; ``cuda`` takes one GPU per process.
     workers
@@ -57,31 +65,34 @@ def training_job(
     Raises
     ------
     DiffuscopeError
-        For images that cannot be read, a full disk, too little memory, or a loss that is no number; the last
-        checkpoint is kept.
+        For folders that hold something else, images that cannot be read, a full disk, too little memory, or a loss
+        that is no number; the last checkpoint is kept.
     """
-    with processes(device) as group:
+    with ExitStack() as stack:
+        group = stack.enter_context(processes(device))
+        if group.first:
+            stack.enter_context(training_in(recipe, run, out, resume=resume, overwrite=overwrite))
         spec = trained_network(recipe)
         torch.manual_seed(recipe.optimisation.seed)
         network = starting_network(recipe, spec) if not resume else build_network(spec)
         state = State.fresh(network.to(group.device).train(), recipe.optimisation)
         if resume:
             state.restore(run, recipe)
-        if group.first:
-            _begin(recipe, run, state.step, resume=resume)
         yield Update(0, 0, "Preparing images")
         task = _prepared(recipe, run, group)
+        if group.first:
+            _begin(recipe, run, state.step, resume=resume)
         for note in task.notes:
             yield Update(0, 0, note, warning=True)
-        return (yield from train(task, recipe, state, spec, run, out, group=group, workers=workers))
+        made = yield from train(
+            task, recipe, state, spec, run, out, overwrite=overwrite, group=group, workers=workers
+        )
+        return made
 
 
 def _begin(recipe: Recipe, run: Path, step: int, *, resume: bool) -> None:
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiffuscopeError(f"The folder {run} cannot be made: {error.strerror}.") from error
-    write_recipe(run / RECIPE_FILE, recipe)
+    if recipe_stays(run / RECIPE_FILE, recipe) is False or not (run / RECIPE_FILE).exists():
+        write_recipe(run / RECIPE_FILE, recipe)
     cut_back(run, step if resume else -1)
 
 
@@ -105,6 +116,7 @@ def train(
     out: Path,
     *,
     group: Processes,
+    overwrite: bool = False,
     workers: int = 1,
 ) -> Job[ModelCard]:
     """Train whatever a task says, from a state on.
@@ -119,7 +131,7 @@ def train(
         Where to begin.
     spec
         The network, for the card.
-    run, out, workers
+    run, out, overwrite, workers
         As in :func:`training_job`.
     group
         This process among all.
@@ -143,7 +155,7 @@ def train(
             averaged.load_state_dict(state.best.weights)
             state.measures = task.validate(averaged)
         card = finished_card(task, recipe, state, spec=spec, made=circumstances(group, training.precision))
-        return write_model(out, card, task, averaged) if group.first else card
+        return write_model(out, card, task, averaged, overwrite=overwrite) if group.first else card
 
 
 def _steps(training: Training, workers: int) -> Job[None]:

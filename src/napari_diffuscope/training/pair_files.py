@@ -9,8 +9,10 @@ from pathlib import Path
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.kept_out import image_files, split
 
-LOW_NAMES = ("low", "low_padded")
-HIGH_NAMES = ("high", "high_registered")
+LOW_NAMES = ("low", "low_padded", "noisy")
+HIGH_NAMES = ("high", "high_registered", "gt", "ground_truth", "clean")
+"""Names of the folders of pairs, in upper or lower case."""
+
 TRAINING_NAMES = ("train",)
 VALIDATION_NAMES = ("validate", "validation", "val")
 
@@ -26,7 +28,7 @@ class Pair:
 def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train on and to validate on; none of the latter where there is only one file.
 
-    ``folder`` holds ``high`` (or ``high_registered``) and ``low`` (or ``low_padded``), or ``train`` and
+    ``folder`` holds one of :data:`HIGH_NAMES` and one of :data:`LOW_NAMES`, in upper or lower case, or ``train`` and
     ``validate`` with these; a folder ``test`` is left alone.
     """
     train = _sub_folder(folder, TRAINING_NAMES)
@@ -39,14 +41,25 @@ def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], li
 
 
 def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_dir()), None)
+    """The first folder of one of those names, whatever their case; the very name before others."""
+    if not folder.is_dir():
+        return None
+    inside = sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True)
+    by_name = {name.lower(): folder / name for name in inside} | {name: folder / name for name in inside}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def pair_folders(folder: Path) -> tuple[Path | None, Path | None]:
+    """The folders of the low and of the high images of pairs, where there are such."""
+    return _sub_folder(folder, LOW_NAMES), _sub_folder(folder, HIGH_NAMES)
 
 
 def _pairs(folder: Path) -> list[Pair]:
-    low, high = _sub_folder(folder, LOW_NAMES), _sub_folder(folder, HIGH_NAMES)
+    low, high = pair_folders(folder)
     if low is None or high is None:
         raise DiffuscopeError(
-            f"{folder} holds no pairs: put the images into its folders 'low' and 'high', under equal names."
+            f"{folder} holds no pairs: put the images into its folders 'low' and 'high' (or 'noisy' and 'GT'), under "
+            "equal names."
         )
     lows, highs = ({path.name: path for path in image_files(place)} for place in (low, high))
     if alone := sorted(set(lows) ^ set(highs)):

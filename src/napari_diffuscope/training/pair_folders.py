@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import IntensityMap, measure_intensities
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.training.pair_files import Pair, find_pairs
+from napari_diffuscope.training.pair_noise import noise_share, swapped_note
 from napari_diffuscope.training.recipe import DEFAULT_VALIDATION_SHARE, Data
 from napari_diffuscope.training.task import Arrays
 
@@ -115,6 +116,10 @@ def read_pairs(data: Data, *, seed: int) -> Pairs:
     training, kept = find_pairs(Path(data.folder), share=share, seed=seed)
     opened = [_Opened.read(pair, data.patch) for pair in [*training, *kept]]
     match, notes = _match(data, opened)
+    if swapped := swapped_note(
+        (pair.noise for pair in opened), training[0].low.parent.name, training[0].high.parent.name
+    ):
+        notes = (*notes, swapped)
     planes = [pair.planes(match) for pair in opened]
     if kept:
         first, rest = planes[: len(training)], planes[len(training) :]
@@ -175,6 +180,12 @@ class _Opened:
             )
         clipped: np.ndarray = both.clip(-30, 30)
         return clipped
+
+    @property
+    def noise(self) -> tuple[float, float]:
+        """Noise of low and of high on the plane in the middle, each as a share of its range."""
+        middle = self.low.plane_count // 2
+        return noise_share(self.low.read_plane(middle)), noise_share(self.high.read_plane(middle))
 
     def alike(self) -> bool:
         """Whether both images seem to have the same units."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import napari_diffuscope
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reason
 from napari_diffuscope.training.precision import Chosen
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Recipe
@@ -88,7 +89,9 @@ def hardware(device: torch.device) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def write_model(out: Path, card: ModelCard, task: Task, network: nn.Module) -> ModelCard:
+def write_model(
+    out: Path, card: ModelCard, task: Task, network: nn.Module, *, overwrite: bool = False
+) -> ModelCard:
     """Store averaged weights in half precision, with the card and an example, all or nothing.
 
     Raises
@@ -96,15 +99,15 @@ def write_model(out: Path, card: ModelCard, task: Task, network: nn.Module) -> M
     DiffuscopeError
         If the disk is full or the folder may not be written to; the checkpoint is there to resume.
     """
-    from safetensors import SafetensorError
-
     tensors = {name: _half(tensor) for name, tensor in network.state_dict().items()}
     try:
-        return write_folder(out, card, tensors, example=task.example(network))
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        return write_folder(out, card, tensors, example=task.example(network), overwrite=overwrite)
+    except DiffuscopeError as error:
+        if error.__cause__ is None:
+            raise
         raise DiffuscopeError(
-            f"The model folder {out} cannot be written ({reason}); the checkpoint is kept: make room and resume."
+            f"The model folder {out} cannot be written ({reason(error.__cause__)}); the checkpoint is kept: make room "
+            "and resume."
         ) from error
 
 

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
@@ -213,10 +214,11 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     simulated: list[np.ndarray] = []
     drawn: list[np.ndarray] = []
     if data.simulated:
-        run.mkdir(parents=True, exist_ok=True)
-        images = simulated_images(
-            data, seed=seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
-        )
+        with writing(run):
+            run.mkdir(parents=True, exist_ok=True)
+            images = simulated_images(
+                data, seed=seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
+            )
         simulated = [_mapped(image) for image in images]
         drawn = [
             _mapped(image)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reason
 from napari_diffuscope.training.recipe import Optimisation, Recipe
 
 CHECKPOINT = "checkpoint.pt"
@@ -117,16 +118,13 @@ class State:
             "measures": self.measures,
             "recipe": recipe.to_dict(),
         }
-        temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
         try:
-            torch.save(content, temporary)
-            temporary.replace(folder / CHECKPOINT)
+            with replacing(folder / CHECKPOINT, sync=True) as file:
+                torch.save(content, file)
         except (OSError, RuntimeError) as error:
             raise DiffuscopeError(
-                f"The checkpoint in {folder} cannot be written ({error}); the last one is kept."
+                f"The checkpoint in {folder} cannot be written ({reason(error)}); the last one is kept."
             ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def restore(self, folder: Path, recipe: Recipe) -> None:
         """Take up a checkpoint of the same recipe; how long to train may differ.

@@ -13,6 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
 from napari_diffuscope.weights.fingerprints import Fingerprint
 from napari_diffuscope.weights.folder import (
@@ -23,6 +25,7 @@ from napari_diffuscope.weights.folder import (
     write_folder,
 )
 from napari_diffuscope.weights.model import model_place, open_published
+from napari_diffuscope.weights.place import check_model_place
 from napari_diffuscope.weights.unpack import is_archive, unpack
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
@@ -95,7 +98,9 @@ def describe(name_or_path: str | os.PathLike[str]) -> str:
     return "\n".join(f"{title + ':':<18}{text}" for title, text in _facts(inspect(name_or_path)) if text)
 
 
-def import_model(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> ModelCard:
+def import_model(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> ModelCard:
     """Make a model folder of a checkpoint, a diffusers folder, or an archive with one of these in it.
 
     The weights are stored bit by bit as they are.
@@ -106,6 +111,8 @@ def import_model(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
         The checkpoint, folder, or zip or tar archive.
     folder
         The model folder to make; it appears whole or not at all.
+    overwrite
+        Whether a model folder of that name is replaced.
 
     Returns
     -------
@@ -117,19 +124,18 @@ def import_model(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -
     DiffuscopeError
         If there is something at ``folder`` already, or what is to be imported cannot be opened.
     """
-    folder = Path(folder).expanduser()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DiffuscopeError(f"{folder} exists already; choose another folder for the model.")
-    source = Path(path).expanduser()
+    folder, source = Path(folder).expanduser(), Path(path).expanduser()
     if not source.exists():
         raise DiffuscopeError(f"There is no file or folder {source}.")
+    check_outputs([], [source], wholes=[folder])
+    check_model_place(folder.resolve(), overwrite=overwrite)
     with _unpacked(source) as place:
         found = inspect(place)
         training = dict(found.card.training)
         if found.card.sha256 and not (place / CARD_FILE).is_file():
             training["file_sha256"] = found.card.sha256
         card = replace(found.card, training=training)
-        return write_folder(folder.absolute(), card, found.tensors)
+        return write_folder(folder, card, found.tensors, overwrite=overwrite)
 
 
 @contextmanager
@@ -138,9 +144,11 @@ def _unpacked(source: Path) -> Iterator[Path]:
     if not is_archive(source):
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True) as temporary:
-        unpack(source, Path(temporary))
-        yield _model_among(Path(temporary), source)
+    with writing(Path("the folder for temporary files")):
+        temporary = tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True)
+    with temporary as name:
+        unpack(source, Path(name))
+        yield _model_among(Path(name), source)
 
 
 def _model_among(folder: Path, source: Path) -> Path:

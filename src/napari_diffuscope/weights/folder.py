@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +19,7 @@ from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
-
-EXAMPLE_FILES = ("example_input.tif", "example_output.tif")
+from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
 
 
 def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
@@ -176,45 +172,58 @@ def write_folder(
     tensors: Mapping[str, Tensor],
     *,
     example: tuple[np.ndarray, np.ndarray] | None = None,
+    overwrite: bool = False,
 ) -> ModelCard:
-    """Write a model folder, all or nothing; an existing folder of that name is replaced.
+    """Write a model folder, all or nothing.
 
     Parameters
     ----------
     folder
-        Where; its parent is created.
+        Where; its parent is created. An empty folder of that name is used.
     card
         Its ``name`` is replaced by the folder's and ``sha256`` computed.
     tensors
         Weights as they shall be stored.
     example
         Input and output image, float32 ``(Y, X)``.
+    overwrite
+        Whether a model folder of that name is replaced.
 
     Returns
     -------
     ModelCard
         The card as written.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`~napari_diffuscope.weights.place.check_model_place`, or if it cannot be written; nothing is left
+        behind then.
     """
+    folder = folder.resolve()
+    with making_model(folder, overwrite=overwrite) as growing:
+        card = _fill_folder(growing, replace(card, name=folder.name), tensors, example)
+        put_in_place(growing, folder)
+    return card
+
+
+def _fill_folder(
+    place: Path,
+    card: ModelCard,
+    tensors: Mapping[str, Tensor],
+    example: tuple[np.ndarray, np.ndarray] | None,
+) -> ModelCard:
     from safetensors.torch import save_file
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        save_file(
-            {name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary / WEIGHTS_FILE
-        )
-        card = replace(card, name=folder.name, sha256=sha256_of(temporary / WEIGHTS_FILE))
-        (temporary / CARD_FILE).write_text(
-            json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-        if example is not None:
-            _write_example(temporary, example)
-        temporary.chmod(0o755)
-        (temporary / WEIGHTS_FILE).chmod(0o644)
-        _swap(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    save_file(contiguous, place / WEIGHTS_FILE)
+    card = replace(card, sha256=sha256_of(place / WEIGHTS_FILE))
+    (place / CARD_FILE).write_text(
+        json.dumps(card.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    if example is not None:
+        _write_example(place, example)
+    (place / WEIGHTS_FILE).chmod(0o644)
     return card
 
 
@@ -223,17 +232,6 @@ def _write_example(folder: Path, example: tuple[np.ndarray, np.ndarray]) -> None
 
     for name, image in zip(EXAMPLE_FILES, example, strict=True):
         tifffile.imwrite(folder / name, image, compression="zlib")
-
-
-def _swap(temporary: Path, folder: Path) -> None:
-    """Put a finished folder in its place."""
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-        folder.rename(old)
-        temporary.rename(folder)
-        shutil.rmtree(old)
-    else:
-        temporary.rename(folder)
 
 
 def sha256_of(path: Path) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
 
 MOST_ENTRIES = 10_000
 MOST_SWELLING = 20
@@ -167,12 +168,19 @@ def _target(path: Path, folder: Path, name: str) -> Path | None:
 
 
 def _copy(source: IO[bytes], target: Path, budget: _Budget | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:
+    with writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file = target.open("xb")
+    try:
         while chunk := source.read(_CHUNK):
             if budget is not None:
                 budget.spend(len(chunk))
-            file.write(chunk)
+            with writing(target.parent):  # not to be taken for damage of the archive
+                file.write(chunk)
+                file.flush()
+    finally:
+        with writing(target.parent):
+            file.close()
 
 
 def _refused(path: Path, name: str, why: str) -> DiffuscopeError:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.locks import is_at, open_alone
 
 
 class Journal:
@@ -33,9 +33,8 @@ class Journal:
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path = path
-        self._file: BinaryIO = path.open("a+b")
+        self._file: BinaryIO = open_alone(path, path.parent)
         try:
-            _lock(self._file, path)
             lines = self._intact()
             if not lines:
                 self._append(dict(header))
@@ -62,6 +61,7 @@ class Journal:
         return lines
 
     def _append(self, line: Any) -> None:
+        self._file.seek(0, os.SEEK_END)
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -91,6 +91,11 @@ class Journal:
         """Whether it was closed."""
         return self._file.closed
 
+    @property
+    def there(self) -> bool:
+        """Whether the file still has its name: nobody has deleted it, or its folder, meanwhile."""
+        return is_at(self._file, self.path)
+
     def close(self) -> None:
         """Close the file, which unlocks it."""
         self._file.close()
@@ -108,26 +113,6 @@ def _parsed(raw: bytes, *, first: bool) -> Any:
         return line if isinstance(line, dict) else None
     fits = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str) and isinstance(line[1], int)
     return line if fits else None
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Lock the file against other processes; the system unlocks it when this one ends, however it ends."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**30)  # beyond the text, which others may read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:
-        raise DiffuscopeError(
-            f"{str(path.parent)!r} is being written by another process; wait for it or choose another name."
-        ) from error
-    except OSError:  # a file system without locks, as some network drives: then nothing guards it
-        return
 
 
 def sync_file(path: Path) -> None:

@@ -13,14 +13,13 @@ from typing import Any
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.journal import Journal, sync_folder
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import is_replaceable_zarr
 
 JOURNAL = "journal"
 COMPLETE = "complete"
 CREATED = "created"
 FORMAT = 1
 """Of the journal and of what lies beside it; a folder of another format is not continued."""
-
-_ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 def partial_path(path: str | Path) -> Path:
@@ -85,7 +84,8 @@ class Partial:
     Raises
     ------
     DiffuscopeError
-        If there is an output already, or an unfinished one of another identity, or the folder is missing.
+        If there is an output already, or an unfinished one of another identity, or the folder is missing; if what
+        would be replaced is a folder that this program did not write, or has something else in it.
     """
 
     def __init__(
@@ -119,25 +119,31 @@ class Partial:
             return
         if not self._overwrite:
             raise DiffuscopeError(
-                f"{str(self.path)!r} exists already; choose another name or allow it to be overwritten."
-            )
-        if self.path.is_dir() and not any((self.path / name).exists() for name in _ZARR_FILES):
-            raise DiffuscopeError(
-                f"{str(self.path)!r} is a folder that holds no Zarr image and is not replaced; "
+                f"{str(self.path)!r} exists already; replace it with --overwrite (overwrite=True in Python), or "
                 "choose another name."
+            )
+        if self.path.is_dir() and not is_replaceable_zarr(self.path):
+            raise DiffuscopeError(
+                f"{str(self.path)!r} is a folder that holds no Zarr image written by this program, or more than that, "
+                "and is not replaced; choose another name."
             )
 
     def _opened(self, header: Mapping[str, Any]) -> Journal:
         """The journal, of this identity; anything beside a journal that has just begun is a leftover."""
         self.folder.mkdir(exist_ok=True)
+        if os.listdir(self.folder) and not (self.folder / JOURNAL).is_file():
+            raise DiffuscopeError(
+                f"{str(self.folder)!r} is where the output would grow, but something else lies in it; "
+                "choose another name."
+            )
         journal = Journal(self.folder / JOURNAL, header)
         found = journal.header
         same = all(found.get(key) == header[key] for key in ("format", "identity"))
         if not same and not self._overwrite:
             journal.close()
             raise DiffuscopeError(
-                f"An unfinished {str(self.path)!r} of other settings or another input is there; allow it to be "
-                "overwritten to start over, choose another name, or run it again as it was begun."
+                f"An unfinished {str(self.path)!r} of other settings or another input is there; run it again as it was "
+                "begun, start over with --overwrite (overwrite=True in Python), or choose another name."
             )
         if not same:
             journal.restart(header)
@@ -163,6 +169,7 @@ class Partial:
 
     def commit(self) -> None:
         """Give the output its name, and only then delete what it replaces."""
+        self.check_there()
         if not self.path.exists() or self._overwrite:
             self.journal.add(COMPLETE)
         self._check_free()
@@ -174,6 +181,19 @@ class Partial:
             sync_folder(self.path.parent)
             _remove(self.folder, self.journal)
         self.finished = True
+
+    def check_there(self) -> None:
+        """Refuse to go on where the unfinished output was deleted: what was written before is lost.
+
+        Raises
+        ------
+        DiffuscopeError
+            If it was.
+        """
+        if not self.journal.there:
+            raise DiffuscopeError(
+                f"The unfinished {str(self.path)!r} was deleted while it was being made; run it again."
+            )
 
     def give_up(self) -> None:
         """Delete the unfinished output."""

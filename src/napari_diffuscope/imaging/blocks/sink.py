@@ -170,6 +170,7 @@ class BlockSink:
             raise ValueError(f"Block {block.index} of {self.path} is done, and done blocks stay as they are.")
         if values.shape != block.shape:
             raise ValueError(f"A block of shape {block.shape} is not written with values of {values.shape}.")
+        self._partial.check_there()
         with writing(self.path):
             self._write(block.region, converted(values, np.dtype(self.spec.dtype)))
             self._partial.journal.add(BLOCK, block.index)

@@ -14,6 +14,7 @@ from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes,
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.sink import BlockSink
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import CREATOR, CREATOR_KEY
 from napari_diffuscope.imaging.tiles import Box
 from napari_diffuscope.jobs import Job, Update
 
@@ -38,7 +39,7 @@ class OmeZarrSink(BlockSink):
         import zarr
         from zarr.codecs import BloscCodec
 
-        attributes = {"ome": ome_attributes(self.spec, self.levels)}
+        attributes = {"ome": ome_attributes(self.spec, self.levels), CREATOR_KEY: dict(CREATOR)}
         group = zarr.create_group(self._partial.data, zarr_format=3, attributes=attributes)
         for number, level in enumerate(self.levels):
             group.create_array(

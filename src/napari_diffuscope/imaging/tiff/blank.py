@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.failures import in_bytes, writing
 from napari_diffuscope.imaging.tiff.metadata import RECORD_NAMESPACE, with_record
 
 CLASSIC_LIMIT = 2**32 - 2**26
@@ -26,8 +26,11 @@ def check_room(path: Path, size: int) -> None:
     with writing(path):
         free = shutil.disk_usage(path.parent).free
     if size > free:
+        needed, there = in_bytes(size), in_bytes(free)
+        if needed == there:
+            needed, there = f"{size} bytes", f"{free}"
         raise DiffuscopeError(
-            f"{str(path)!r} needs {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB "
+            f"{str(path)!r} needs {needed}, but only {there} "
             "of the disk are free; choose another folder or make room."
         )
 

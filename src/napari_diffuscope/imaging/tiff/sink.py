@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
+from napari_diffuscope.atomic import GrowingFile
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.image import ArrayLike, Image
@@ -31,8 +30,7 @@ class TiffSink:
     Parameters
     ----------
     path
-        Ends in ``.tif`` or ``.tiff``; written as OME-TIFF whether or not ``.ome`` stands before it. An
-        existing file is replaced at the end.
+        Ends in ``.tif`` or ``.tiff``; written as OME-TIFF whether or not ``.ome`` stands before it.
     shape, axes
         Lengths and letters of the axes, the last two Y and X. The axis N (samples), which OME does not know,
         is written as the first of T, C, Z that the image does not use; the description of the file says so.
@@ -46,12 +44,15 @@ class TiffSink:
         Pixel type. Planes never written are NaN in a file of real numbers, else 0.
     channels
         Names of the channels, one for each, or none.
+    overwrite
+        Whether an existing file is replaced, at the end.
 
     Raises
     ------
     DiffuscopeError
-        If the name, axes or pixel type do not suit a TIFF file, or the folder or the room on the disk is
-        missing. Nothing is left behind then, nor after a failed write.
+        If the file exists and is not to be replaced, or another process writes it; if the name, axes or pixel type
+        do not suit a TIFF file, or the folder or the room on the disk is missing. Nothing is left behind then, nor
+        after a failed write.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TiffSink:
         description: str = "",
         dtype: Any = np.float32,
         channels: Sequence[str] = (),
+        overwrite: bool = True,
     ) -> None:
         self.path = checked_path(path)
         self.shape = tuple(int(length) for length in shape)
@@ -75,14 +77,16 @@ class TiffSink:
         self._written = np.zeros(self.shape[:-2], dtype=bool)
         self._bytes = prod(self.shape) * self.dtype.itemsize
         self._plane_bytes = prod(self.shape[-2:]) * self.dtype.itemsize
-        self._part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.part")
         self._done = False
         metadata = ome_metadata(self.axes, scale, units, description, self.path)
         if channels:
             metadata["Channel"] = {"Name": list(channels)}
+        if self.path.exists() and not overwrite:
+            raise DiffuscopeError(f"{str(path)!r} exists and is not replaced; give another name.")
         check_room(self.path, self._bytes)
         with writing(self.path):
-            self._file: BinaryIO = self._part.open("w+b")
+            self._growing = GrowingFile(self.path, overwrite=overwrite)
+        self._file: BinaryIO = self._growing.file
         with self._or_nothing():
             self._offset = create_blank(self._file, self.shape, self.dtype, metadata)
 
@@ -136,9 +140,7 @@ class TiffSink:
             self._file.flush()
             if self.record is not None:
                 put_record(self._file, self.record)
-            os.fsync(self._file.fileno())
-            self._file.close()
-            os.replace(self._part, self.path)
+            self._growing.commit()
         self._done = True
 
     def abort(self) -> None:
@@ -146,9 +148,7 @@ class TiffSink:
         if self._done:
             return
         self._done = True
-        with suppress(OSError):  # what a full disk did not take is not missed
-            self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._growing.discard()
 
     @contextmanager
     def _or_nothing(self) -> Iterator[None]:
@@ -178,18 +178,19 @@ def write_image(
     *,
     record: Mapping[str, Any] | None = None,
     description: str = "",
+    overwrite: bool = True,
 ) -> None:
     """Write an array as OME-TIFF with the axes and pixel sizes of an image, reading it plane by plane.
 
     Parameters
     ----------
     path
-        Ends in ``.tif`` or ``.tiff``; replaced if it exists.
+        Ends in ``.tif`` or ``.tiff``.
     array
         With the axes of ``like``, or with the axis N (samples) before them; its lengths may differ.
     like
         The image that it came from.
-    record, description
+    record, description, overwrite
         As for `TiffSink`.
 
     Raises
@@ -211,6 +212,7 @@ def write_image(
         record=record,
         description=description,
         dtype=array.dtype,
+        overwrite=overwrite,
     ) as sink:
         for place in np.ndindex(*array.shape[:-2]):
             sink[place] = np.asarray(array[place])

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import check_folder, check_outputs, foreign_in, same_place, working_in
 from napari_diffuscope.imaging.tiff import TiffSink, read_record
 from napari_diffuscope.methods.shape.record import cell_record
 from napari_diffuscope.methods.shape.result import CellShape
@@ -26,6 +28,9 @@ PLACE = ("voxel_size", "origin_z", "origin_y", "origin_x")
 
 class ShapeFolder:
     """A folder that takes shapes one by one; every file is complete or not there.
+
+    Used as a context manager, it lets no other process write to the folder meanwhile. Files that no prediction of
+    shapes has made are never replaced.
 
     Parameters
     ----------
@@ -62,12 +67,61 @@ class ShapeFolder:
         self._rows: dict[int, dict[str, Any]] = {}
         #: What the records say of the cells that were taken over.
         self.kept: list[dict[str, Any]] = []
+        self._inside: ExitStack | None = None
+        self._made = False
         if path.exists() and not path.is_dir():
             raise DiffuscopeError(f"{path} is a file; name a folder for the shapes.")
-        if path.is_dir() and any(path.iterdir()) and not (overwrite or resume):
+        check_folder(path)
+        if foreign_in(path, ()) is not None and not (overwrite or resume):
             raise DiffuscopeError(
                 f"The folder {path} is not empty; add --resume to go on in it, --overwrite to replace files in it, or "
                 "give another one."
+            )
+
+    def __enter__(self) -> Self:
+        """Make the folder, where missing, and let no other process write to it."""
+        self._inside = ExitStack()
+        self._inside.enter_context(working_in(self.path))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave it; a folder without a file is taken away."""
+        if self._inside is not None:
+            self._inside.close()
+
+    def check_replaced(
+        self, labels: Collection[int], *, inputs: Iterable[Path] = (), others: Iterable[Path] = ()
+    ) -> None:
+        """Refuse to replace files that no prediction of shapes has made.
+
+        Parameters
+        ----------
+        labels
+            Cells that are wanted.
+        inputs
+            Files that are read.
+        others
+            Further files that will be written.
+
+        Raises
+        ------
+        DiffuscopeError
+            If a file of the folder is one of those, or holds something else.
+        """
+        names = [name for label in sorted(labels) for name in self._names(label, most=True)]
+        files = [self.path / name for name in (*names, TABLE, RECORD)]
+        check_outputs(others, [], wholes=files, folders=[self.path], overwrite=True)
+        for path in files:
+            if any(same_place(path, source) for source in inputs):
+                raise DiffuscopeError(
+                    f"{path} is an input, which is never replaced; give another folder for the shapes."
+                )
+            self._check_ours(path)
+
+    def _check_ours(self, path: Path) -> None:
+        if path.exists() and not is_of_shapes(path):
+            raise DiffuscopeError(
+                f"{path} was not made by a prediction of shapes, and is not replaced; move it or give another folder."
             )
 
     def add(self, shape: CellShape) -> None:
@@ -87,7 +141,9 @@ class ShapeFolder:
             from napari_diffuscope.measure.shapes.meshes import surface_mesh, write_mesh
 
             surface = surface_mesh(shape.occupied, shape.voxel_size, shape.origin)
-            write_mesh(self.path / f"{shape.label}.{self.mesh}", surface)
+            path = self.path / f"{shape.label}.{self.mesh}"
+            self._check_ours(path)
+            write_mesh(path, surface)
         # Last, so that a cell whose volume is there has all its files, also after a kill.
         self._volume(f"{shape.label}.tif", shape.occupied.astype(np.uint8), shape)
         self._rows[shape.label] = table_row(shape)
@@ -131,16 +187,21 @@ class ShapeFolder:
         cells = sorted([*self.kept, *record["cells"]], key=lambda cell: int(cell["label"]))
         return {**record, "cells": cells}
 
-    def _names(self, label: int) -> list[str]:
-        """Files that a cell has in any case."""
+    def _names(self, label: int, *, most: bool = False) -> list[str]:
+        """Files that a cell has in any case, or may have."""
         more = [f"{label}_probability.tif"] if self.probability else []
+        more += [f"{label}_deviation.tif"] if self.probability and most else []
         return [f"{label}.tif", *more, *([] if self.mesh is None else [f"{label}.{self.mesh}"])]
 
     def _make(self) -> None:
-        with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        """Make the folder once: where it is deleted meanwhile, what was in it is not there any more."""
+        if self._inside is None and not self._made:
+            with writing(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+        self._made = True
 
     def _volume(self, name: str, values: np.ndarray, shape: CellShape) -> None:
+        self._check_ours(self.path / name)
         with TiffSink(
             self.path / name,
             shape=values.shape,
@@ -151,6 +212,13 @@ class ShapeFolder:
             record=shape.record or None,
         ) as sink:
             sink[...] = values
+
+    def _check_there(self) -> None:
+        if gone := [label for label in self._rows if not (self.path / f"{label}.tif").exists()]:
+            raise DiffuscopeError(
+                f"{len(gone)} of the {len(self._rows)} shapes that were written into {self.path} are no longer there, "
+                f"that of cell {gone[0]} first; predict them again."
+            )
 
     def finish(self, record: Mapping[str, Any] | None, refused: Mapping[int, str]) -> None:
         """Write the table and the record.
@@ -165,8 +233,9 @@ class ShapeFolder:
         Raises
         ------
         DiffuscopeError
-            If one cannot be written.
+            If one cannot be written, or a shape that was is no longer there.
         """
+        self._check_there()
         rows = self._rows | {label: {"label": label, "complaint": text} for label, text in refused.items()}
         if rows or record is not None:
             self._make()
@@ -177,6 +246,21 @@ class ShapeFolder:
             with writing(self.path / RECORD):
                 text = json.dumps(self.whole(record), indent=2, ensure_ascii=False)
                 replace_text(self.path / RECORD, text + "\n")
+
+
+def is_of_shapes(path: Path) -> bool:
+    """Whether a file is one that `ShapeFolder` writes."""
+    try:
+        if path.suffix in (".tif", ".tiff"):
+            return (read_record(path) or {}).get("method") == "shape"
+        if path.name == RECORD:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return isinstance(record, dict) and record.get("method") == "shape"
+        with path.open("rb") as file:
+            head = file.read(200)
+    except (DiffuscopeError, OSError, ValueError):
+        return False
+    return head.startswith(b"label,") if path.name == TABLE else b"by napari-diffuscope" in head
 
 
 def table_row(shape: CellShape) -> dict[str, Any]:

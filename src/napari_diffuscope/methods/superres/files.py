@@ -11,7 +11,7 @@ from napari_diffuscope.imaging.blocks import BlockSink, describe_input, in_stand
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.superres.outputs import DEVIATION, describe_superres
 from napari_diffuscope.methods.superres.settings import SuperresMode, SuperresSettings
-from napari_diffuscope.methods.superres.states import States, states_path
+from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
 from napari_diffuscope.weights.card import CARD_FILE, read_card
 
 DEFAULT_BLOCK = (128, 256, 256)
@@ -74,6 +74,7 @@ def opened_outputs(
     identity = run_identity(image, settings)
     leading = len(next(iter(specs.values())).shape) - 3
     block = (1,) * leading + (settings.block or DEFAULT_BLOCK)
+    refuse_foreign(states_path(next(iter(files.values())).resolve()))
     with ExitStack() as stack:
         sinks = {
             name: stack.enter_context(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.partial import identity_hash
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import foreign_in
 
 NOTES = "notes.json"
 CHUNK = 64
@@ -22,6 +25,49 @@ def states_path(output: str | Path) -> Path:
     """Where the states of an output lie while it is made: ``.OUT.states`` beside it."""
     found = Path(output)
     return found.with_name(f".{found.name}.states")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder of states in which something else lies; it would be deleted.
+
+    Raises
+    ------
+    DiffuscopeError
+        If so.
+    """
+    entries = os.listdir(folder) if folder.is_dir() else []
+    ours = (NOTES, *(entry for entry in entries if entry.endswith(".zarr")))
+    if (foreign := foreign_in(folder, ours)) is not None:
+        raise DiffuscopeError(
+            f"{folder} is where the states of the sampler go, but {foreign} lies in it; move that away."
+        )
+
+
+class StoredState:
+    """An array on the disk, that says in a sentence when it cannot be written.
+
+    Parameters
+    ----------
+    array
+        Of zarr.
+    folder
+        Where it lies.
+    """
+
+    def __init__(self, array: Any, folder: Path) -> None:
+        self._array, self._folder = array, folder
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(self._array.shape)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.asarray(self._array[index])
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        with writing(self._folder):
+            self._array[index] = values
 
 
 class States:
@@ -49,14 +95,26 @@ class States:
     def _read(self) -> dict[str, Any]:
         if self.folder is None:
             return {}
-        path = self.folder / NOTES
-        if path.is_file():
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if found.get("identity") == self._identity:
-                return found
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        if self.folder.is_dir():
+            notes = self._stored(self.folder / NOTES)
+            if notes.get("identity") == self._identity:
+                return notes
+            self._delete()
         return {"identity": self._identity}
+
+    def _stored(self, path: Path) -> dict[str, Any]:
+        """The notes on the disk; nothing where they are missing or damaged."""
+        try:
+            notes = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return notes if isinstance(notes, dict) else {}
+
+    def _delete(self) -> None:
+        assert self.folder is not None
+        refuse_foreign(self.folder)
+        with writing(self.folder):
+            shutil.rmtree(self.folder)
 
     def save(self) -> None:
         """Store the notes, all or nothing."""
@@ -70,7 +128,9 @@ class States:
         """The array of that name, float32, made where there is none; read and written by slices."""
         if name not in self._arrays:
             self._arrays[name] = (
-                np.zeros(shape, np.float32) if self.folder is None else self._open(name, shape)
+                np.zeros(shape, np.float32)
+                if self.folder is None
+                else StoredState(self._open(name, shape), self.folder)
             )
         return self._arrays[name]
 
@@ -93,4 +153,4 @@ class States:
         self._arrays.clear()
         self.notes = {"identity": self._identity}
         if self.folder is not None and self.folder.exists():
-            shutil.rmtree(self.folder)
+            self._delete()
