@@ -216,7 +216,8 @@ def test_the_copied_command_gives_the_same_settings(monkeypatch: pytest.MonkeyPa
     program, *words = shlex.split(text)
     assert program == "diffuscope"
     seen: list[Any] = []
-    monkeypatch.setattr("napari_diffuscope.imaging.files.open_image", lambda *given, **_: given[0])
+    for name in ("open_image", "open_labels"):
+        monkeypatch.setattr(f"napari_diffuscope.imaging.files.{name}", lambda *given, **_: given[0])
     monkeypatch.setattr(
         "napari_diffuscope.methods.shape.source.labelled_plane",
         lambda image, labels, chosen: seen.append((image, labels, chosen)) or pytest.skip.Exception,

@@ -60,6 +60,12 @@ def _file_options(method: Method) -> list[Parameter]:
             help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES
         )
         options.append(keyword("axes", str | None, axes, None))
+        series = typer.Option(
+            min=0,
+            help="Which image of IN, counted from 0, where it holds several; the largest by default.",
+            rich_help_panel=FILES,
+        )
+        options.append(keyword("series", int | None, series, None))
     for name in method.beside:
         option = typer.Option(
             f"--{name}",
@@ -84,7 +90,7 @@ def _file_options(method: Method) -> list[Parameter]:
 def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
     sources = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
-    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"))
+    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=values.get("series"))
     beside = {name: values[name] for name in method.beside if values[name] is not None}
     write_files(
         method,
@@ -99,9 +105,14 @@ def _run(method: Method, values: dict[str, Any]) -> None:
 
 
 def opened_inputs(
-    method: Method, sources: dict[str, Path], settings: Any, *, axes: str | None = None
+    method: Method,
+    sources: dict[str, Path],
+    settings: Any,
+    *,
+    axes: str | None = None,
+    series: int | None = None,
 ) -> Inputs:
-    """The inputs of a method from files; ``axes`` are those of the image."""
+    """The inputs of a method from files; ``axes`` and ``series`` are those of the image."""
     from napari_diffuscope.imaging.files import open_image
 
     image = method.image
@@ -110,6 +121,7 @@ def opened_inputs(
             sources[each.name],
             axes=axes if each is image else None,
             rgb=getattr(settings, "rgb", "luminance"),
+            series=series if each is image else None,
         )
         for each in method.inputs
     }

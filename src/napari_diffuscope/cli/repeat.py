@@ -86,7 +86,7 @@ def repeat_declared(
             record, result, "input" if number == 0 else each.name
         )
     axes = record["input"]["axes"] if method.image is not None else None
-    inputs = opened_inputs(method, sources, settings, axes=axes)
+    inputs = opened_inputs(method, sources, settings, axes=axes, series=record["input"].get("series"))
     write_files(method, inputs, settings, output, overwrite=overwrite, quiet=quiet)
 
 
@@ -130,7 +130,7 @@ def _repeat_shape(
 ) -> None:
     """The cell of a volume again."""
     from napari_diffuscope.cli.shape import predict_to_folder
-    from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.files import open_labels
     from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.methods.shape.files import ShapeFolder
     from napari_diffuscope.methods.shape.settings import ShapeSettings
@@ -139,7 +139,8 @@ def _repeat_shape(
     settings = ShapeSettings.from_dict(record["settings"])
     check_outputs([], existing(result, source, labels, settings.model), folders=[output])
     _check_model(record, settings.model)
-    given = labelled_plane(_image(source, record), open_image(labels), settings)
+    outlines = open_labels(labels, series=(record["labels"] or {}).get("series"))
+    given = labelled_plane(_image(source, record), outlines, settings)
     folder = ShapeFolder(output, unit=record["unit"], overwrite=overwrite)
     label = int(record["cell"]["label"])
     folder.check_replaced([label], inputs=existing(result, source, labels))
@@ -176,11 +177,12 @@ def _image(source: Path, record: dict[str, Any], settings: Any = None) -> Image:
 
     shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
     rgb: Any = "luminance" if settings is None else settings.rgb
-    image = open_image(source, rgb=rgb)
+    series = record["input"].get("series")
+    image = open_image(source, rgb=rgb, series=series)
     if record["method"] == "superresolution":
         image = in_standard_order(image)
     if image.axes != axes and len(image.axes) == len(axes):
-        image = open_image(source, axes=axes, rgb=rgb)
+        image = open_image(source, axes=axes, rgb=rgb, series=series)
     if (image.axes, image.shape) != (axes, shape):
         raise DiffuscopeError(
             f"{source} is not the input of the record: "

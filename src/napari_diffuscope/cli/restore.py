@@ -36,6 +36,12 @@ def restore(
     axes: Annotated[
         str | None, typer.Option(help="Axes of IN, such as TZYX, where the file is silent or wrong.")
     ] = None,
+    series: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Which image of IN, counted from 0, where it holds several; the largest by default."
+        ),
+    ] = None,
     rgb: Annotated[RGB, typer.Option(help="How a colour image is taken.")] = DEFAULTS.rgb,
     planes: Annotated[
         str | None, typer.Option(metavar="LIST", help='Which planes: "3", "0,4", "2:7" (2 to 6).')
@@ -88,5 +94,5 @@ def restore(
 
     destination = Destination(output, deviation=deviation, record=json_file, overwrite=overwrite)
     destination.check(existing(source, model), mode)
-    image = open_image(source, axes=axes, rgb=rgb)
+    image = open_image(source, axes=axes, rgb=rgb, series=series)
     restore_to_files(image, settings, destination, quiet=quiet)

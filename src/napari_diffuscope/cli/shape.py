@@ -89,6 +89,14 @@ def shape(
     axes: Annotated[
         str | None, typer.Option(help="Axes of IMAGE, such as TCYX, where the file is silent or wrong.")
     ] = None,
+    series: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Which image of IMAGE, counted from 0, where it holds several; the largest by default.",
+        ),
+    ] = None,
+    labels_series: Annotated[int | None, typer.Option(min=0, help="Which image of LABELS, likewise.")] = None,
     json_file: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE|-", help="Also write the record as JSON; - prints it."),
@@ -121,7 +129,7 @@ def shape(
     chosen = None if only is None else parse_labels(only)
 
     from napari_diffuscope.cli.outputs import give_record, record_files
-    from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.imaging.files import open_image, open_labels
     from napari_diffuscope.imaging.outputs import check_outputs, existing
     from napari_diffuscope.measure.shapes.meshes import MESH_FORMATS
     from napari_diffuscope.methods.shape.cells import find_cells
@@ -133,7 +141,8 @@ def shape(
         raise typer.BadParameter(f"{mesh!r} is none of {', '.join(MESH_FORMATS)}.", param_hint="--mesh")
     records = record_files(json_file)
     check_outputs(records, existing(source, labels, model), folders=[output], overwrite=overwrite)
-    given = labelled_plane(open_image(source, axes=axes), open_image(labels), settings)
+    image = open_image(source, axes=axes, series=series)
+    given = labelled_plane(image, open_labels(labels, series=labels_series), settings)
     folder = ShapeFolder(
         output,
         unit=unit_of(given.pixel_size),

@@ -85,6 +85,12 @@ def superres(
     axes: Annotated[
         str | None, typer.Option(help="Axes of IN, such as ZYX, where the file is silent or wrong.")
     ] = None,
+    series: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Which image of IN, counted from 0, where it holds several; the largest by default."
+        ),
+    ] = None,
     deviation: Annotated[
         Path | None, typer.Option(help="For mean: where to write the deviation; OUT_deviation by default.")
     ] = None,
@@ -128,7 +134,7 @@ def superres(
     files = output_files(output, mode, deviation)
     inputs = existing(source, model)
     check_outputs(record_files(json_file), inputs, wholes=files.values(), overwrite=overwrite)
-    image = open_image(source, axes=axes, rgb=rgb)
+    image = open_image(source, axes=axes, rgb=rgb, series=series)
     record = fill_in(image, settings, files, overwrite=overwrite, quiet=quiet)
     give_record(record, json_file, overwrite=overwrite)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.imaging.tiff.opening import opened_tiff
+from napari_diffuscope.imaging.tiff.series import images_of
 
 
 def channel_names(path: str | Path, count: int, *, series: int = 0) -> tuple[str, ...]:
@@ -36,8 +37,7 @@ def channel_names(path: str | Path, count: int, *, series: int = 0) -> tuple[str
         with reading(path, "Zarr"):
             names = _of_zarr(path)
     else:
-        with reading(path, "TIFF"):
-            names = _of_tiff(path, count, series)
+        names = _of_tiff(path, count, series)
     return tuple(names) if len(names) == count and all(names) else ()
 
 
@@ -50,20 +50,13 @@ def _of_zarr(path: Path) -> list[str]:
 
 
 def _of_tiff(path: Path, count: int, series: int) -> list[str]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as tif:
-        if tif.is_ome and tif.ome_metadata:
-            return _of_ome(tif.ome_metadata, series)
+    with opened_tiff(path) as (tif, _):
+        images = images_of(tif)
+        pixels = images[series].pixels if series < len(images) else None
+        if pixels is not None:
+            return [child.get("Name", "") for child in pixels if child.tag.endswith("}Channel")]
         labels = (tif.imagej_metadata or {}).get("Labels") if tif.is_imagej else None
     return _of_imagej(labels, count)
-
-
-def _of_ome(xml: str, series: int) -> list[str]:
-    pixels = [element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels")]
-    if series >= len(pixels):
-        return []
-    return [child.get("Name", "") for child in pixels[series] if child.tag.endswith("}Channel")]
 
 
 def _of_imagej(labels: Any, count: int) -> list[str]:

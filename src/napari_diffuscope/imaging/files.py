@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import letters_of
@@ -13,59 +14,145 @@ from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.npy import open_npy
 from napari_diffuscope.imaging.zarrs import is_zarr, read_zarr
 
-TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+if TYPE_CHECKING:
+    from napari_diffuscope.imaging.tiff import SeriesInfo
+
+TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (*TIFF_SUFFIXES, ".zarr", ".npy", *PICTURE_SUFFIXES)
-"""Endings of names that `open_image` understands."""
+"""Endings of the names of files that `open_image` understands; what counts is what is in a file."""
+
+Kind = Literal["TIFF", "Zarr", "NumPy", "PNG or JPEG"]
+
+_BEGINNINGS: dict[bytes, Kind] = {
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
+    b"\x93NUMPY": "NumPy",
+    **dict.fromkeys((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"), "PNG or JPEG"),
+}
 
 
 def open_image(
-    path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance", series: int = 0
+    path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance", series: int | None = None
 ) -> Image:
-    """Open an image file by the ending of its name; large files are read plane by plane, when wanted.
+    """Open an image file; large files are read plane by plane, when wanted.
 
     Parameters
     ----------
     path
-        TIFF (``.tif``, ``.ome.tif``, ``.btf``), ``.zarr`` or ``.ome.zarr``, ``.npy``, PNG or JPEG.
+        TIFF (OME, ImageJ, ``.lsm``, ``.stk`` and others), ``.zarr`` or ``.ome.zarr`` or an image inside one,
+        ``.npy``, PNG or JPEG. What is in a file decides, not its name.
     axes
         What the axes are, where the file is silent or wrong: one letter of ``TCZYXS`` per axis.
     rgb
         Colour as its ``"luminance"`` or as three ``"channels"``.
     series
-        Which image, where a TIFF file holds several.
+        Which image, where a TIFF file holds several, counted as by :func:`list_series`; the largest by default.
 
     Raises
     ------
     DiffuscopeError
         If the file is missing, of another kind or damaged, or its axes make no sense.
     """
-    refuse_address(path)
-    path, axes = Path(path), None if axes is None else letters_of(axes)
-    suffix = path.suffix.lower()
-    if suffix in TIFF_SUFFIXES:
-        from napari_diffuscope.imaging.tiff import read_image
+    return _opened(path, axes, rgb, series)
 
-        return read_image(path, axes=axes, rgb=rgb, series=series)
+
+def open_labels(path: str | Path, *, series: int | None = None) -> Image:
+    """Open a file of labels: as :func:`open_image`, but numbers are taken as they are stored.
+
+    Colours of a table, in which programs show labels, are left aside.
+
+    Parameters
+    ----------
+    path, series
+        As for :func:`open_image`.
+
+    Raises
+    ------
+    DiffuscopeError
+        As for :func:`open_image`.
+    """
+    return _opened(path, None, "luminance", series, as_stored=True)
+
+
+def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
+    """The images in a file, with name, axes, shape and size, reading no pixels; of other files than TIFF, one.
+
+    Parameters
+    ----------
+    path
+        As for :func:`open_image`.
+
+    Raises
+    ------
+    DiffuscopeError
+        As for :func:`open_image`.
+    """
+    from napari_diffuscope.imaging import tiff
+
+    path = Path(path)
+    if kind_of(path) == "TIFF":
+        return tiff.list_series(path)
+    image = open_image(path)
+    size = math.prod(image.shape) * image.dtype.itemsize
+    return (tiff.SeriesInfo(0, image.name, image.axes, image.shape, str(image.dtype), size),)
+
+
+def kind_of(path: Path) -> Kind:
+    """What is in a file or folder.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there is none, or it is of no kind that can be read.
+    """
     if is_zarr(path):
-        return read_zarr(path, axes=axes, rgb=rgb)
+        return "Zarr"
+    suffix = path.suffix.lower()
+    with reading(path, "image"), path.open("rb") as file:
+        beginning = file.read(8)
+    for start, kind in _BEGINNINGS.items():
+        if beginning.startswith(start):
+            return kind
+    if suffix in TIFF_SUFFIXES:
+        return "TIFF"
     if suffix == ".npy":
-        return _read_npy(path, axes, rgb)
+        return "NumPy"
     if suffix in PICTURE_SUFFIXES:
-        return _read_picture(path, axes, rgb)
+        return "PNG or JPEG"
     raise DiffuscopeError(
         f"{str(path)!r} is of no kind that can be read; convert it to one of {', '.join(SUFFIXES)}."
     )
 
 
-def image_of(source: Any, axes: str | None = None, *, rgb: RGB = "luminance") -> Image:
+def _opened(
+    given: str | Path, axes: str | None, rgb: RGB, series: int | None, *, as_stored: bool = False
+) -> Image:
+    refuse_address(given)
+    path, axes = Path(given), None if axes is None else letters_of(axes)
+    kind = kind_of(path)
+    if kind == "TIFF":
+        from napari_diffuscope.imaging.tiff import read_image
+
+        return read_image(path, axes=axes, rgb=rgb, series=series, as_stored=as_stored)
+    if series:
+        raise DiffuscopeError(f"{path.name!r} holds one image, so there is no series {series}; leave it out.")
+    if kind == "Zarr":
+        return read_zarr(path, axes=axes, rgb=rgb)
+    if kind == "NumPy":
+        return _read_npy(path, axes, rgb)
+    return _read_picture(path, axes, rgb, as_stored=as_stored)
+
+
+def image_of(
+    source: Any, axes: str | None = None, *, rgb: RGB = "luminance", series: int | None = None
+) -> Image:
     """An image from whatever a caller has.
 
     Parameters
     ----------
     source
         An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file.
-    axes, rgb
+    axes, rgb, series
         As for :func:`open_image`.
 
     Raises
@@ -74,8 +161,19 @@ def image_of(source: Any, axes: str | None = None, *, rgb: RGB = "luminance") ->
         If it cannot be read, or its axes make no sense.
     """
     if isinstance(source, str | os.PathLike):
-        return open_image(Path(source), axes=axes, rgb=rgb)
+        return open_image(Path(source), axes=axes, rgb=rgb, series=series)
+    if series is not None:
+        raise DiffuscopeError(
+            "A series is chosen of a file, but this image is none; pass its path, or leave it out."
+        )
     return Image.wrap(source, axes, rgb=rgb)
+
+
+def labels_of(source: Any, *, series: int | None = None) -> Image:
+    """Labels from whatever a caller has, as :func:`image_of`; of a file, as :func:`open_labels`."""
+    if isinstance(source, str | os.PathLike):
+        return open_labels(Path(source), series=series)
+    return image_of(source, series=series)
 
 
 def _read_npy(path: Path, axes: str | None, rgb: RGB) -> Image:
@@ -83,11 +181,15 @@ def _read_npy(path: Path, axes: str | None, rgb: RGB) -> Image:
         return Image.wrap(open_npy(path), axes, rgb=rgb, name=path.stem, source=str(path))
 
 
-def _read_picture(path: Path, axes: str | None, rgb: RGB) -> Image:
+def _read_picture(path: Path, axes: str | None, rgb: RGB, *, as_stored: bool) -> Image:
     import imageio.v3
 
     with reading(path, "PNG or JPEG"):
-        pixels = imageio.v3.imread(path, plugin="pillow")
+        mode = imageio.v3.immeta(path, plugin="pillow").get("mode")
+        if as_stored and mode == "P":  # positions in the table of colours
+            pixels = imageio.v3.imread(path, plugin="pillow", mode="P")
+        else:
+            pixels = imageio.v3.imread(path, plugin="pillow")
     if axes is None and pixels.ndim == 3:
         axes = "YXS"
         if pixels.shape[-1] == 2:  # grey with alpha

@@ -13,7 +13,7 @@ from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging import axes as _axes
 from napari_diffuscope.imaging.failures import reading_pixels
 from napari_diffuscope.imaging.memory import check_room
-from napari_diffuscope.imaging.views import ArrayLike, AxisView, LuminanceView
+from napari_diffuscope.imaging.views import ArrayLike, AxisView, LuminanceView, MaskedView, is_masked
 
 __all__ = ["RGB", "ArrayLike", "Image", "full_resolution"]
 
@@ -222,6 +222,9 @@ class Image:
             notes, data = (*data.notes, *notes), data.data
         array = full_resolution(data)
         _check_pixels(array)
+        if is_masked(array):
+            array = MaskedView(array)
+            notes = (*notes, f"Masked pixels of {name or 'image'!r} have no value, and none in the result.")
         letters = _axes.default_axes(len(array.shape)) if axes is None else axes
         letters = _axes.checked_axes(letters, len(array.shape), allowed=_axes.LETTERS + _axes.SAMPLES)
         steps = _along(letters, scale, 1.0, "scale")

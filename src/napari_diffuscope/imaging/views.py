@@ -100,7 +100,13 @@ class LazyArray:
         return f"{type(self).__name__}(shape={self.shape}, dtype={self.dtype})"
 
 
-class AxisView(LazyArray):
+class View(LazyArray):
+    """An array that shows another one, its ``base``."""
+
+    base: ArrayLike
+
+
+class AxisView(View):
     """Axes of an array in another order, some of them fixed at an index or cut short.
 
     Parameters
@@ -143,7 +149,7 @@ class AxisView(LazyArray):
 
 def base_array(data: ArrayLike) -> ArrayLike:
     """The array that a view, or a view of a view, looks at in the end."""
-    while isinstance(data, AxisView | LuminanceView):
+    while isinstance(data, View):
         data = data.base
     return data
 
@@ -153,16 +159,17 @@ def chunks_of(data: ArrayLike) -> tuple[int, ...] | None:
     if isinstance(data, AxisView):
         inner = chunks_of(data.base)
         return inner and tuple(inner[axis] for axis in data.order)
-    if isinstance(data, LuminanceView):
+    if isinstance(data, View):
         inner = chunks_of(data.base)
-        return inner and inner[:-1]
+        more = len(data.shape) - len(data.base.shape)  # colours gone or added, as the last axis
+        return inner and (*inner[: len(data.shape)], *data.shape[len(data.shape) - max(more, 0) :])
     chunks = getattr(data, "chunks", None)
     if not isinstance(chunks, tuple):
         return None
     return tuple(max(edges) if isinstance(edges, tuple) else int(edges) for edges in chunks)
 
 
-class LuminanceView(LazyArray):
+class LuminanceView(View):
     """Luminance of an array whose last axis holds red, green, blue and maybe alpha, which is left out.
 
     Parameters
@@ -179,3 +186,30 @@ class LuminanceView(LazyArray):
     def __getitem__(self, index: Any) -> np.ndarray:
         colour = np.asarray(self.base[(*full_index(index, self.shape), slice(None))])
         return np.asarray(colour[..., :3] @ np.asarray(LUMINANCE), dtype=np.float32)
+
+
+class MaskedView(View):
+    """A masked array as real numbers; what is masked has no value, NaN.
+
+    Parameters
+    ----------
+    data
+        A ``numpy.ma`` array, or anything whose parts are some.
+    """
+
+    def __init__(self, data: ArrayLike) -> None:
+        self.base = data
+        self.shape = tuple(data.shape)
+        self.dtype = np.result_type(data.dtype, np.float32)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        part = self.base[index]
+        part = np.ma.asarray(part.compute() if hasattr(part, "compute") else part)
+        return np.asarray(np.ma.filled(part.astype(self.dtype), np.nan))
+
+
+def is_masked(data: Any) -> bool:
+    """Whether an array, or the parts of a dask array, have a mask that hides something or may do so."""
+    if isinstance(data, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(data))
+    return isinstance(getattr(data, "_meta", None), np.ma.MaskedArray)

@@ -10,7 +10,9 @@ from typing import Any
 from napari_diffuscope.methods.settings import RestoreSettings
 
 
-def restore_command(source: str, output: str, settings: RestoreSettings, *, axes: str | None = None) -> str:
+def restore_command(
+    source: str, output: str, settings: RestoreSettings, *, axes: str | None = None, series: int | None = None
+) -> str:
     """A shell command with every setting that is not the default.
 
     Parameters
@@ -21,8 +23,10 @@ def restore_command(source: str, output: str, settings: RestoreSettings, *, axes
         What was chosen.
     axes
         Axes of the input, where they were chosen by hand.
+    series
+        Which image of the input, where that holds several and it is not the one taken by default.
     """
-    return shell_command("restore", source, output, settings, axes=axes, text=_text)
+    return shell_command("restore", source, output, settings, axes=axes, series=series, text=_text)
 
 
 def shell_command(
@@ -32,6 +36,7 @@ def shell_command(
     settings: Any,
     *,
     axes: str | None,
+    series: int | None = None,
     text: Callable[[str, object], str],
 ) -> str:
     """A shell command of a method, with every field of its settings that is not the default.
@@ -40,7 +45,7 @@ def shell_command(
     ----------
     verb
         Name of the command.
-    source, output, axes
+    source, output, axes, series
         As of :func:`restore_command`.
     settings
         A dataclass whose fields have defaults; options are called as they are, a truth value as ``--yes`` or
@@ -51,6 +56,8 @@ def shell_command(
     words = ["diffuscope", verb, source, output]
     if axes is not None:
         words += ["--axes", axes]
+    if series is not None:
+        words += ["--series", str(series)]
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value == field.default:

@@ -16,6 +16,7 @@ def command_line(
     settings: Any,
     *,
     axes: str | None = None,
+    series: int | None = None,
     more: tuple[str, ...] = (),
 ) -> str:
     """A shell command with every setting that is not the default.
@@ -32,6 +33,8 @@ def command_line(
         What was chosen.
     axes
         Axes of the first input, where they were chosen by hand.
+    series
+        Which image of the first input, where that holds several and it is not the one taken by default.
     more
         Further words.
     """
@@ -40,6 +43,8 @@ def command_line(
         words += [f"--{each.name}", source]
     if axes is not None:
         words += ["--axes", axes]
+    if series is not None:
+        words += ["--series", str(series)]
     for setting, value in given_settings(settings):
         if isinstance(value, bool):
             words.append(f"--{setting.option}" if value else f"--no-{setting.option}")

@@ -42,6 +42,7 @@ def describe_image(image: Image) -> dict[str, Any]:
     return {
         "name": image.name,
         "source": image.source,
+        "series": image.series,
         "shape": list(image.shape),
         "axes": image.axes,
         "dtype": str(image.dtype),

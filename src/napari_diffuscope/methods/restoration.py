@@ -174,6 +174,7 @@ def restore(
     image: Any,
     *,
     axes: str | None = None,
+    series: int | None = None,
     settings: RestoreSettings | None = None,
     on_update: Any = None,
     **choices: Any,
@@ -186,6 +187,8 @@ def restore(
         An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file.
     axes
         Axes of an array, such as ``"ZYX"``; by default by its number of dimensions.
+    series
+        Which image of a file that holds several, counted from 0; the largest by default.
     settings, choices
         A :class:`~napari_diffuscope.methods.settings.RestoreSettings`, and fields of it to replace.
     on_update
@@ -202,7 +205,7 @@ def restore(
     >>> result.restored, result.deviation  # doctest: +SKIP
     """
     settings = replace(settings or RestoreSettings(), **choices)
-    opened = image_of(image, axes, rgb=settings.rgb)
+    opened = image_of(image, axes, rgb=settings.rgb, series=series)
     sinks = {
         spec.name: np.full(spec.shape, np.nan, np.float32) for spec in describe_outputs(opened, settings)
     }

@@ -9,8 +9,8 @@ from typing import Any
 
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
 from napari_diffuscope.imaging.files import image_of
-from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Job, Update, relayed, run
+from napari_diffuscope.imaging.image import RGB
+from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
 from napari_diffuscope.methods.records import begun_record
 from napari_diffuscope.methods.work import Work
@@ -73,6 +73,7 @@ def method_job(
     outputs = {output.name: output for output in method.outputs(inputs, settings)}
     record = begun_record(method, inputs, settings)
     work = Work(method, inputs, settings, outputs, sinks, record, options)
+    yield from announce(record["messages"])
     yield work.update()
     value = yield from loaded(method.job)(work)
     record["seconds"] = round(time.perf_counter() - started, 3)
@@ -103,6 +104,7 @@ def run_method(
     method: Method,
     *sources: Any,
     axes: str | None = None,
+    series: int | None = None,
     settings: Any = None,
     on_update: Callable[[Update], None] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -119,6 +121,8 @@ def run_method(
         zarr), or the path of a file.
     axes
         Axes of the first, such as ``"ZYX"``; by default by its number of dimensions.
+    series
+        Which image of the file of the first, where that holds several; the largest by default.
     settings, choices
         The method's settings, and fields of them to replace.
     on_update
@@ -133,13 +137,10 @@ def run_method(
     """
     base: Any = settings or method.settings()
     settings = replace(base, **choices)
-    inputs = {
-        each.name: _opened(source, axes if number == 0 else None, settings)
-        for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True))
-    }
+    colours: RGB = getattr(settings, "rgb", "luminance")
+    inputs = {}
+    for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True)):
+        named, chosen = (axes, series) if number == 0 else (None, None)
+        inputs[each.name] = image_of(source, named, rgb=colours, series=chosen)
     sinks = array_sinks(method, method.outputs(inputs, settings), settings)
     return run(method_job(method, inputs, settings, sinks=sinks, **(options or {})), on_update)
-
-
-def _opened(source: Any, axes: str | None, settings: Any) -> Image:
-    return image_of(source, axes, rgb=getattr(settings, "rgb", "luminance"))

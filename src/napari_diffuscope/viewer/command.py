@@ -29,7 +29,16 @@ _SAVE_FIRST = (
 class Writer(Protocol):
     """Makes the command line of a method."""
 
-    def __call__(self, source: str, output: str, settings: Any, /, *, axes: str | None = None) -> str:
+    def __call__(
+        self,
+        source: str,
+        output: str,
+        settings: Any,
+        /,
+        *,
+        axes: str | None = None,
+        series: int | None = None,
+    ) -> str:
         """A shell command."""
         ...
 
@@ -102,12 +111,16 @@ def with_sizes(
 
 def _command(write: Writer, image: Image, settings: Any, layer_axes: str, suffix: str) -> tuple[str, str]:
     source = image.source
-    if source and (stored := _read(source, settings)) is not None:
+    for series in (None, image.series):  # the one that is read by default, else the one that the layer shows
+        stored = _read(source, settings, series=series) if source else None
+        if source is None or stored is None:
+            continue
         axes = None if _long(stored) == _long(image) else _without_short(layer_axes, image)
         if axes is not None:
-            stored = _read(source, settings, axes=axes)
+            stored = _read(source, settings, axes=axes, series=series)
         if stored is not None and holds_same_pixels(stored, image):
-            return write(source, _output_name(source, suffix), settings, axes=axes), _READY
+            text = write(source, _output_name(source, suffix), settings, axes=axes, series=series)
+            return text, _READY
     axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
     return write(PLACEHOLDER, _output_name(f"{image.name}.tif", suffix), settings, axes=axes), _SAVE_FIRST
 
@@ -118,9 +131,11 @@ def _of_record(write: Writer, record: Mapping[str, Any], settings: Any, suffix: 
     if source and Path(source).exists():
         letters = _without_ones(recorded_axes(record), lengths)
         for axes in (None, letters):
-            stored = _read(source, settings, axes=axes)
+            number = record["input"].get("series")
+            stored, usual = (_read(source, settings, axes=axes, series=one) for one in (number, None))
             if stored is not None and dict(_long(stored)) == _longer(lengths):
-                text = write(source, _output_name(source, suffix), settings, axes=axes)
+                series = None if usual is not None and usual.series == stored.series else number
+                text = write(source, _output_name(source, suffix), settings, axes=axes, series=series)
                 return text, "Copied the command of the selected result."
     axes = axes_to_name(recorded_axes(record), lengths)
     name = _output_name(f"{record['input']['name']}.tif", suffix)
@@ -155,12 +170,12 @@ def holds_same_pixels(stored: Image, image: Image) -> bool:
     )
 
 
-def _read(source: str, settings: Any, *, axes: str | None = None) -> Image | None:
+def _read(source: str, settings: Any, *, axes: str | None = None, series: int | None = None) -> Image | None:
     """The file as the command line would open it, or ``None`` where it would not."""
     from napari_diffuscope.imaging.files import open_image
 
     try:
-        return open_image(source, axes=axes, rgb=settings.rgb)
+        return open_image(source, axes=axes, rgb=settings.rgb, series=series)
     except DiffuscopeError:
         return None
 

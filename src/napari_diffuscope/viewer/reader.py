@@ -92,7 +92,9 @@ def _split(image: Image, file: Path, samples: str, common: dict[str, Any]) -> li
     from napari_diffuscope.imaging.channel_names import channel_names
 
     count, place = image.channel_count, image.axes.index("C")
-    names = channel_names(file, count) or tuple(f"channel {number}" for number in range(count))
+    names = channel_names(file, count, series=image.series) or tuple(
+        f"channel {number}" for number in range(count)
+    )
     letters = image.axes.replace("C", "")
     order = [axis for axis in range(len(image.axes)) if axis != place]
     found = []

@@ -17,7 +17,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, order_of
 from napari_diffuscope.imaging.blocks.plan import Block
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.tiff.reading import TiffPages
+from napari_diffuscope.imaging.tiff.pages import TiffPages
 from napari_diffuscope.imaging.tiles import Box, reflect_index
 from napari_diffuscope.imaging.views import AxisView, base_array, chunks_of
 

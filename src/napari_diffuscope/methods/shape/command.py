@@ -17,6 +17,8 @@ def shape_command(
     *,
     only: Sequence[int] | None = None,
     axes: str | None = None,
+    series: int | None = None,
+    labels_series: int | None = None,
 ) -> str:
     """A shell command with every setting that is not the default.
 
@@ -32,7 +34,13 @@ def shape_command(
         Labels that are worked on, all by default.
     axes
         Axes of the image, where they were chosen by hand.
+    series, labels_series
+        Which image of the file of the image, or of the labels, where it is not the one taken by default.
     """
-    words = shell_command("shape", image, out, settings, axes=axes, text=lambda _, value: str(value))
+    words = shell_command(
+        "shape", image, out, settings, axes=axes, series=series, text=lambda _, value: str(value)
+    )
     words += f" --labels {shlex.quote(labels)}"
+    if labels_series is not None:
+        words += f" --labels-series {labels_series}"
     return words if only is None else f"{words} --only {','.join(map(str, only))}"

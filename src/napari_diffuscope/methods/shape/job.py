@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
-from napari_diffuscope.imaging.files import image_of
+from napari_diffuscope.imaging.files import image_of, labels_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update, announce, run
 from napari_diffuscope.methods.bridging import Tally, bridged_plane
@@ -166,6 +166,8 @@ def predict_shapes(
     labels: Any,
     *,
     axes: str | None = None,
+    series: int | None = None,
+    labels_series: int | None = None,
     only: Sequence[int] | None = None,
     settings: ShapeSettings | None = None,
     on_update: Callable[[Update], None] | None = None,
@@ -182,6 +184,8 @@ def predict_shapes(
         Likewise: whole numbers, 0 where no cell is.
     axes
         Axes of the image, such as ``"CYX"``; by default by its number of dimensions.
+    series, labels_series
+        Which image of the file of the image, or of the labels, that holds several; the largest by default.
     only
         Labels to work on; all by default.
     settings, choices
@@ -206,7 +210,8 @@ def predict_shapes(
     >>> shapes[3].features["volume"]  # of the cell with label 3, in µm³  # doctest: +SKIP
     """
     settings = replace(settings or ShapeSettings(), **choices)
-    given = labelled_plane(image_of(image, axes), image_of(labels), settings)
+    opened = image_of(image, axes, series=series)
+    given = labelled_plane(opened, labels_of(labels, series=labels_series), settings)
     job = shape_job(
         given.plane, given.labels, settings, pixel_size=given.pixel_size, only=only, inputs=given.inputs
     )

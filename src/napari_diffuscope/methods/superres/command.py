@@ -6,7 +6,14 @@ from napari_diffuscope.methods.command import shell_command
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 
-def superres_command(source: str, output: str, settings: SuperresSettings, *, axes: str | None = None) -> str:
+def superres_command(
+    source: str,
+    output: str,
+    settings: SuperresSettings,
+    *,
+    axes: str | None = None,
+    series: int | None = None,
+) -> str:
     """A shell command with every setting that is not the default.
 
     Parameters
@@ -17,8 +24,10 @@ def superres_command(source: str, output: str, settings: SuperresSettings, *, ax
         What was chosen.
     axes
         Axes of the input, where they were chosen by hand.
+    series
+        Which image of the input, where that holds several and it is not the one taken by default.
     """
-    return shell_command("superres", source, output, settings, axes=axes, text=_text)
+    return shell_command("superres", source, output, settings, axes=axes, series=series, text=_text)
 
 
 def _text(_: str, value: object) -> str:

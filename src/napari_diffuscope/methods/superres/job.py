@@ -146,6 +146,7 @@ def superresolve(
     image: Any,
     *,
     axes: str | None = None,
+    series: int | None = None,
     settings: SuperresSettings | None = None,
     on_update: Any = None,
     **choices: Any,
@@ -158,6 +159,8 @@ def superresolve(
         An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file.
     axes
         Axes of an array, such as ``"ZYX"``; by default by its number of dimensions.
+    series
+        Which image of a file that holds several, counted from 0; the largest by default.
     settings, choices
         A :class:`~napari_diffuscope.methods.superres.settings.SuperresSettings`, and fields of it to replace.
     on_update
@@ -175,7 +178,7 @@ def superresolve(
     from dataclasses import replace
 
     settings = replace(settings or SuperresSettings(), **choices)
-    opened = image_of(image, axes, rgb=settings.rgb)
+    opened = image_of(image, axes, rgb=settings.rgb, series=series)
     sinks = {
         name: ArraySink(spec, settings.block) for name, spec in describe_superres(opened, settings).items()
     }

@@ -1,0 +1,99 @@
+"""The command line with files that hold several images: what is read is said, recorded and repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_diffuscope import restore
+from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.imaging.tiff import read_record
+from tests.methods.shape_models import disc, write_tiny
+from tests.methods.superres_models import write_tiny as write_slices
+
+
+def run_command(*arguments: str | Path) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).poisson(200, shape).astype(np.uint16)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """A plane before a stack, each an image of its own."""
+    path = tmp_path / "scan.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(noise(24, 32), metadata={"axes": "YX", "Name": "overview"})
+        writer.write(noise(3, 40, 48), photometric="minisblack", metadata={"axes": "ZYX", "Name": "cell"})
+    return path
+
+
+def test_the_image_that_is_read_is_said_recorded_and_repeated(
+    scan: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command("restore", scan, tmp_path / "a.tif", "--model", tiny_model, "--quiet") == 0
+    said = capsys.readouterr().err
+    assert said.startswith("Note: 'scan.ome.tif' holds 2 images; series 1")
+    assert len(said.splitlines()) == 1
+    record = read_record(tmp_path / "a.tif")
+    assert record["input"]["series"] == 1
+    assert record["messages"] == [said.strip().removeprefix("Note: ")]
+
+    chosen = ("restore", scan, tmp_path / "b.tif", "--model", tiny_model, "--series", "0", "--quiet")
+    assert run_command(*chosen) == 0
+    assert capsys.readouterr().err == ""
+    first = np.asarray(open_image(tmp_path / "b.tif").data)
+    np.testing.assert_array_equal(first, restore(scan, series=0, model=str(tiny_model)).restored)
+    assert first.shape == (24, 32)
+
+    assert run_command("repeat", tmp_path / "b.tif", tmp_path / "c.tif", "--quiet") == 0
+    np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "c.tif").data), first)
+    assert run_command("restore", scan, tmp_path / "d.tif", "--model", tiny_model, "--series", "2") == 1
+    assert not (tmp_path / "d.tif").exists()
+
+
+def test_volumes_and_shapes_of_a_chosen_image(scan: Path, tmp_path: Path) -> None:
+    slices, shapes = write_slices(tmp_path / "slices"), write_tiny(tmp_path / "shapes")
+    filled = ("superres", scan, tmp_path / "a.tif", "--model", slices, "--zoom", "2", "--quiet")
+    assert run_command(*filled, "--series", "1") == 0
+    assert open_image(tmp_path / "a.tif").shape == (5, 40, 48)
+
+    labels = disc((70, 80), (34.5, 39.5), 18).astype(np.uint8)
+    for name, plane in (("cells.tif", noise(70, 80)), ("labels.tif", labels)):
+        with tifffile.TiffWriter(tmp_path / name) as writer:
+            writer.write(noise(90, 99), metadata=None)
+            writer.write(plane, metadata=None)
+    predict = ["shape", tmp_path / "cells.tif", tmp_path / "out", "--labels", tmp_path / "labels.tif",
+               "--model", shapes, "--quiet", "--series", "1", "--labels-series", "1"]  # fmt: skip
+    assert run_command(*predict) == 0
+    assert (tmp_path / "out" / "features.csv").exists()
+
+
+def test_a_stopped_acquisition_is_restored_as_far_as_it_goes(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, path = noise(3, 40, 48), tmp_path / "stopped.ome.tif"
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        'DimensionOrder="XYZCT" Type="uint16" SizeX="48" SizeY="40" SizeZ="9" SizeC="1" SizeT="1">'
+        '<Channel ID="Channel:0" SamplesPerPixel="1"/><TiffData/></Pixels></Image></OME>'
+    )
+    tifffile.imwrite(path, data, photometric="minisblack", metadata=None, description=xml)
+    for name, planes in (("all", []), ("some", ["--planes", "0:3"])):
+        command = ("restore", path, tmp_path / f"{name}.tif", "--model", tiny_model, "--quiet", *planes)
+        assert run_command(*command) == 0
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("Note: 'stopped.ome.tif' is not complete")
+        image = open_image(tmp_path / f"{name}.tif")
+        assert image.shape == (3, 40, 48)
+        assert np.isfinite(np.asarray(image.data)).all()
