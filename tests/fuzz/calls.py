@@ -215,7 +215,7 @@ def _run_python(call: Call) -> Watch:
     if call.pixels is None:
         return watch
     settings = call.method.settings(**call.choices)
-    source = call.image if isinstance(call.image, Path) else call.pixels
+    source = call.image if isinstance(call.image, Path | np.ma.MaskedArray) else call.pixels
     try:
         image = image_of(source, _plain_axes(call.axes), rgb=getattr(settings, "rgb", "luminance"))
         call.method.check(result, image, settings, watch)

@@ -12,6 +12,7 @@ from napari_diffuscope.methods.shape.conditions import (
     published_conditions,
     shape_conditions,
 )
+from napari_diffuscope.methods.shape.model import eight_bit
 
 Y, X = np.mgrid[:64, :64]
 DISC = np.hypot(Y - 32, X - 32) < 20
@@ -92,3 +93,11 @@ def test_wrong_input_is_refused() -> None:
         shape_conditions(np.zeros((32, 32)), DISC)
     with pytest.raises(DiffuscopeError, match="64 x 64"):
         shape_conditions(np.zeros((31, 31)), np.ones((31, 31), bool))
+
+
+def test_grey_values_of_any_size_come_into_the_range_of_the_published_model() -> None:
+    whole = np.array([[-3e38, 0.0], [1.5e38, 3e38]])
+    assert eight_bit(whole) == pytest.approx(np.array([[0, 0.5], [0.75, 1]]))
+    beyond = eight_bit(np.array([[0.0, 1.0], [2.0, 1e300]]))
+    assert [beyond[0, 0], beyond[0, 1], beyond[1, 0]] == pytest.approx([0, 0.5, 1])
+    assert eight_bit(np.full((2, 2), 1e300)).shape == (2, 2)

@@ -111,6 +111,7 @@ def test_half_precision_stays_close(network: EDM2UNet) -> None:
     assert relative_error(half.float(), expected) < 0.05
 
 
+@pytest.mark.slow
 def test_follows_weights_that_change(network: EDM2UNet) -> None:
     x, level = noise(1, 3, 16, 16), torch.tensor([0.3])
     with torch.no_grad():

@@ -147,6 +147,7 @@ def config_stride(multipliers: tuple[int, ...]) -> int:
     return 2 ** (len(multipliers) - 1)
 
 
+@pytest.mark.slow
 def test_runs_with_the_defaults_of_the_dispr_scripts() -> None:
     network = OpenAIUNet(DISPR_DEFAULTS).eval()
     fill(network)
@@ -245,6 +246,7 @@ def test_follows_weights_that_change(network: OpenAIUNet) -> None:
     assert relative_error(back, before) < 1e-5
 
 
+@pytest.mark.slow
 def test_copies_and_inference_mode_do_not_share_state(network: OpenAIUNet) -> None:
     x, t = noise(1, 2, 8, 8), torch.tensor([5])
     with torch.inference_mode():

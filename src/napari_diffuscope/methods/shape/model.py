@@ -217,10 +217,14 @@ def eight_bit(plane: np.ndarray) -> np.ndarray:
     """Grey values in 0 … 1, as DISPR takes them: 8-bit values over 255, others from the least to the largest."""
     if plane.dtype == np.uint8:
         return plane.astype(np.float32) / np.float32(255)
-    values = plane.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 a value becomes infinite, and is treated as no value
+        values = plane.astype(np.float32)
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    return (values - np.float32(low)) / np.float32(high - low if high > low else 1.0)
+    # Halved where the range is beyond the largest number of single precision.
+    share = 0.5 if high - low > float(np.finfo(np.float32).max) else 1.0
+    span = share * (high - low) if high > low else 1.0
+    return (np.float32(share) * values - np.float32(share * low)) / np.float32(span)
 
 
 def _check_finite(found: Estimate, cell: int) -> None:
