@@ -72,7 +72,7 @@ def measure(planes: int, edge: int, mode: str, model: str) -> dict[str, float]:
     from napari_diffuscope import Image, RestoreSettings
     from napari_diffuscope.imaging.tiff import TiffSink
     from napari_diffuscope.jobs import run
-    from napari_diffuscope.methods.restoration import restoration_job
+    from napari_diffuscope.methods.restore.job import restoration_job
 
     image = Image(LazyStack(planes, edge), "ZYX")
     settings = RestoreSettings(model=model, mode=mode, steps=2 if mode == "sample" else None)  # type: ignore[arg-type]

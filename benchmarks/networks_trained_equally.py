@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from napari_diffuscope import load_model, restore
-from napari_diffuscope.evaluate.cases import case_names, make_case
-from napari_diffuscope.evaluate.fields import read_fields
-from napari_diffuscope.evaluate.models import candidates
-from napari_diffuscope.evaluate.settings import LEVELS, NOISES, STANDARD
+from napari_diffuscope.evaluate.restore.cases import case_names, make_case
+from napari_diffuscope.evaluate.restore.fields import read_fields
+from napari_diffuscope.evaluate.restore.models import candidates
+from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, STANDARD
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.training.loop import training_job

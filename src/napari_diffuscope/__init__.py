@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
-    from napari_diffuscope.methods.restoration import restore
+    from napari_diffuscope.methods.restore.job import restore
     from napari_diffuscope.methods.settings import RestoreSettings
     from napari_diffuscope.methods.shape.job import predict_shapes
     from napari_diffuscope.methods.shape.settings import ShapeSettings
@@ -47,7 +47,7 @@ _WHERE = {
     "SuperresSettings": "methods.superres.settings",
     "load_model": "weights.model",
     "predict_shapes": "methods.shape.job",
-    "restore": "methods.restoration",
+    "restore": "methods.restore.job",
     "superresolve": "methods.superres.job",
 }
 

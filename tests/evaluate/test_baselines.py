@@ -9,11 +9,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError
-from napari_diffuscope.evaluate import baselines
-from napari_diffuscope.evaluate.baselines import METHODS, Search, chosen_methods
-from napari_diffuscope.evaluate.cases import Case, CaseName, make_case
-from napari_diffuscope.evaluate.classical import search_cases
-from napari_diffuscope.evaluate.fields import Field
+from napari_diffuscope.evaluate.restore import baselines
+from napari_diffuscope.evaluate.restore.baselines import METHODS, Search, chosen_methods
+from napari_diffuscope.evaluate.restore.cases import Case, CaseName, make_case
+from napari_diffuscope.evaluate.restore.classical import search_cases
+from napari_diffuscope.evaluate.restore.fields import Field
 from napari_diffuscope.measure.quality import psnr
 
 

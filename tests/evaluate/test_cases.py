@@ -10,11 +10,11 @@ import tifffile
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError
-from napari_diffuscope.evaluate.cases import Case, case_names, make_case, noise_of
-from napari_diffuscope.evaluate.fields import Field, read_fields
-from napari_diffuscope.evaluate.settings import EvaluationSettings
-from napari_diffuscope.evaluate.structures import STRUCTURES, standard_specimen
-from napari_diffuscope.evaluate.work import sampled_cases
+from napari_diffuscope.evaluate.restore.cases import Case, case_names, make_case, noise_of
+from napari_diffuscope.evaluate.restore.fields import Field, read_fields
+from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.structures import STRUCTURES, standard_specimen
+from napari_diffuscope.evaluate.restore.work import sampled_cases
 
 
 def fields(*data: str, limit: int | None = 1, edge: int = 64, shrink: int = 1) -> tuple[Field, ...]:

@@ -16,13 +16,13 @@ import torch
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
-from napari_diffuscope.evaluate import restoration
-from napari_diffuscope.evaluate.calibration import COMBINATIONS, calibration_field, calibration_job
-from napari_diffuscope.evaluate.fields import standard_fields
 from napari_diffuscope.evaluate.folder import Tables
-from napari_diffuscope.evaluate.models import candidates
-from napari_diffuscope.evaluate.restoration import Evaluation, evaluate_restoration, evaluation_job
-from napari_diffuscope.evaluate.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore import evaluation as restoration
+from napari_diffuscope.evaluate.restore.calibration import COMBINATIONS, calibration_field, calibration_job
+from napari_diffuscope.evaluate.restore.evaluation import Evaluation, evaluate_restoration, evaluation_job
+from napari_diffuscope.evaluate.restore.fields import standard_fields
+from napari_diffuscope.evaluate.restore.models import candidates
+from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
@@ -238,7 +238,7 @@ def test_calibration_is_stored_and_counts(tmp_path: Path) -> None:
 
 
 def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_diffuscope.evaluate import calibration
+    from napari_diffuscope.evaluate.restore import calibration
 
     settings = EvaluationSettings(samples=15, size=64, sampled_crop=64, calibration_images=3)
     rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_diffuscope.evaluate.scanner import Scanner
+from napari_diffuscope.evaluate.restore.scanner import Scanner
 
 FLAT = np.full((300, 400), 40.0)
 

@@ -14,16 +14,16 @@ import pytest
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate.bootstrap import mean_interval, paired_interval
-from napari_diffuscope.evaluate.shape import shape_evaluation_job
-from napari_diffuscope.evaluate.shape_classes import Protocol, Scores, classify, few, splits_of, training_rows
-from napari_diffuscope.evaluate.shape_fits import FITS, tune
-from napari_diffuscope.evaluate.shape_predictions import Results
-from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
-from napari_diffuscope.evaluate.shape_spread import spread_of, spreads
+from napari_diffuscope.evaluate.shape.classes import Protocol, Scores, classify, few, splits_of, training_rows
+from napari_diffuscope.evaluate.shape.evaluation import shape_evaluation_job
+from napari_diffuscope.evaluate.shape.fits import FITS, tune
+from napari_diffuscope.evaluate.shape.predictions import Results
+from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape.spread import spread_of, spreads
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.shapes.plane_features import plane_features
 from napari_diffuscope.training.recipe_file import write_recipe
-from napari_diffuscope.training.shape_cells import folds_of, read_cells
+from napari_diffuscope.training.shape.cells import folds_of, read_cells
 from napari_diffuscope.weights.card import read_card
 from tests.training.shape_folders import shape_recipe, write_cells
 

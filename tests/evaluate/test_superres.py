@@ -12,10 +12,10 @@ from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
-from napari_diffuscope.evaluate.superres import read_truth, superres_evaluation_job, taken_planes
-from napari_diffuscope.evaluate.superres_baselines import BASELINES, SHARPENED, baselines, linear
-from napari_diffuscope.evaluate.superres_judge import judge, known_planes
-from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings
+from napari_diffuscope.evaluate.superres.baselines import BASELINES, SHARPENED, baselines, linear
+from napari_diffuscope.evaluate.superres.evaluation import read_truth, superres_evaluation_job, taken_planes
+from napari_diffuscope.evaluate.superres.judge import judge, known_planes
+from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 from napari_diffuscope.jobs import run
 from tests.methods.superres_models import write_tiny
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.outputs import describe_outputs, select
+from napari_diffuscope.methods.restore.outputs import describe_outputs, select
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.outputs import describe_superres

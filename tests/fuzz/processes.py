@@ -24,7 +24,7 @@ lies on a disk that takes nothing."""
 PRELOADED = (
     "napari_diffuscope.cli",
     "napari_diffuscope.cli.outputs",
-    "napari_diffuscope.methods.restoration",
+    "napari_diffuscope.methods.restore.job",
     "napari_diffuscope.methods.superres.job",
     "napari_diffuscope.methods.superres.files",
     "napari_diffuscope.methods.shape.files",

@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.restoration import restore
+from napari_diffuscope.methods.restore.job import restore
 from napari_diffuscope.methods.superres.job import superresolve
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"

@@ -10,8 +10,6 @@ import pytest
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import run
-from napari_diffuscope.methods.chains import SHARPEN_STEPS as CHAIN_STEPS
-from napari_diffuscope.methods.chains import chain_for
 from napari_diffuscope.methods.effort import (
     MEAN_STEPS,
     SHARPEN_STEPS,
@@ -19,6 +17,8 @@ from napari_diffuscope.methods.effort import (
     shape_effort,
     superres_effort,
 )
+from napari_diffuscope.methods.restore.chains import SHARPEN_STEPS as CHAIN_STEPS
+from napari_diffuscope.methods.restore.chains import chain_for
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.methods.shape.plan import shape_plan
 from napari_diffuscope.methods.shape.settings import ShapeSettings
@@ -89,7 +89,7 @@ def test_constants_are_those_of_the_samplers() -> None:
 
 
 def test_the_share_of_a_trial_tells_the_time_of_a_run(tiny_model: Path) -> None:
-    from napari_diffuscope.methods.restoration import restoration_job
+    from napari_diffuscope.methods.restore.job import restoration_job
     from napari_diffuscope.viewer.progress import Pace
 
     clock = iter(range(1000))

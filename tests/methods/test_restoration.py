@@ -13,8 +13,8 @@ import torch
 from napari_diffuscope import DiffuscopeError, Image, RestoreSettings, restore
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods import evaluation
-from napari_diffuscope.methods.outputs import describe_outputs
-from napari_diffuscope.methods.restoration import restoration_job
+from napari_diffuscope.methods.restore.job import restoration_job
+from napari_diffuscope.methods.restore.outputs import describe_outputs
 from napari_diffuscope.methods.settings import MODES
 
 SAMPLED = ["sample", "mean", "samples", "sharpened", "deviation"]

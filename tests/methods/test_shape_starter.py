@@ -12,11 +12,11 @@ import tifffile
 
 from napari_diffuscope import ShapeSettings, predict_shapes
 from napari_diffuscope.cli import main
-from napari_diffuscope.evaluate.shape_fits import FITS, tune
+from napari_diffuscope.evaluate.shape.fits import FITS, tune
 from napari_diffuscope.methods.shape.occupancy import largest_piece
 from napari_diffuscope.methods.shape.result import Shapes
 from napari_diffuscope.methods.shape.settings import DEFAULT_SHAPE_MODEL
-from napari_diffuscope.training.shape_cells import KnownCell, read_cells
+from napari_diffuscope.training.shape.cells import KnownCell, read_cells
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.catalogue import STARTERS
 

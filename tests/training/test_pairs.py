@@ -228,8 +228,8 @@ def test_the_network_is_told_the_same_time_in_training_and_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_diffuscope.networks.openai_unet import OpenAIUNet
-    from napari_diffuscope.training import denoising
     from napari_diffuscope.training.objective import draw_times
+    from napari_diffuscope.training.restore import denoising
     from napari_diffuscope.weights.model import load_model
 
     network = {"kind": "openai-unet", "model_channels": 8, "channel_multipliers": [1, 2], "norm_groups": 4}

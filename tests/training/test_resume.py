@@ -199,7 +199,7 @@ def test_too_little_memory_is_one_sentence(
     def huge(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr("napari_diffuscope.training.denoising.denoising_loss", huge)
+    monkeypatch.setattr("napari_diffuscope.training.restore.denoising.denoising_loss", huge)
     with pytest.raises(DiffuscopeError, match="batch of 5 patches of 32 pixels does not fit"):
         run(loop.training_job(read_recipe(recipe_file), tmp_path / "a", tmp_path / "m", workers=0))
 

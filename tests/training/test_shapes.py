@@ -15,11 +15,11 @@ import torch
 from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
-from napari_diffuscope.training.denoising import trained_network
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe import Data, Recipe, read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml
-from napari_diffuscope.training.shape_cells import (
+from napari_diffuscope.training.restore.denoising import trained_network
+from napari_diffuscope.training.shape.cells import (
     KnownCell,
     cell_extent,
     folds_of,
@@ -27,8 +27,8 @@ from napari_diffuscope.training.shape_cells import (
     kind_of,
     read_cells,
 )
-from napari_diffuscope.training.shape_data import CellPieces, _reach, draw_map, moved, room_of
-from napari_diffuscope.training.shapes import THRESHOLDS, shapes_loss, shapes_task, split_cells
+from napari_diffuscope.training.shape.data import CellPieces, _reach, draw_map, moved, room_of
+from napari_diffuscope.training.shape.shapes import THRESHOLDS, shapes_loss, shapes_task, split_cells
 from napari_diffuscope.training.task import Draw, Part
 from tests.training.shape_folders import SIDE, shape_recipe, simulated_cell, write_cells
 

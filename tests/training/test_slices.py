@@ -24,7 +24,7 @@ from napari_diffuscope.training.recipe import (
     Recipe,
     read_recipe,
 )
-from napari_diffuscope.training.slice_data import (
+from napari_diffuscope.training.superres.data import (
     SliceBatches,
     SlicePool,
     interpolated,
@@ -32,7 +32,7 @@ from napari_diffuscope.training.slice_data import (
     slice_pools,
     with_known_rows,
 )
-from napari_diffuscope.training.slices import slice_inputs, slices_loss, slices_task
+from napari_diffuscope.training.superres.slices import slice_inputs, slices_loss, slices_task
 from napari_diffuscope.training.task import Part
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"

@@ -15,8 +15,6 @@ from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.clean import real_images, simulated_images
-from napari_diffuscope.training.denoising import trained_network
-from napari_diffuscope.training.denoising_data import denoising_task
 from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.loop import RECIPE_FILE, training_job
 from napari_diffuscope.training.objective import denoising_loss, draw_times, levels_of
@@ -30,6 +28,8 @@ from napari_diffuscope.training.recipe import (
     Recipe,
     read_recipe,
 )
+from napari_diffuscope.training.restore.data import denoising_task
+from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.state import CHECKPOINT, State, rate_at
 from napari_diffuscope.training.step import Training, train_step
 
@@ -122,7 +122,7 @@ def test_the_card_repeats_the_training(tmp_path: Path) -> None:
 
 
 def test_the_log_tells_the_mean_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_diffuscope.training import denoising
+    from napari_diffuscope.training.restore import denoising
 
     def noted(*rest: Any, **options: Any) -> torch.Tensor:
         loss = denoising_loss(*rest, **options)
@@ -139,7 +139,7 @@ def test_the_log_tells_the_mean_loss(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_training_stops_early_and_keeps_the_best_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_diffuscope.training import denoising
+    from napari_diffuscope.training.restore import denoising
 
     gains = iter([1.0, 2.0, 1.5, 2.05, 1.0, 0.0])
     monkeypatch.setattr(denoising.DenoisingTask, "validate", lambda *_: {"gain_db": next(gains)})
@@ -170,7 +170,7 @@ def test_resuming_needs_a_checkpoint_of_the_same_recipe(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_diffuscope.training import denoising
+    from napari_diffuscope.training.restore import denoising
 
     def diverging(network: Any, batch: Batch, *rest: Any, **options: Any) -> torch.Tensor:
         loss = denoising_loss(network, batch, *rest, **options)

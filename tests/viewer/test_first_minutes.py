@@ -8,7 +8,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QDockWidget
 
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.restoration import restore
+from napari_diffuscope.methods.restore.job import restore
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 

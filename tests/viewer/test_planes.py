@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_diffuscope.methods.outputs import OutputSpec
+from napari_diffuscope.methods.restore.outputs import OutputSpec
 from napari_diffuscope.viewer.planes import finished_planes, planes_in_words, planes_of_output
 
 

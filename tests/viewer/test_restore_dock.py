@@ -11,7 +11,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
 
-from napari_diffuscope.methods.restoration import restore
+from napari_diffuscope.methods.restore.job import restore
 from napari_diffuscope.methods.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 from napari_diffuscope.weights.card import CARD_FILE
@@ -362,7 +362,7 @@ def test_a_model_folder_from_anywhere_can_be_used(qtbot, tmp_path, viewer, stack
 
 
 def test_two_docks_run_at_the_same_time(qtbot, viewer, stack, open_dock) -> None:
-    from napari_diffuscope.viewer.restore_dock import RestoreDock
+    from napari_diffuscope.viewer.restore.dock import RestoreDock
 
     first, second = open_dock(), RestoreDock(viewer)
     viewer.window.add_dock_widget(second, name="another")

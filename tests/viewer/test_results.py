@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.outputs import OutputSpec
+from napari_diffuscope.methods.restore.outputs import OutputSpec
 from napari_diffuscope.viewer.results import Results
 
 STACK = OutputSpec("restored", "ZYX", (3, 8, 8), (0, 0, 0))

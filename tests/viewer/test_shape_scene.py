@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from napari_diffuscope.viewer import shape_scene
-from napari_diffuscope.viewer.shape_scene import ShapeScene, Solid
+from napari_diffuscope.viewer.shape import scene as shape_scene
+from napari_diffuscope.viewer.shape.scene import ShapeScene, Solid
 
 
 def ball(label: int, centre: tuple[float, float], *, step: float = 0.5, side: int = 16) -> Solid:

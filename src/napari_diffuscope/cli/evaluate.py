@@ -11,7 +11,7 @@ import typer
 from napari_diffuscope.cli.evaluate_shape import shape
 from napari_diffuscope.cli.evaluate_superres import superres
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.evaluate.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
 
 DEFAULTS = EvaluationSettings()
 
@@ -91,7 +91,7 @@ def restoration(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
     """Compare models with classical methods on noisy images whose truth is known; stop with Ctrl-C and go on later."""
-    from napari_diffuscope.evaluate.restoration import evaluation_job
+    from napari_diffuscope.evaluate.restore.evaluation import evaluation_job
     from napari_diffuscope.jobs import run
 
     chosen: dict[str, Any] = {"noises": noise, "levels": levels, "methods": methods, "target": target}

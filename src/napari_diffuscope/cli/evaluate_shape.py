@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.evaluate.shape_settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
 
 DEFAULTS = ShapeEvaluationSettings("", recipe="any")
 
@@ -79,7 +79,7 @@ def shape(
         seed=seed,
         device=device,
     )
-    from napari_diffuscope.evaluate.shape import shape_evaluation_job
+    from napari_diffuscope.evaluate.shape.evaluation import shape_evaluation_job
     from napari_diffuscope.jobs import run
 
     with show_progress("evaluate", quiet=quiet) as on_update:

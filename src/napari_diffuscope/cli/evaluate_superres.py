@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.evaluate.superres_settings import SuperresEvaluationSettings
+from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 
 DEFAULTS = SuperresEvaluationSettings("")
 
@@ -57,7 +57,7 @@ def superres(
 ) -> None:
     """Take planes away from a volume and compare how models and classical methods put them back."""
     from napari_diffuscope.cli.ranges import parse_planes
-    from napari_diffuscope.evaluate.superres import superres_evaluation_job
+    from napari_diffuscope.evaluate.superres.evaluation import superres_evaluation_job
     from napari_diffuscope.jobs import run
 
     chosen: dict[str, Any] = {"models": models, "variants": variants, "factors": factors}

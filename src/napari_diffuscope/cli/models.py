@@ -92,7 +92,7 @@ def cells_command(
     Cells that the card names as kept out are left out. With it the model can tell cells that are unlike those. A
     training writes it by itself; this is for models of before.
     """
-    from napari_diffuscope.training.shape_cells import measure_training_cells
+    from napari_diffuscope.training.shape.cells import measure_training_cells
 
     known = measure_training_cells(find_model(model), cells)
     typer.echo(

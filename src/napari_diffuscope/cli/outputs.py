@@ -17,7 +17,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.outputs import check_outputs, write_json
 from napari_diffuscope.imaging.tiff import TiffSink
 from napari_diffuscope.jobs import run
-from napari_diffuscope.methods.outputs import OutputSpec, describe_outputs
+from napari_diffuscope.methods.restore.outputs import OutputSpec, describe_outputs
 from napari_diffuscope.methods.settings import Mode, RestoreSettings
 
 STDOUT = Path("-")
@@ -104,7 +104,7 @@ def _write(
             for spec, path in files.items()
         }
         on_update = stack.enter_context(show_progress(f"Restoring {image.name}", quiet=quiet))
-        from napari_diffuscope.methods.restoration import restoration_job
+        from napari_diffuscope.methods.restore.job import restoration_job
 
         record = run(restoration_job(image, settings, sinks=sinks), on_update).record
         for name, sink in sinks.items():

@@ -12,8 +12,8 @@ from typing import Any
 
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.models import Candidate
-from napari_diffuscope.evaluate.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.models import Candidate
+from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
 from napari_diffuscope.evaluate.tables import COVERAGE, DEVIATION, KEY, RESULTS, SAMPLES, Table
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import check_outputs, existing, foreign_in, working_in

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from napari_diffuscope.training.denoising_data import denoising_task
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.shapes import shapes_task
-from napari_diffuscope.training.slices import slices_task
+from napari_diffuscope.training.restore.data import denoising_task
+from napari_diffuscope.training.shape.shapes import shapes_task
+from napari_diffuscope.training.superres.slices import slices_task
 from napari_diffuscope.training.task import Task
 
 

@@ -37,7 +37,7 @@ from napari_diffuscope.viewer.preferences import preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.save_result import ask_path, saving
-from napari_diffuscope.viewer.shape_background import Background
+from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.widgets import button, choose
 

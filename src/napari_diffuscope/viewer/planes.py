@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from napari_diffuscope.methods.outputs import SAMPLE_AXIS
+from napari_diffuscope.methods.restore.outputs import SAMPLE_AXIS
 from napari_diffuscope.viewer.results import Output, Plane
 
 #: Groups of planes that are named; more are counted.

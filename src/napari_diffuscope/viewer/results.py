@@ -31,7 +31,7 @@ Box = tuple[tuple[int, int], ...]
 
 
 class Output(Protocol):
-    """What is known of an output before the job starts; `napari_diffuscope.methods.outputs.OutputSpec` is one."""
+    """What is known of an output before the job starts."""
 
     @property
     def name(self) -> str:

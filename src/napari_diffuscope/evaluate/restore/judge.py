@@ -1,0 +1,112 @@
+"""Numbers of one result: image quality, sharpness, honesty of the deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from napari_diffuscope.evaluate.restore.cases import Case
+from napari_diffuscope.evaluate.restore.models import middle
+from napari_diffuscope.evaluate.tables import KEY, Value
+from napari_diffuscope.measure.quality import compare
+from napari_diffuscope.measure.spectrum import band_power_ratio
+from napari_diffuscope.measure.uncertainty import coverage, error_by_deviation
+
+MEASURES = ("psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
+"""Of every result, in the order of the tables."""
+
+WHOLE, MIDDLE = "whole", "middle"
+"""The region that is judged: all of the field, or the part that samples are drawn of."""
+
+BINS = 10
+
+Judged = dict[str, Value]
+
+
+def keys(case: Case) -> Judged:
+    """Columns that name a case."""
+    return dict(zip(KEY, case.name.key, strict=True))
+
+
+def quality(case: Case, image: np.ndarray, crop: int | None = None) -> Judged:
+    """All measures of a result against the target.
+
+    Parameters
+    ----------
+    case
+        Gives the target, and whether the result is first fitted to it by a straight line.
+    image
+        Of the whole field or, with ``crop``, of its middle part.
+    crop
+        Edge of that part.
+
+    Returns
+    -------
+    dict
+        :data:`MEASURES`; the range of intensities is that of the target. ``sharpness`` is the power between half
+        the cut-off frequency and the cut-off, relative to that of the target: 1 is as sharp, above 1 there is
+        noise or invented detail.
+    """
+    truth = case.clean if crop is None else case.clean[middle(case.clean.shape, crop)]
+    measured = compare(truth, image, affine=case.affine)
+    sharp = band_power_ratio(truth, fitted(truth, image, case.affine), low=case.cutoff / 2, high=case.cutoff)
+    return {**{name: measured[name] for name in MEASURES[:-1]}, "sharpness": sharp}
+
+
+def fitted(truth: np.ndarray, image: np.ndarray, affine: bool) -> np.ndarray:
+    """The image, or its best straight line to the truth."""
+    if not affine:
+        return image
+    slope, shift = line_to(truth, image)
+    return slope * image.astype(np.float64) + shift
+
+
+def line_to(truth: np.ndarray, image: np.ndarray) -> tuple[float, float]:
+    """Slope and shift that bring an image nearest to the truth."""
+    if np.ptp(image) == 0:
+        return 0.0, float(truth.mean())
+    slope, shift = np.polyfit(image.ravel().astype(np.float64), truth.ravel().astype(np.float64), 1)
+    return float(slope), float(shift)
+
+
+def running_means(case: Case, drawn: np.ndarray, crop: int, model: str) -> list[Judged]:
+    """Quality of the mean of the first 1, 2, … samples."""
+    rows = []
+    for count in range(1, len(drawn) + 1):
+        mean = drawn[:count].mean(0, dtype=np.float64)
+        rows.append({**keys(case), "model": model, "samples": count, **quality(case, mean, crop)})
+    return rows
+
+
+def honesty(
+    case: Case, drawn: np.ndarray, crop: int, model: str, *, scale: float
+) -> tuple[list[Judged], list[Judged]]:
+    """Rows on the coverage of predictive intervals, and on errors in bins of the predicted deviation."""
+    truth = case.clean[middle(case.clean.shape, crop)].astype(np.float64)
+    mean, deviation = drawn.mean(0, dtype=np.float64), drawn.std(0, ddof=1, dtype=np.float64)
+    if case.affine:
+        slope, shift = line_to(truth, mean)
+        mean, deviation = slope * mean + shift, abs(slope) * deviation
+    covered: Sequence[dict[float, float]] = [
+        coverage(truth, mean, deviation, samples=len(drawn), scale=factor) for factor in (1.0, scale)
+    ]
+    named: Judged = {**keys(case), "model": model}
+    shares: list[Judged] = [
+        {
+            **named,
+            "samples": len(drawn),
+            "scale": scale,
+            "nominal": level,
+            "found": share,
+            "found_scaled": scaled,
+        }
+        for (level, share), scaled in zip(covered[0].items(), covered[1].values(), strict=True)
+    ]
+    bins = error_by_deviation(truth, mean, deviation, bins=BINS, samples=len(drawn))
+    size = float(np.ptp(truth))
+    errors: list[Judged] = [
+        {**named, "bin": number, "deviation": float(spread), "error": float(error), "range": size}
+        for number, (spread, error) in enumerate(zip(bins.deviation, bins.error, strict=True))
+    ]
+    return shares, errors

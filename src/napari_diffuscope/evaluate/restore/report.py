@@ -1,0 +1,275 @@
+"""The report of an evaluation: ``summary.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_diffuscope.evaluate.restore.baselines import INPUT
+from napari_diffuscope.evaluate.restore.cases import BACKGROUND
+from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE
+from napari_diffuscope.evaluate.restore.models import PLANE, Candidate
+from napari_diffuscope.evaluate.restore.settings import LEVELS, EvaluationSettings
+from napari_diffuscope.evaluate.restore.summary import (
+    EVERYWHERE,
+    Condition,
+    comparison_rows,
+    matching,
+    methods_in,
+    spread,
+    title_of,
+)
+from napari_diffuscope.evaluate.statistics import ALL, Spread, conditions, spread_of
+from napari_diffuscope.evaluate.tables import Row
+
+if TYPE_CHECKING:
+    from napari_diffuscope.evaluate.restore.evaluation import Evaluation
+
+DIGITS = {"psnr": 2, "ssim": 3, "ms_ssim": 4, "nrmse": 4, "pearson": 4, "sharpness": 2, "seconds": 2}
+NAMES = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "nrmse": "NRMSE",
+    "pearson": "Pearson",
+    "sharpness": "sharpness",
+    "seconds": "seconds",
+}
+
+
+def report(evaluation: Evaluation, settings: EvaluationSettings, models: Sequence[Candidate]) -> str:
+    """Text of ``summary.md``."""
+    rows = evaluation.results
+    parts = [
+        _head(rows, settings),
+        _quality(rows),
+        _tests(rows, evaluation.labels),
+        _sampling(evaluation),
+        _uncertainty(evaluation, models),
+        _costs(rows, models),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(rows: Sequence[Row], settings: EvaluationSettings) -> str:
+    cases = {tuple(row[part] for part in ("source", "name", "noise", "level")) for row in rows}
+    fields = {(row["source"], row["name"]) for row in rows}
+    levels = ", ".join(f"{name} {LEVELS[name]:g}" for name in settings.levels)
+    target = {
+        "equal-blur": "the noise-free image at equal blur",
+        "sharp": "the same specimen, noise-free, with a spot half as wide",
+    }[settings.target]
+    return "\n".join(
+        [
+            "# Restoration: evaluation",
+            "",
+            f"{len(cases)} cases of {len(fields)} fields of {settings.size}² pixels at most, seed {settings.seed}. "
+            f"Target: {target}. Noise is named after its strength; photons at the brightest pixel: {levels}; "
+            f"background {BACKGROUND:.0%} of it.",
+            "Classical methods have the settings that are best for each image, found with the truth at hand; models "
+            "have none. The range for PSNR, SSIM and NRMSE is that of the truth. Sharpness is the power in the upper "
+            "half of the frequencies below the cut-off, relative to the truth: 1 is as sharp, more is noise or "
+            "invention. Real pairs are fitted to their truth by a straight line first.",
+        ]
+    )
+
+
+def _quality(rows: Sequence[Row]) -> str:
+    whole = [row for row in rows if row["region"] == WHOLE]
+    parts = ["## Quality", "", "Median over images (25th–75th percentile; mean)."]
+    for source in dict.fromkeys(row["source"] for row in whole):
+        inside = [row for row in whole if row["source"] == source]
+        columns = [*conditions(inside), (source, ALL, ALL)]
+        for measure in ("psnr", "ssim", "sharpness"):
+            parts += ["", f"### {source}: {NAMES[measure]}", "", *_table(inside, columns, measure)]
+    parts += ["", "### All data: all measures, median", "", *_overview(whole)]
+    return "\n".join(parts)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Condition], measure: str) -> list[str]:
+    heads = [ALL if noise == ALL else _words(noise, level) for _, noise, level in columns]
+    counts = [len(_cases(matching(rows, column))) for column in columns]
+    lines = [
+        "| method | " + " | ".join(f"{h} (n={n})" for h, n in zip(heads, counts, strict=True)) + " |",
+        "|---|" + "---|" * len(columns),
+    ]
+    for method, kind in methods_in(rows):
+        cells = [_cell(spread(matching(rows, column), method, kind, measure), measure) for column in columns]
+        lines.append(f"| {title_of(method, kind)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _words(noise: str, level: str) -> str:
+    return noise if noise == level else f"{noise}, {level}"
+
+
+def _cases(rows: Iterable[Row]) -> set[tuple[str, ...]]:
+    return {tuple(row[part] for part in ("source", "name", "noise", "level")) for row in rows}
+
+
+def _cell(spread: Spread | None, measure: str) -> str:
+    if spread is None:
+        return "–"
+    median, low, high, mean = (
+        f"{value:.{DIGITS[measure]}f}" for value in (spread.median, spread.low, spread.high, spread.mean)
+    )
+    return f"**{median}** ({low}–{high}; {mean})"
+
+
+def _overview(rows: Sequence[Row]) -> list[str]:
+    lines = ["| method | " + " | ".join(NAMES[m] for m in MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
+    for method, kind in methods_in(rows):
+        cells = []
+        for measure in MEASURES:
+            found = spread(rows, method, kind, measure)
+            cells.append("–" if found is None else f"{found.median:.{DIGITS[measure]}f}")
+        lines.append(f"| {title_of(method, kind)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _tests(rows: Sequence[Row], labels: Sequence[str]) -> str:
+    found = comparison_rows(rows, labels)
+    sources = list(dict.fromkeys(row["source"] for row in found if row["source"] != ALL))
+    wanted = [(source, ALL, ALL) for source in sources] + [EVERYWHERE] * (len(sources) != 1)
+    lines = [
+        "## Against the other methods",
+        "",
+        f"PSNR of the best estimate of {labels[0] if labels else ''}: cases won, median difference, p of the median "
+        "test (which ignores that cases are paired) and of the sign test (which does not). By noise and level: "
+        "`tests.csv`.",
+        "",
+        "| data | against | won | difference (dB) | p, median test | p, sign test |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        if (row["source"], row["noise"], row["level"]) in wanted:
+            lines.append(
+                f"| {row['source']} | {title_of(row['other'])} | {row['wins']} of {row['images']} | "
+                f"{float(row['difference_db']):+.2f} | {_p(row['p_median'])} | {_p(row['p_sign'])} |"
+            )
+    return "\n".join(lines) if found else ""
+
+
+def _p(text: str) -> str:
+    value = float(text)
+    return "–" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _sampling(evaluation: Evaluation) -> str:
+    inner = [row for row in evaluation.results if row["region"] == MIDDLE]
+    if not evaluation.samples:
+        return ""
+    columns = [*_joined(inner), EVERYWHERE]
+    parts = [
+        "## Samples and their means",
+        "",
+        "On the middle of the sampled cases alone, so that all numbers of this section compare.",
+    ]
+    for measure in ("psnr", "ssim", "sharpness"):
+        parts += ["", f"### {NAMES[measure]}", "", *_table(inner, columns, measure)]
+    parts += ["", "### Number of averaged samples", "", *_counts(evaluation.samples)]
+    return "\n".join(parts)
+
+
+def _joined(rows: Sequence[Row]) -> list[Condition]:
+    """Noises and levels over all sources."""
+    return list(dict.fromkeys((ALL, noise, level) for _, noise, level in conditions(rows)))
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
+    numbers = sorted({int(row["samples"]) for row in rows})
+    lines = [
+        "| model | measure | " + " | ".join(map(str, numbers)) + " |",
+        "|---|---|" + "---|" * len(numbers),
+    ]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        for measure in ("psnr", "ssim", "sharpness"):
+            cells = []
+            for number in numbers:
+                chosen = (r for r in rows if r["model"] == model and int(r["samples"]) == number)
+                spread = spread_of(float(row[measure]) for row in chosen)
+                cells.append("–" if spread is None else f"{spread.mean:.{DIGITS[measure]}f}")
+            lines.append(f"| {model} | {NAMES[measure]}, mean | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _uncertainty(evaluation: Evaluation, models: Sequence[Candidate]) -> str:
+    if not evaluation.coverage:
+        return ""
+    nominal = sorted({row["nominal"] for row in evaluation.coverage}, key=float)
+    parts = [
+        "## Honesty of the deviation",
+        "",
+        "Share of pixels whose truth lies within the interval predicted from the samples (mean over cases); before, "
+        "and after the deviation is multiplied by the scale in the model's card.",
+        "",
+        "| model | data | scale | " + " | ".join(f"{float(n):.0%}" for n in nominal) + " |",
+        "|---|---|---|" + "---|" * len(nominal),
+    ]
+    for model in (m for m in models if any(row["model"] == m.label for row in evaluation.coverage)):
+        mine = [row for row in evaluation.coverage if row["model"] == model.label]
+        for condition in [*_joined(mine), EVERYWHERE]:
+            part = matching(mine, condition)
+            words = ALL if condition == EVERYWHERE else _words(*condition[1:])
+            scales = [("1", "found"), (f"{model.card.deviation_scale:g}", "found_scaled")]
+            for scale, column in scales if model.card.deviation_scale != 1 else scales[:1]:
+                shares = [
+                    f"{np.mean([float(r[column]) for r in part if r['nominal'] == n]):.1%}" for n in nominal
+                ]
+                parts.append(f"| {model.label} | {words} | {scale} | " + " | ".join(shares) + " |")
+    return "\n".join([*parts, "", *_errors(evaluation.deviation, models)])
+
+
+def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
+    numbers = sorted({int(row["bin"]) for row in rows})
+    lines = [
+        "Root mean squared error against predicted deviation in bins of equally many pixels, from the least to the "
+        "most uncertain, in % of the range of the truth (mean over cases):",
+        "",
+        "| model | | " + " | ".join(str(n + 1) for n in numbers) + " | mean gap |",
+        "|---|---|" + "---|" * (len(numbers) + 1),
+    ]
+    for model in models:
+        mine = [row for row in rows if row["model"] == model.label]
+        if not mine:
+            continue
+        scale = model.card.deviation_scale
+        error = _binned(mine, numbers, lambda row: float(row["error"]) / float(row["range"]))
+        spread = _binned(mine, numbers, lambda row: float(row["deviation"]) / float(row["range"]))
+        lines_of = [
+            ("error", error),
+            ("deviation, unscaled", spread),
+            (f"deviation × {scale:g}", spread * scale),
+        ]
+        for words, values in lines_of if scale != 1 else lines_of[:2]:
+            gap = "" if words == "error" else f"{100 * np.abs(values - error).mean():.2f}"
+            cells = " | ".join(f"{100 * value:.2f}" for value in values)
+            lines.append(f"| {model.label} | {words} | {cells} | {gap} |")
+    return lines
+
+
+def _binned(rows: Sequence[Row], numbers: Sequence[int], value: Callable[[Row], float]) -> np.ndarray:
+    return np.array([np.mean([value(row) for row in rows if int(row["bin"]) == n]) for n in numbers])
+
+
+def _costs(rows: Sequence[Row], models: Sequence[Candidate]) -> str:
+    lines = [
+        "## Cost",
+        "",
+        "Seconds per image (median; without loading weights; classical methods for one call at the best setting, "
+        "measured while other cases ran beside it); samples on the middle part. Overhead: pixels evaluated over "
+        f"pixels of the image, for a plane of {PLANE}².",
+        "",
+        "| method | seconds | overhead |",
+        "|---|---|---|",
+    ]
+    overheads = {model.label: f"{model.overhead:.2f}" for model in models}
+    for method, kind in methods_in(rows):
+        region = MIDDLE if kind in ("sample", "mean") else WHOLE
+        found = spread([row for row in rows if row["region"] == region], method, kind, "seconds")
+        if found is not None and method != INPUT:
+            overhead = overheads.get(method, "–") if kind == "estimate" else "–"
+            lines.append(f"| {title_of(method, kind)} | {found.median:.2f} | {overhead} |")
+    return "\n".join(lines)

@@ -1,0 +1,187 @@
+"""The evaluation of shapes: cross-validation by cell, against fits of the outline and a network of one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.evaluate.folder import (
+    FIGURES,
+    check_place,
+    read_arguments,
+    write_arguments,
+    write_text,
+)
+from napari_diffuscope.evaluate.shape.classes import Scores, check_installed, classify, splits_of
+from napari_diffuscope.evaluate.shape.figures import draw_cells
+from napari_diffuscope.evaluate.shape.models import Contender, contenders, pending, train_folds
+from napari_diffuscope.evaluate.shape.predictions import Results, fit_fold, predict_fold
+from napari_diffuscope.evaluate.shape.protocols import (
+    feature_table,
+    measure_features,
+    predicted_variants,
+    protocols,
+)
+from napari_diffuscope.evaluate.shape.report import report
+from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape.spread import spreads
+from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.outputs import working_in
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.training.shape.cells import KnownCell, folds_of, read_cells
+
+SCORES = ("protocol", "repeat", "macro_f1")
+
+
+@dataclass(frozen=True)
+class ShapeEvaluation:
+    """Result of an evaluation.
+
+    Parameters
+    ----------
+    out
+        Folder with ``results.csv``, ``shape.md``, volumes and figures.
+    rows
+        Of the table.
+    scores
+        Of the classification; empty without one.
+    summary
+        Text of ``shape.md``; empty while folds are missing.
+    """
+
+    out: Path
+    rows: tuple[Row, ...]
+    scores: tuple[Scores, ...]
+    summary: str
+
+
+def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[ShapeEvaluation]:
+    """Train models on all folds but one, let them predict that one, and compare.
+
+    Parameters
+    ----------
+    settings
+        What is tested.
+    out
+        Folder for models, tables and figures. What is there already of the same evaluation is not made again.
+
+    Yields
+    ------
+    Update
+        Of the trainings, and then of each fold and method.
+
+    Raises
+    ------
+    DiffuscopeError
+        For cells, recipes or models that cannot be used, or a folder that holds another evaluation.
+    """
+    if settings.classify and not settings.only:
+        check_installed()
+    inputs = [settings.data, settings.recipe, *settings.models]
+    check_place(out, (place for place in inputs if place))
+    yield Update(0, 0, "Reading cells")
+    cells = read_cells(Path(settings.data))
+    folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
+    kinds = contenders(settings, out)
+    _keep_arguments(out, settings)
+    for kind in kinds:
+        if kind.recipe is not None:
+            yield from train_folds(kind, settings, out)
+    if settings.only:
+        yield Update(1, 1, "These folds are trained; once all are, run it without naming folds.")
+        return ShapeEvaluation(out, (), (), "")
+    for kind in kinds:
+        if missing := pending(kind, settings):
+            raise DiffuscopeError(
+                f"There is no model {kind.place(missing[0])}; train the fold or name another folder."
+            )
+    with working_in(out):
+        results = Results.of(out)
+        yield from _predict(kinds, cells, folds, settings, results)
+        scores = yield from _classified(kinds[0], cells, settings, results, out)
+        labels = [kind.label for kind in kinds]
+        yield Update(0, 0, "Comparing samples with the truth")
+        only = kinds[0].card(1).diffusion.estimate_only
+        spread = () if only else spreads(cells, labels[0], settings.samples, results)
+        summary = report(results.table.rows, scores, settings, kinds, spread)
+        write_text(out / "shape.md", summary)
+        yield Update(0, 0, "Drawing cells")
+        draw_cells(out / FIGURES, cells, labels, results)
+    return ShapeEvaluation(out, tuple(results.table.rows), scores, summary)
+
+
+def _predict(
+    kinds: Sequence[Contender],
+    cells: Sequence[KnownCell],
+    folds: dict[str, int],
+    settings: ShapeEvaluationSettings,
+    results: Results,
+) -> Job[None]:
+    total, done = settings.folds * (1 + len(kinds)), 0
+    for fold in range(1, settings.folds + 1):
+        training = [cell for cell in cells if folds[cell.name] != fold]
+        test = [cell for cell in cells if folds[cell.name] == fold]
+        for message in fit_fold(fold, training, test, results):
+            yield Update(done, total, message)
+        done += 1
+        for kind in kinds:
+            for message in predict_fold(kind, fold, test, settings, results):
+                yield Update(done, total, message)
+            done += 1
+    yield Update(done, total)
+
+
+def _classified(
+    kind: Contender,
+    cells: Sequence[KnownCell],
+    settings: ShapeEvaluationSettings,
+    results: Results,
+    out: Path,
+) -> Job[tuple[Scores, ...]]:
+    classes = [cell.kind for cell in cells]
+    if not settings.classify:
+        return ()
+    if not splits_of(classes):
+        message = "Cells are not classified: there are too few classes, or too few cells of one of them."
+        yield Update(0, 0, message, warning=True)
+        return ()
+    only = kind.card(1).diffusion.estimate_only
+    variants = predicted_variants(0 if only else settings.samples)
+    table = feature_table(out)
+    for name in measure_features(cells, kind.label, variants, results, table):
+        yield Update(0, 0, f"Features of {name}")
+    ways = protocols(cells, kind.label, variants, results, table)
+    found: tuple[Scores, ...] = ()
+    count, total = 0, settings.repeats * len(ways)
+    for step in classify(ways, classes, repeats=settings.repeats, trees=settings.trees, seed=settings.seed):
+        if isinstance(step[0], Scores):
+            found = tuple(score for score in step if isinstance(score, Scores))
+        else:
+            yield Update(count, total, f"Classifying: {step[0]}, {step[1]}")
+            count += 1
+    _keep_scores(out, found)
+    return found
+
+
+def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:
+    table = Table(out / "classification.csv", SCORES, ("protocol", "repeat"))
+    table.drop(lambda row: True)
+    table.add(
+        {"protocol": score.name, "repeat": repeat, "macro_f1": value}
+        for score in scores
+        for repeat, value in enumerate(score.macro)
+    )
+
+
+def _keep_arguments(out: Path, settings: ShapeEvaluationSettings) -> None:
+    """Refuse a folder of another evaluation; rows of different folds must not be mixed."""
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    mine = {"kind": "shape", **settings.of_the_rows(), "data": str(Path(settings.data).resolve())}
+    if (kept := read_arguments(out)) not in (None, mine):
+        raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
+    if kept is None:
+        write_arguments(out, mine)

@@ -1,0 +1,132 @@
+"""What denoising is learned from: simulated noise on clean images, or pairs of images; and what is kept out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.clean import TRAINING, VALIDATION, real_images, simulated_images
+from napari_diffuscope.training.kept_out import expand, keep_out
+from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
+from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
+from napari_diffuscope.training.recipe import ImageSource, Recipe
+from napari_diffuscope.training.restore.denoising import DenoisingTask
+from napari_diffuscope.training.task import Arrays
+
+
+def denoising_task(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTask:
+    """Simulate or read what a recipe learns from, and keep some of it out.
+
+    Raises
+    ------
+    DiffuscopeError
+        For unreadable or too small images, pairs that do not fit, or nothing to validate on.
+    """
+    return _from_pairs(recipe, device) if recipe.data.kind == "pairs" else _from_clean(recipe, run, device)
+
+
+def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTask:
+    data, seed = recipe.data, recipe.optimisation.seed
+    sources = expand(data.images)
+    training, kept_sources = keep_out(sources, share=data.validation_share or 0.0, seed=seed)
+    simulated = _simulated(recipe, run)
+    real = [(plane, s.weight) for s in training for plane in real_images(s, smallest=data.patch)]
+    if not len(simulated) and not real and data.texture_share < 1:
+        raise DiffuscopeError("The recipe has nothing to train on: neither simulated specimens nor images.")
+    share = data.simulated_share if real and len(simulated) else float(not real)
+    pool = CleanPool(
+        simulated,
+        [plane for plane, _ in real],
+        [weight for _, weight in real],
+        share,
+        texture_share=data.texture_share,
+        shrunk_share=data.shrunk_share,
+    )
+    kept = _kept_specimens(recipe) | _kept_images(recipe, kept_sources)
+    if not kept:
+        raise DiffuscopeError("The recipe has nothing to validate on; set validation under [data].")
+    return DenoisingTask(
+        recipe,
+        _noisy_batches(recipe, pool, batch=PATCHES_PER_IMAGE, seed=seed),
+        PATCHES_PER_IMAGE,
+        {name: _cut(batches, recipe, device) for name, batches in kept.items()},
+        known={
+            "simulated": data.simulated,
+            "images": [Path(s.path).name for s in training],
+            "kept_out": [Path(s.path).name for s in kept_sources],
+        },
+    )
+
+
+def _simulated(recipe: Recipe, run: Path) -> np.ndarray:
+    data, cache = recipe.data, run / "specimens.npy"
+    if not data.simulated:
+        return np.empty((0, data.size, data.size), np.float16)
+    try:
+        return simulated_images(
+            data, seed=recipe.optimisation.seed, purpose=TRAINING, count=data.simulated, cache=cache
+        )
+    except OSError as error:
+        raise DiffuscopeError(
+            f"The specimens {cache} cannot be written ({error.strerror}); make room or choose another folder."
+        ) from error
+
+
+def _kept_specimens(recipe: Recipe) -> dict[str, DenoisingBatches]:
+    data, plan = recipe.data, recipe.optimisation
+    if not data.validation or not (data.simulated or not data.images):
+        return {}
+    kept = simulated_images(data, seed=plan.seed, purpose=VALIDATION, count=data.validation)
+    sharp = data.shrunk_share if data.blur_fwhm else 0.0  # what is to be deblurred must have been sharp
+    return {"simulated": _validation_batches(recipe, CleanPool(kept, shrunk_share=sharp))}
+
+
+def _kept_images(recipe: Recipe, sources: tuple[ImageSource, ...]) -> dict[str, DenoisingBatches]:
+    real = [(plane, s.weight) for s in sources for plane in real_images(s, smallest=recipe.data.patch)]
+    if not real:
+        return {}
+    none = np.empty((0, 1, 1), np.float16)
+    pool = CleanPool(none, [plane for plane, _ in real], [weight for _, weight in real], 0.0)
+    return {"images": _validation_batches(recipe, pool)}
+
+
+def _validation_batches(recipe: Recipe, pool: CleanPool) -> DenoisingBatches:
+    plan = recipe.optimisation
+    return _noisy_batches(recipe, pool, batch=plan.batch, seed=plan.seed + 1)
+
+
+def _noisy_batches(recipe: Recipe, pool: CleanPool, *, batch: int, seed: int) -> DenoisingBatches:
+    """Noise as the recipe says, to train on as to validate on."""
+    data = recipe.data
+    return DenoisingBatches(
+        pool, batch=batch, patch=data.patch, size=data.size, seed=seed, blur=data.blur_fwhm
+    )
+
+
+def _cut(batches: Dataset[Arrays], recipe: Recipe, device: torch.device) -> tuple[Batch, ...]:
+    """About as many patches for validation as the recipe says."""
+    count = -(-recipe.data.validation // recipe.optimisation.batch)
+    return tuple(to_batch(_three(batches[number]), device) for number in range(max(count, 1)))
+
+
+def _three(arrays: Arrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    noisy, clean, spread = arrays
+    return noisy, clean, spread
+
+
+def _from_pairs(recipe: Recipe, device: torch.device) -> DenoisingTask:
+    data, plan = recipe.data, recipe.optimisation
+    pairs = read_pairs(data, seed=plan.seed)
+    kept = PairBatches(pairs.kept, batch=plan.batch, patch=data.patch, seed=plan.seed + 1)
+    return DenoisingTask(
+        recipe,
+        PairBatches(pairs.training, batch=1, patch=data.patch, seed=plan.seed, varied=True),
+        1,
+        {"pairs": _cut(kept, recipe, device)},
+        pairs.notes,
+        pairs.facts,
+    )
