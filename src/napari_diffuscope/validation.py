@@ -6,9 +6,10 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 
 T = TypeVar("T")
+_LARGEST = 10**300
 
 
 def parse(kind: type[T], values: Any, where: str) -> T:
@@ -33,7 +34,9 @@ def parse(kind: type[T], values: Any, where: str) -> T:
     hints = get_type_hints(kind)
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):
-        raise DiffuscopeError(f"{where} has an unknown entry {unknown[0]!r}; known are {', '.join(known)}.")
+        raise DiffuscopeError(
+            f"{where} has an unknown entry {quoted(unknown[0])}; known are {', '.join(known)}."
+        )
     for name, field in known.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
             raise DiffuscopeError(f"{where} lacks the entry {name!r}.")
@@ -48,7 +51,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _optional(choices, value, where)
     if origin is Literal:
         if value not in choices:
-            raise DiffuscopeError(f"{where} must be one of {', '.join(map(str, choices))}, not {value!r}.")
+            raise DiffuscopeError(
+                f"{where} must be one of {', '.join(map(str, choices))}, not {quoted(value)}."
+            )
         return value
     if origin is tuple:
         return _tuple(choices, value, where)
@@ -66,7 +71,7 @@ def _optional(choices: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _tuple(choices: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise DiffuscopeError(f"{where} must be a list, not {value!r}.")
+        raise DiffuscopeError(f"{where} must be a list, not {quoted(value)}.")
     if choices[-1:] == (...,):
         return tuple(_convert(choices[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if len(value) != len(choices):
@@ -79,9 +84,11 @@ def _tuple(choices: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 
 def _plain(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _LARGEST:
+            raise DiffuscopeError(f"{where} must be a number that fits, not {quoted(value)}.")
         return float(value)
     if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
-        raise DiffuscopeError(f"{where} must be {_word(kind)}, not {value!r}.")
+        raise DiffuscopeError(f"{where} must be {_word(kind)}, not {quoted(value)}.")
     return value
 
 

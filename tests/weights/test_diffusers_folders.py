@@ -202,7 +202,7 @@ def test_missing_weights_and_damaged_settings(tmp_path: Path) -> None:
     with pytest.raises(DiffuscopeError, match="has no weights"):
         load_model(tmp_path / "cells")
     (tmp_path / "cells/unet/config.json").write_text("{")
-    with pytest.raises(DiffuscopeError, match=r"config\.json cannot be read"):
+    with pytest.raises(DiffuscopeError, match=r"config\.json. is not valid JSON"):
         load_model(tmp_path / "cells")
 
 

@@ -562,4 +562,4 @@ def test_weights_that_are_whole_numbers(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "model.pt")
-    refused(folder / "model.pt", "no file of weights")
+    refused(folder / "model.pt", "is a pipe")

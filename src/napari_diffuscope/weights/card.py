@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.documents import read_json
+from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.validation import parse
+from napari_diffuscope.weights.card_checks import (
+    MOST_CHANNELS,
+    MOST_LEVELS,
+    MOST_PIXELS,
+    check_falling,
+    check_number,
+    check_range,
+    check_whole,
+    refuse,
+)
 
 FORMAT = 1
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
+ScheduleKind = Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
 Task = Literal["restoration", "superresolution", "shape", "generation"]
 
 
@@ -51,19 +64,16 @@ class ScheduleSpec:
         For the linear tables: first and last β; ``None`` for 1e-4 and 0.02, scaled by 1000 / T.
     """
 
-    kind: Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
+    kind: ScheduleKind
     shift: float = 1.0
     count: int = 1000
     betas: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        first, last = self.betas or (0.1 / self.count if self.count > 0 else 1, 20 / max(self.count, 1))
-        if self.kind == "cosine":
-            first, last = 0.5, 0.5
-        if self.kind != "continuous-cosine" and not (2 <= self.count <= 100_000 and 0 < first <= last < 1):
-            raise DiffuscopeError(
-                f"A {self.kind} noise schedule of {self.count} levels with β from {first:g} to {last:g} is impossible."
-            )
+        check_number("schedule.shift", self.shift, 0, 1e6, above=True)
+        if self.kind == "continuous-cosine":
+            return
+        check_falling(self.kind, self.count, self.betas)
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,13 @@ class DiffusionSpec:
     published_samples: int = 1
     published_eta: float | None = None
     estimate_only: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("diffusion.clip", self.clip)
+        check_whole("diffusion.steps", self.steps, 1, MOST_LEVELS)
+        check_whole("diffusion.published_steps", self.published_steps, 1, MOST_LEVELS)
+        check_whole("diffusion.published_samples", self.published_samples, 1, MOST_LEVELS)
+        check_number("diffusion.published_eta", self.published_eta, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -240,6 +257,22 @@ class ModelCard:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        if self.axes not in ("YX", "ZYX"):
+            raise refuse("axes", self.axes, "YX or ZYX")
+        if self.size is not None and len(self.size) != len(self.axes):
+            raise refuse("size", self.size, f"one whole number for each of the axes {self.axes}")
+        for edge in self.size or ():
+            check_whole("size", edge, 1, MOST_PIXELS)
+        check_whole("state_channels", self.state_channels, 1, MOST_CHANNELS)
+        check_whole("condition_channels", self.condition_channels, 0, MOST_CHANNELS)
+        check_range("data_range", self.data_range)
+        check_range("pixel_size", self.pixel_size, least=1e-9, may_be_equal=True)
+        check_range("axial_fwhm", self.axial_fwhm, least=0, may_be_equal=True)
+        check_number("deviation_scale", self.deviation_scale, 0, 1e6, above=True)
+        check_number("cell_extent", self.cell_extent, 0, 1, above=True)
+        check_number("occupancy_threshold", self.occupancy_threshold, 0, 1, above=True)
+        if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise refuse("sha256", self.sha256, "64 hexadecimal digits")
         if self.diffusion.solver == "ancestral" and self.task != "shape":
             raise DiffuscopeError(
                 f"The card of {self.name} asks for the solver 'ancestral', which models of shapes alone may have."
@@ -261,10 +294,10 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / CARD_FILE
     if not path.is_file():
         raise DiffuscopeError(f"{folder} is not a model folder: it has no {CARD_FILE}.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DiffuscopeError(f"{path} is not valid JSON: {error}.") from error
-    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
-        raise DiffuscopeError(f"{path} has format {values['format']}; this version reads format {FORMAT}.")
-    return parse(ModelCard, values, str(path))
+    with reading(path, "model card"):
+        values = read_json(path)
+        if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+            raise DiffuscopeError(
+                f"{path} has format {quoted(values['format'])}; this version reads format {FORMAT}."
+            )
+        return parse(ModelCard, values, str(path))

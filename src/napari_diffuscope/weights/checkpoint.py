@@ -5,14 +5,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.weights.pickle_records import Inert, TensorRecord
 from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
+from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 from napari_diffuscope.weights.torch_file import TorchFile
 from napari_diffuscope.weights.unpack import is_archive
 
@@ -86,21 +89,19 @@ def _looks_like_safetensors(head: bytes, size: int) -> bool:
 
 
 def _read_safetensors(path: Path, head: bytes, size: int) -> Checkpoint:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if len(head) < 8 or struct.unpack("<Q", head[:8])[0] > min(size - 8, _LARGEST_HEADER):
         raise DiffuscopeError(
             f"{path} is no safetensors file, or is cut short: its header does not fit into it; get it again."
         )
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise DiffuscopeError(
-            f"{path} is damaged or no safetensors file ({error}); get the file again."
-        ) from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    return Checkpoint(path, "safetensors", shapes, tensors.__getitem__, {})
+    with reading(path, "safetensors"):
+        shapes = stored_shapes(path)
+
+    @cache
+    def tensors() -> dict[str, Tensor]:
+        with reading(path, "safetensors"):
+            return load_stored(path, shapes)
+
+    return Checkpoint(path, "safetensors", shapes, lambda name: tensors()[name], {})
 
 
 def _read_torch(path: Path) -> Checkpoint:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.failures import reading, writing
 from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
 from napari_diffuscope.weights.fingerprints import Fingerprint
@@ -76,14 +76,15 @@ def inspect(name_or_path: str | os.PathLike[str]) -> Inspected:
         As :func:`~napari_diffuscope.weights.model.load_model` does.
     """
     place = model_place(name_or_path)
-    if (place / CARD_FILE).is_file():
-        card, tensors = read_tensors(place)
-        found = Inspected(place, card, tensors)
-    else:
-        opened = open_published(place)
-        card = replace(opened.card, sha256=sha256_of(place) if place.is_file() else "")
-        found = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
-    filled_network(found.card.network, found.tensors, str(place))
+    with reading(place, "model"):
+        if (place / CARD_FILE).is_file():
+            card, tensors = read_tensors(place)
+            found = Inspected(place, card, tensors)
+        else:
+            opened = open_published(place)
+            card = replace(opened.card, sha256=sha256_of(place) if place.is_file() else "")
+            found = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
+        filled_network(found.card.network, found.tensors, str(place))
     return found
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import Tensor
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.documents import read_json
+from napari_diffuscope.imaging.failures import name_of
 from napari_diffuscope.networks.openai_unet import OpenAIUNetConfig
 from napari_diffuscope.weights.card import NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.checkpoint import read_checkpoint
@@ -26,7 +28,9 @@ INDEX = "model_index.json"
 CONFIG = "config.json"
 _SCHEDULER = "scheduler_config.json"
 _STEM = "diffusion_pytorch_model"
-_MOST_TEXT = 16 * 1024 * 1024
+_STORED = re.compile(
+    rf"{_STEM}(\.(?P<variant>[\w-]*?))?(-(?P<part>\d+)-of-(?P<count>\d{{1,5}}))?\.(?P<kind>safetensors|bin)"
+)
 
 _SCHEDULES = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
 _PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
@@ -155,11 +159,8 @@ def _scheduler_says(path: Path, architecture: OpenAIUNetConfig) -> Sidecar:
         raise DiffuscopeError(
             f"{path}: the scheduler {kind} {' '.join(wrong)} is not supported.".replace("  ", " ")
         )
-    clip = (
-        float(config.get("clip_sample_range", 1.0))
-        if config.get("clip_sample", kind[:4] in ("DDPM", "DDIM"))
-        else 0
-    )
+    clips = config.get("clip_sample", kind[:4] in ("DDPM", "DDIM"))
+    clip = _number(config, "clip_sample_range", 1.0, path) if clips else 0.0
     learned = config.get("variance_type") == "learned_range"
     return Sidecar(
         prediction=_one_of(config, "prediction_type", _PREDICTIONS, "epsilon", path),
@@ -174,37 +175,94 @@ def _scheduler_says(path: Path, architecture: OpenAIUNetConfig) -> Sidecar:
 
 def _one_of(config: Mapping[str, Any], name: str, known: Mapping[str, str], default: str, path: Path) -> Any:
     value = config.get(name) or default
-    if value not in known:
-        raise DiffuscopeError(f"{path}: {name} must be one of {', '.join(known)}, not {value!r}.")
+    if not isinstance(value, str) or value not in known:
+        raise DiffuscopeError(
+            f"{name_of(path)}: {name} must be one of {', '.join(known)}, not {quoted(value)}."
+        )
     return known[value]
+
+
+def _number(config: Mapping[str, Any], name: str, default: float, path: Path) -> float:
+    value = config.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**60) <= value <= 2**60:
+        raise DiffuscopeError(
+            f"{name_of(path)} is damaged: its noise schedule is not given in numbers: {name} is {quoted(value)}."
+        )
+    return float(value)
 
 
 def _schedule(config: Mapping[str, Any], path: Path) -> ScheduleSpec:
     kind = _one_of(config, "beta_schedule", _SCHEDULES, "linear", path)
+    count = _number(config, "num_train_timesteps", 1000, path)
+    if count != int(count):
+        raise DiffuscopeError(
+            f"{name_of(path)} is damaged: num_train_timesteps must be a whole number, not {quoted(count)}."
+        )
+    betas = (_number(config, "beta_start", 1e-4, path), _number(config, "beta_end", 0.02, path))
     try:
-        count = int(config.get("num_train_timesteps", 1000))
-        betas = (float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02)))
-    except (TypeError, ValueError) as error:
-        raise DiffuscopeError(f"{path} is damaged: its noise schedule is not given in numbers.") from error
-    try:
-        return ScheduleSpec(kind, count=count, betas=None if kind == "cosine" else betas)
+        return ScheduleSpec(kind, count=int(count), betas=None if kind == "cosine" else betas)
     except DiffuscopeError as error:
         raise DiffuscopeError(f"{path} is damaged: {error}") from error
 
 
 def _weights(network: Path) -> dict[str, Tensor]:
-    """Tensors of a network, from one file or from several that an index lists."""
-    for name in (f"{_STEM}.safetensors", f"{_STEM}.safetensors.index.json", f"{_STEM}.bin"):
-        if not (network / name).is_file():
-            continue
-        if not name.endswith(".json"):
-            return _tensors(network / name)
-        files = set(_json(network / name).get("weight_map", {}).values())
-        found: dict[str, Tensor] = {}
-        for file in sorted(map(str, files)):
-            found.update(_tensors(_inside(network, file)))
-        return found
-    raise DiffuscopeError(f"{network} has no weights: neither {_STEM}.safetensors nor {_STEM}.bin is there.")
+    """Tensors of a network, from one file or from several that belong together."""
+    tensors: dict[str, Tensor] = {}
+    for path in weight_files(network):
+        tensors.update(_tensors(path))
+    return tensors
+
+
+def weight_files(network: Path) -> list[Path]:
+    """Files that hold the weights of a network: full precision before variants, safetensors before pickles.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are none, or some of several are missing.
+    """
+    names = sorted(path.name for path in network.iterdir() if path.is_file())
+    stored = [match for name in names if (match := _STORED.fullmatch(name))]
+    if whole := [match for match in stored if not match["part"] and not match["variant"]]:
+        return [network / max(whole, key=lambda match: match["kind"] == "safetensors")[0]]
+    listed = [_listed(network, name) for name in names if name.startswith(_STEM) and ".index" in name]
+    for files in sorted(listed, key=lambda files: len(str(files[:1]))):  # names of variants are longer
+        if not stored or all(file.is_file() for file in files):
+            return files
+    if not stored:
+        raise DiffuscopeError(
+            f"{name_of(network)} has no weights: neither {_STEM}.safetensors nor {_STEM}.bin is there."
+        )
+    best = min(stored, key=lambda match: (_order(match["variant"]), match["kind"] != "safetensors"))
+    return _together(network, best, stored) if best["part"] else [network / best[0]]
+
+
+def _listed(network: Path, index: str) -> list[Path]:
+    """Files that the list of a model in several files names."""
+    table = _json(network / index).get("weight_map")
+    if not isinstance(table, dict) or not table:
+        raise DiffuscopeError(f"{name_of(network / index)} is damaged: it lists no weights.")
+    return [_inside(network, name) for name in sorted(set(map(str, table.values())))]
+
+
+def _together(network: Path, one: re.Match[str], stored: Sequence[re.Match[str]]) -> list[Path]:
+    """All parts of weights in several files, of which one is known."""
+    same = ("variant", "kind", "count")
+    parts = [match for match in stored if match["part"] and all(match[key] == one[key] for key in same)]
+    if len(parts) != int(one["count"]):
+        raise DiffuscopeError(
+            f"{name_of(network)} is incomplete: of {int(one['count'])} files of weights {len(parts)} are there; "
+            "get the folder again."
+        )
+    return [network / match[0] for match in parts]
+
+
+def _order(variant: str | None) -> tuple[int, str]:
+    """Full precision first, then half, then others."""
+    return (
+        ("", "fp16", "bf16").index(variant or "") if variant in (None, "", "fp16", "bf16") else 3,
+        variant or "",
+    )
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -213,12 +271,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _MOST_TEXT:
-            raise DiffuscopeError(f"{path} is too long for a configuration.")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DiffuscopeError(f"{path} cannot be read: {error}.") from error
+    values = read_json(path)
     if not isinstance(values, dict):
-        raise DiffuscopeError(f"{path} is damaged: it is no JSON object.")
+        raise DiffuscopeError(f"{name_of(path)} is damaged: it is no JSON object.")
     return values

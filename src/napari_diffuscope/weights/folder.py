@@ -8,18 +8,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import name_of, reading
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
+from napari_diffuscope.weights.card_checks import check_channels, check_network_numbers
 from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
+from napari_diffuscope.weights.tensors import load_stored, stored_shapes
+
+_CONFIGS = {"local-unet": LocalUNetConfig, "openai-unet": OpenAIUNetConfig, "edm2-unet": EDM2UNetConfig}
 
 
 def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
@@ -30,8 +35,9 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
     DiffuscopeError
         If the arguments do not describe such a network.
     """
-    _check_size(spec.arguments)
+    check_network_numbers(spec.arguments)
     try:
+        parse(_CONFIGS[spec.kind], dict(spec.arguments), "network")
         with torch.device(device):
             match spec.kind:
                 case "local-unet":
@@ -40,18 +46,10 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
                     return OpenAIUNet(OpenAIUNetConfig.from_dict(spec.arguments))
                 case "edm2-unet":
                     return EDM2UNet(EDM2UNetConfig.from_dict(spec.arguments))
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+    except DiffuscopeError as error:
+        raise DiffuscopeError(f"The network in the model card cannot be built: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         raise DiffuscopeError(f"The network in the model card cannot be built: {error}.") from error
-
-
-def _check_size(arguments: Mapping[str, Any]) -> None:
-    """Refuse numbers of blocks, levels or channels that no network has: building it would take for ever."""
-    for name, value in arguments.items():
-        values = list(value) if isinstance(value, list | tuple) else [value]
-        most = 256 if "blocks" in name else 1 << 20
-        for number in values:
-            if len(values) > 64 or (isinstance(number, int | float) and not -most <= number <= most):
-                raise DiffuscopeError(f"The network in the model card cannot be built: {name} is {value}.")
 
 
 def filled_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -149,21 +147,30 @@ def read_tensors(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
     DiffuscopeError
         If a file is absent or damaged, or the weights are not those that the card names.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     card = read_card(folder)
     path = folder / WEIGHTS_FILE
+    with reading(folder / CARD_FILE, "model card"):
+        wanted = build_network(card.network, device="meta").state_dict()
+        check_channels(card)
     if not path.is_file():
-        raise DiffuscopeError(f"{folder} has no {WEIGHTS_FILE}.")
-    if card.sha256 and sha256_of(path) != card.sha256:
-        raise DiffuscopeError(
-            f"{path} is not the file that its {CARD_FILE} describes (sha256 differs); get the folder again."
-        )
-    try:
-        return card, load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise DiffuscopeError(f"{path} cannot be read as safetensors: {error}.") from error
+        raise DiffuscopeError(f"{name_of(folder)} has no {WEIGHTS_FILE}.")
+    with reading(path, "safetensors"):
+        shapes = stored_shapes(path)
+        if card.sha256 and path.stat().st_size > _most_bytes(wanted):
+            raise DiffuscopeError(
+                f"{name_of(path)} is larger than the weights of its network; get the folder again."
+            )
+        if card.sha256 and sha256_of(path) != card.sha256:
+            raise DiffuscopeError(
+                f"{name_of(path)} is not the file that its {CARD_FILE} describes (sha256 differs); "
+                "get the folder again."
+            )
+        return card, load_stored(path, shapes)
+
+
+def _most_bytes(wanted: Mapping[str, Tensor]) -> int:
+    """Most bytes that the file of a network has, with every number stored in eight."""
+    return 100_000_000 + sum(8 * tensor.numel() for tensor in wanted.values())
 
 
 def write_folder(

@@ -14,6 +14,7 @@ from napari_diffuscope.diffusion.ancestral import Estimate, split_variance
 from napari_diffuscope.diffusion.denoiser import clean_estimate
 from napari_diffuscope.diffusion.schedule import CosineSchedule, DiscreteSchedule, NoiseLevel
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 from napari_diffuscope.weights.catalogue import find_model
 from napari_diffuscope.weights.diffusers_folder import is_diffusers_folder, open_diffusers
@@ -126,11 +127,12 @@ def load_model(name_or_path: str | os.PathLike[str], *, device: str | torch.devi
         wrong, missing or extra, or what must be written beside the file.
     """
     path = model_place(name_or_path)
-    if (path / CARD_FILE).is_file():
-        card, network = read_folder(path)
-    else:
-        opened = open_published(path)
-        card, network = opened.card, opened.network()
+    with reading(path, "model"):
+        if (path / CARD_FILE).is_file():
+            card, network = read_folder(path)
+        else:
+            opened = open_published(path)
+            card, network = opened.card, opened.network()
     return Model(card, network.to(device).eval().requires_grad_(False), path)
 
 

@@ -12,7 +12,8 @@ from napari_diffuscope.diffusion.schedule import (
     linear_alpha_bar,
     scaled_linear_alpha_bar,
 )
-from napari_diffuscope.weights.card import ScheduleSpec
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.weights.card import ScheduleKind, ScheduleSpec
 
 # Below this ᾱ an ε network's error is amplified more than fifty-fold; see docs/design.md.
 LOWEST_ALPHA_BAR = 4e-4
@@ -44,11 +45,13 @@ def schedule_of_table(alpha_bar: Tensor) -> ScheduleSpec | None:
         return None
     count = len(table)
     betas = (float(1 - table[0]), float(1 - table[-1] / table[-2]))
-    candidates = [ScheduleSpec("cosine", count=count), ScheduleSpec("linear", count=count)]
-    if 0 < betas[0] <= betas[1] < 1:
-        candidates.append(ScheduleSpec("linear", count=count, betas=betas))
-        candidates.append(ScheduleSpec("scaled-linear", count=count, betas=betas))
-    for spec in candidates:
+    candidates: list[tuple[ScheduleKind, tuple[float, float] | None]] = [("cosine", None), ("linear", None)]
+    candidates += [("linear", betas), ("scaled-linear", betas)]
+    for kind, ends in candidates:
+        try:
+            spec = ScheduleSpec(kind, count=count, betas=ends)
+        except DiffuscopeError:  # no table of that kind has these ends
+            continue
         if np.allclose(_table(spec), table, rtol=1e-3, atol=0):
             return spec
     return None

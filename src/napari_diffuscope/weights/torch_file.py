@@ -69,10 +69,6 @@ class TorchFile:
         if len(pickles) != 1:
             raise DiffuscopeError(f"{path} is a zip archive, but not one of weights that torch wrote.")
         self._prefix = pickles[0].removesuffix("data.pkl")
-        if self._prefix + "constants.pkl" in self._entries:
-            raise DiffuscopeError(
-                f"{path} was refused: it is a TorchScript program; save its state_dict() instead."
-            )
         if self._prefix + "byteorder" in self._entries and self._bytes("byteorder", 16) != b"little":
             raise DiffuscopeError(f"{path} was written on a big-endian machine, which is not supported.")
 
@@ -152,6 +148,7 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
             found: dict[str, Entry] = {}
+            _refuse_programs(path, archive.namelist())
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                     raise DiffuscopeError(
@@ -169,6 +166,20 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
             return found
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise DiffuscopeError(f"{path} is damaged or cut short ({error}); get the file again.") from error
+
+
+def _refuse_programs(path: Path, names: list[str]) -> None:
+    """Refuse zip archives of torch that hold a program, and others, as what they are."""
+    inner = {name.partition("/")[2] or name for name in names}
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        what = "a TorchScript program"
+    elif "archive_format" in inner or any(
+        name.endswith("serialized_exported_program.json") for name in inner
+    ):
+        what = "a program that torch.export wrote"
+    else:
+        return
+    raise DiffuscopeError(f"{path} was refused: it is {what}; save the state_dict() of the network instead.")
 
 
 def _place(file: Any, info: zipfile.ZipInfo, path: Path, size: int) -> Entry:
