@@ -187,6 +187,14 @@ def test_pipelines_of_another_kind_are_refused(tmp_path: Path) -> None:
         ({"prediction_type": "flow"}, "prediction_type must be one of epsilon"),
         ({"num_train_timesteps": 10**12}, "impossible"),
         ({"beta_start": "a"}, "not given in numbers"),
+        ({"beta_end": float("inf")}, "not given in numbers: beta_end"),
+        ({"num_train_timesteps": float("inf")}, "not given in numbers: num_train_timesteps"),
+        ({"num_train_timesteps": 10.5}, "num_train_timesteps must be a whole number"),
+        ({"clip_sample_range": "wide"}, "clip_sample_range"),
+        ({"clip_sample_range": [1]}, "clip_sample_range"),
+        ({"clip_sample_range": float("nan")}, "clip_sample_range"),
+        ({"variance_type": ["fixed_small"]}, "variance_type must be one of"),
+        ({"prediction_type": {"a": 1}}, "prediction_type must be one of"),
     ],
 )
 def test_schedulers_of_another_kind_are_refused(tmp_path: Path, values: dict[str, Any], word: str) -> None:
@@ -194,6 +202,19 @@ def test_schedulers_of_another_kind_are_refused(tmp_path: Path, values: dict[str
     changed(tmp_path / "cells/scheduler/scheduler_config.json", **values)
     with pytest.raises(DiffuscopeError, match=word):
         load_model(tmp_path / "cells")
+
+
+def test_half_precision_and_sharded_weights(tmp_path: Path) -> None:
+    unet = network()
+    scheduler = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    made = diffusers.DDPMPipeline(unet=unet, scheduler=scheduler)
+    made.save_pretrained(tmp_path / "variant", variant="fp16")
+    same(tmp_path / "variant", unet)
+    for safe in (True, False):
+        made.save_pretrained(tmp_path / f"shards{safe}", max_shard_size="200KB", safe_serialization=safe)
+        files = [path.name for path in (tmp_path / f"shards{safe}/unet").iterdir()]
+        assert sum("-of-" in name for name in files) > 1
+        same(tmp_path / f"shards{safe}", unet)
 
 
 def test_missing_weights_and_damaged_settings(tmp_path: Path) -> None:
