@@ -114,7 +114,7 @@ def test_import_is_all_or_nothing(smlm: Path, tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(folder_module, "sha256_of", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiffuscopeError, match="the disk is full"):
         import_model(smlm, tmp_path / "filaments")
     assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +122,7 @@ def test_import_is_all_or_nothing(smlm: Path, tmp_path: Path, monkeypatch: pytes
 def test_import_replaces_nothing(smlm: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with pytest.raises(DiffuscopeError, match="exists already"):
+    with pytest.raises(DiffuscopeError, match="holds no model, so that it is not replaced"):
         import_model(smlm, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 

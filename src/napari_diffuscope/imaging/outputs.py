@@ -20,7 +20,13 @@ from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.locks import RUNNING, only_one
 
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
-MODEL_FILES = ("model.json", "model_index.json")
+# A checkpoint may have a card beside it; only card and weights together are a model.
+WHOLE_FOLDERS = (
+    *(((name,), "a Zarr image") for name in ZARR_FILES),
+    (("model.json", "weights.safetensors"), "a model"),
+    (("model_index.json",), "a model"),
+)
+"""Files by which a folder is known that is one thing."""
 """What tells that a folder is one thing: an image, or a model."""
 
 
@@ -171,8 +177,8 @@ def lies_in(path: Path, folder: Path) -> bool:
 def _check_around(output: Path) -> None:
     """Refuse a place inside of a folder that is one thing."""
     for parent in output.resolve().parents:
-        for names, kind in ((ZARR_FILES, "a Zarr image"), (MODEL_FILES, "a model")):
-            if any((parent / name).is_file() for name in names):
+        for names, kind in WHOLE_FOLDERS:
+            if all((parent / name).is_file() for name in names):
                 raise DiffuscopeError(
                     f"{output} would lie inside {parent}, which is {kind}; give a name outside of it."
                 )
