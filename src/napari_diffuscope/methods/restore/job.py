@@ -24,6 +24,7 @@ from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, measure_intensities
 from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.imaging.parts import part_of_large_planes
 from napari_diffuscope.jobs import Index, Job, Update, announce, relayed, run
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane
@@ -148,7 +149,11 @@ def restoration_job(
         For an unknown model or device, a part that the image does not have, or too little memory.
     """
     started = time.perf_counter()
-    part, specs = select(image, settings), describe_outputs(image, settings)
+    specs = describe_outputs(image, settings)
+    whole, wanted = image, settings
+    image, crop = part_of_large_planes(image, settings.crop)
+    settings = replace(settings, crop=crop)
+    part = select(image, settings)
     device = choose_device(settings.device)
     yield from announce(image.notes)
     yield Update(0, 0, f"Loading {settings.model}")
@@ -157,7 +162,7 @@ def restoration_job(
     yield Update(0, 0, "Measuring intensities")
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     work = _prepare(image, settings, model, part, intensities, sinks)
-    record = restoration_record(image, settings, model, intensities, device=device)
+    record = restoration_record(replace(whole, notes=image.notes), wanted, model, intensities, device=device)
     work.messages = record["messages"]
     for flat in _in_order(part, order):
         yield from _restore_plane(work, flat)
