@@ -82,9 +82,17 @@ def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
     assert 0 < np.isfinite(data).sum() < data.size
 
 
-@pytest.mark.xfail(reason="layers of methods without an image", strict=True)
 def test_a_method_without_an_image_makes_a_layer(qtbot, viewer, dock) -> None:
     toy = dock(STRIPES)
     toy.form.rows["size"].value = 32
     assert run_to_the_end(qtbot, toy).state == "done"
-    assert viewer.layers["stripes"].data.shape == (3, 32, 32)
+    layer = viewer.layers["stripes"]
+    assert layer.data.shape == (3, 32, 32)
+    assert layer.contrast_limits[1] > layer.contrast_limits[0]
+    assert toy.copy_button.isEnabled()
+    click(qtbot, toy.copy_button)
+    assert QApplication.clipboard().text() == "diffuscope stripes OUTPUT.tif --size 32"
+    toy.form.rows["size"].value = 64
+    viewer.layers.selection.active = layer
+    click(qtbot, toy.repeat_button)
+    assert toy.form.settings().size == 32

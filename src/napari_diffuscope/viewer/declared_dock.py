@@ -23,6 +23,8 @@ from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
 
+OUTPUT = "OUTPUT.tif"
+
 
 class DeclaredDock(MethodDock):
     """Runs a method on the chosen layer, live, into new layers.
@@ -45,17 +47,16 @@ class DeclaredDock(MethodDock):
 
     def inputs(self, layer: Any = None) -> Inputs:
         """What the method works on: the chosen layer, or another one read in the same way."""
-        return {} if self.form.input is None else {"image": self.form.image(layer)}
+        return {} if self.declaration.image is None else {"image": self.form.image(layer)}
 
     def plan(self, layer: Any = None) -> RunPlan:
         """The run that the controls ask for."""
         layer = layer if layer is not None else self.form.layer
         inputs, settings = self.inputs(layer), self.form.settings()
         outputs = self.declaration.outputs(inputs, settings)
-        axes = self.form.input.axes_letters() if self.form.input is not None else ""
         return RunPlan(
             layer,
-            axes,
+            self.form.input.axes_letters(),
             [layer_of(output, inputs) for output in outputs],
             lambda results: self.job(inputs, settings, outputs, results),
             lambda outcome, results: self.early_record(inputs, settings, outcome, results),
@@ -96,13 +97,17 @@ class DeclaredDock(MethodDock):
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for, and what to do with it."""
         write = partial(_written, self.declaration)
+        if self.declaration.image is None:
+            return command_line(self.declaration, [], OUTPUT, self.form.settings()), "Copied."
         image, settings = self.form.image(), self.form.settings()
-        axes = self.form.input.layer_axes() if self.form.input is not None else ""
+        axes = self.form.input.layer_axes()
         return command_and_remark(write, image, settings, axes, self.declaration.name)
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result, and what to do with it."""
         write = partial(_written, self.declaration)
+        if self.declaration.image is None:
+            return command_line(self.declaration, [], OUTPUT, self.settings_of(record)), "Copied."
         return command_of_made(write, record, self.settings_of(record), self.declaration.name)
 
     def settings_of(self, record: Mapping[str, Any]) -> Any:
@@ -124,16 +129,13 @@ def _written(method: Method, source: str, output: str, settings: Any, *, axes: s
 def layer_of(output: Output, inputs: Inputs) -> OutputLayer:
     """How an output is shown."""
     image = inputs.get("image")
-    before = (
-        {}
-        if image is None
-        else dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
-    )
-    grid = {
-        letter: (step, unit)
-        for letter, step, unit in zip(output.axes, output.spec.scale, output.spec.units, strict=True)
-        if letter in before and (step, unit) != (before[letter][0], unit_name(before[letter][1]))
-    }
+    steps = dict(zip(output.axes, zip(output.spec.scale, output.spec.units, strict=True), strict=True))
+    grid = steps
+    if image is not None:
+        before = dict(
+            zip(image.axes, zip(image.scale, map(unit_name, image.units), strict=True), strict=True)
+        )
+        grid = {letter: step for letter, step in steps.items() if step != before.get(letter, step)}
     return OutputLayer(
         output.name,
         output.axes,

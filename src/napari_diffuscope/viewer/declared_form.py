@@ -14,6 +14,7 @@ from napari_diffuscope.methods.declared import settings_of
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.viewer.form_parts import DeviceChoice, ImageChoice, arrange, lengths_of, offered_modes
 from napari_diffuscope.viewer.model_choice import ModelChoice
+from napari_diffuscope.viewer.no_image import NoImage
 from napari_diffuscope.viewer.setting_rows import SettingRows
 from napari_diffuscope.viewer.widgets import add_row, form, say
 
@@ -72,7 +73,7 @@ class DeclaredForm(QWidget):
     @property
     def layer(self) -> Any:
         """The chosen layer, or ``None``."""
-        return self.input.layer if self.input is not None else None
+        return self.input.layer
 
     def image(self, layer: Any = None) -> Image:
         """The chosen layer, or another one read in the same way, as an image.
@@ -82,7 +83,7 @@ class DeclaredForm(QWidget):
         DiffuscopeError
             If none is chosen, or its axes do not fit.
         """
-        assert self.input is not None
+        assert isinstance(self.input, ImageChoice)
         return self.input.image(
             "There is no image to work on; open one with File › Open, or take one from the samples.", layer
         )
@@ -108,7 +109,9 @@ class DeclaredForm(QWidget):
             values["model"] = self.model.model
         if self.device is not None:
             values["device"] = self.device.currentData()
-        if self.input is not None and "rgb" in [s.name for s in settings_of(self.method.settings)]:
+        if isinstance(self.input, ImageChoice) and "rgb" in [
+            s.name for s in settings_of(self.method.settings)
+        ]:
             values["rgb"] = self.input.rgb.currentData()
         return values | self.own_values()
 
@@ -129,9 +132,9 @@ class DeclaredForm(QWidget):
 
     # How they depend on each other
 
-    def _make_input(self, viewer: Any) -> ImageChoice | None:
+    def _make_input(self, viewer: Any) -> ImageChoice | NoImage:
         image = self.method.image
-        return None if image is None else ImageChoice(viewer, image.help, image.axes_use, self)
+        return NoImage(self) if image is None else ImageChoice(viewer, image.help, image.axes_use, self)
 
     def _make_model(self, on_error: Callable[[str], None]) -> ModelChoice:
         default = self.method.settings().model  # type: ignore[attr-defined]
@@ -139,8 +142,7 @@ class DeclaredForm(QWidget):
 
     def _lay_out(self) -> None:
         main, advanced = form(), form()
-        if self.input is not None:
-            self.input.add_to(main)
+        self.input.add_to(main)
         if self.model is not None:
             add_row(main, "Model", self.model)
         self.add_own_rows(main, advanced)
@@ -153,9 +155,8 @@ class DeclaredForm(QWidget):
         self.advanced.setVisible(advanced.rowCount() > 0)
 
     def _connect(self) -> None:
-        if self.input is not None:
-            self.input.layer_changed.connect(self._take)
-            self.input.reading_changed.connect(self._take)
+        self.input.layer_changed.connect(self._take)
+        self.input.reading_changed.connect(self._take)
         if self.model is not None:
             self.model.model_changed.connect(self._take_model)
 
@@ -174,7 +175,7 @@ class DeclaredForm(QWidget):
 
     def _check_image(self) -> None:
         """Say under the axes what they mean for this image, or what is wrong with them."""
-        if self.input is None:
+        if isinstance(self.input, NoImage):
             return
         if self.layer is None:
             say(self.input.axes_note, "")

@@ -137,7 +137,9 @@ class LayerRun(QObject):
         return self._summary(outcome)
 
     def _record(self, outcome: Outcome) -> dict[str, Any]:
-        axes = self.plan.axes + "S" * bool(self.plan.layer.rgb)  # as they were read, maybe by hand
+        axes = self.plan.axes + "S" * bool(
+            getattr(self.plan.layer, "rgb", False)
+        )  # as they were read, maybe by hand
         if outcome.state == "done":
             return dict(outcome.result.record) | {"axes": axes}
         record = self.plan.early_record(outcome, self.results) | {"axes": axes}
@@ -197,7 +199,7 @@ class LayerRun(QObject):
     def added_up(self) -> bool:
         """Whether results and their image are added up on the screen, where both are too bright."""
         source = self.plan.layer
-        return (
+        return source is not None and (
             str(source.blending) == "additive"
             and source in self._viewer.layers
             and bool(source.visible)

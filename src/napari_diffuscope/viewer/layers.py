@@ -258,6 +258,18 @@ def output_keywords(
     }
 
 
+def free_keywords(output: Placed, grid: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
+    """Keywords of ``add_image`` for a result that belongs to no layer, its steps and units from ``grid``."""
+    steps = [grid.get(letter, (1.0, "pixel")) for letter in output.axes]
+    return {
+        "scale": tuple(step for step, _ in steps),
+        "units": tuple(unit for _, unit in steps),
+        "axis_labels": tuple(_NEW_LABELS.get(letter, letter.lower()) for letter in output.axes),
+        "multiscale": False,
+        "rgb": False,
+    }
+
+
 def _in_units_of(
     layer: Any, output: Placed, letters: str, grid: Mapping[str, tuple[float, str]]
 ) -> Mapping[str, tuple[float, str]]:

@@ -202,7 +202,7 @@ class MethodDock(TabbedWidget):
             else LayerRuns(self._viewer, plans, self)
         )
         self._last_results = list(self._run.layers.values())
-        self._images, self._hidden = [plan.layer for plan in plans], []
+        self._images, self._hidden = [plan.layer for plan in plans if plan.layer is not None], []
         self._run.abandoned.connect(self._on_abandoned)
         self.bar.activity = self._run.activity
         self.forecast.begin(self.work_of(plans))
@@ -328,11 +328,13 @@ class MethodDock(TabbedWidget):
             raise DiffuscopeError(
                 f"The selected layer has no record of a {self.result_of}; select a result layer first."
             )
-        layer = self._input_of(record)
+        layer = self._input_of(record) if "input" in record else None
         if layer is not None:
             self.form.input.layers.choose(layer)
         self.apply(self.settings_of(record))
         self.bar.say(f"These are the settings of {self._viewer.layers.selection.active.name!r}.")
+        if "input" not in record:
+            return
         if layer is None:
             name, source = record["input"]["name"], record["input"].get("source")
             at = f"; it was {source}" if source and Path(source).exists() else ""
@@ -408,7 +410,7 @@ class MethodDock(TabbedWidget):
         return record_of(active, self.method) if active is not None else {}
 
     def _update_buttons(self, event: Any = None) -> None:
-        there = self.form.input.layer is not None
+        there = bool(self.form.input.together)
         self.repeat_button.setEnabled(bool(self._selected_record()))
         images = [image for image in self._images if image in self._viewer.layers]
         self.hide_button.setEnabled(bool(images))

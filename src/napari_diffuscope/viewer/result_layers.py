@@ -13,6 +13,7 @@ from napari_diffuscope.viewer.contrast import SPREAD, joined
 from napari_diffuscope.viewer.layers import (
     OutputLayer,
     appearance,
+    free_keywords,
     new_axes,
     output_keywords,
     same_view,
@@ -70,7 +71,10 @@ class ResultLayer:
 
     def add(self, viewer: Any, array: np.ndarray, *, over: bool) -> None:
         """Add the layer; ``over`` says whether there is an image of this run below it."""
-        keywords = output_keywords(self.source, self.shown, axes=self.axes, grid=self.output.grid)
+        if self.source is None:
+            keywords = free_keywords(self.shown, self.output.grid)
+        else:
+            keywords = output_keywords(self.source, self.shown, axes=self.axes, grid=self.output.grid)
         keywords |= self._look(over)
         metadata = {
             **keywords.pop("metadata", {}),
@@ -85,7 +89,7 @@ class ResultLayer:
                 metadata=metadata,
                 **keywords,
             )
-        if self.output.same_contrast:
+        if self.output.same_contrast and self.source is not None:
             self.layer.contrast_limits_range = self.source.contrast_limits_range
         self.limits_set = tuple(self.layer.contrast_limits)
         self.name_given = self.layer.name
@@ -93,7 +97,8 @@ class ResultLayer:
     def name(self) -> str:
         """Name of the input, what was made of it, and the colour."""
         colour = f" {COLOURS[self.part]}" if self.part is not None else ""
-        return f"{self.source.name} {self.output.label}{colour}"
+        of = f"{self.source.name} " if self.source is not None else ""
+        return f"{of}{self.output.label}{colour}"
 
     def rename(self, remark: str) -> None:
         """Add a remark to the name, unless the user gave another one."""
@@ -103,7 +108,12 @@ class ResultLayer:
     def take_limits(self, limits: tuple[float, float] | None) -> None:
         """Set limits chosen from the first pixels, unless the input's stay or the user has set others."""
         current = tuple(self.layer.contrast_limits)
-        if self.output.same_contrast or limits is None or current != self.limits_set or limits == current:
+        if (
+            (self.output.same_contrast and self.source is not None)
+            or limits is None
+            or current != self.limits_set
+            or limits == current
+        ):
             return
         if self.is_spread:  # small beside the intensities, whose range would leave no room to slide
             self.layer.contrast_limits_range = (0.0, 4 * limits[1])
@@ -125,7 +135,7 @@ class ResultLayer:
         return any(all(plane[i] == where for i, where in fixed) for plane in planes)
 
     def _look(self, over: bool) -> dict[str, Any]:
-        look = appearance(self.source)
+        look = appearance(self.source) if self.source is not None else {}
         if self.is_spread:
             look |= {"gamma": 1.0, "colormap": see_through() if over else SPREAD_COLORMAP}
             look |= {"blending": "translucent_no_depth"} if over else {}
@@ -136,6 +146,8 @@ class ResultLayer:
 
     def _first_limits(self) -> tuple[float, float]:
         """Those of the input; of a spread, until the first pixels, when nothing is seen anyway."""
+        if self.source is None:
+            return 0.0, 1.0
         low, high = (float(limit) for limit in self.source.contrast_limits)
         return (0.0, max(high - low, 1e-6)) if self.is_spread else (low, max(high, low + 1e-6))
 
