@@ -106,6 +106,8 @@ def _child(words: list[str], folder: str, log: str, left: str, starved: Starved)
     for number in (1, 2):
         os.dup2(screen, number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ignored in (signal.SIGTERM, signal.SIGHUP):  # maybe by what started the tests, and inherited
+        signal.signal(ignored, signal.SIG_DFL)
     if starved in ("full", "readonly") and not _own_disk(folder, starved):
         os._exit(CANNOT_MOUNT)
     if starved == "limited":

@@ -10,7 +10,6 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.locks import RUNNING, only_one
 from napari_diffuscope.methods.shape import cell_job
 from tests.outputs.conftest import hidden
+from tests.signals import LISTEN
 from tests.training.test_pairs import write_pairs
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
@@ -42,9 +42,7 @@ def computing(stack: Path, out: Path, model: Path) -> Iterator[subprocess.Popen[
         str(model),
     ]
     words += ["--mode", "samples", "--samples", "5000", "--planes", "0"]
-    # A shell that started the tests in the background made them ignore Ctrl-C, which is inherited.
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=LISTEN)
     try:
         assert process.stderr is not None
         while "%" not in (line := process.stderr.readline()):  # then it computes and its files are open

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.training.state import CHECKPOINT
 from napari_diffuscope.weights.card import read_card
+from tests.signals import LISTEN
 
 RECIPE = """
 name = "small"
@@ -75,12 +75,10 @@ def command(recipe: Path, folder: Path, *more: str, launcher: tuple[str, ...] = 
         ),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    # A shell that started the tests in the background made them ignore Ctrl-C, which is inherited.
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
         words,
         env=environment,
-        preexec_fn=listen if os.name == "posix" else None,
+        preexec_fn=LISTEN,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -73,7 +73,8 @@ def test_opened_restored_saved_closed_opened_and_repeated(
         np.testing.assert_array_equal(np.stack(kept) if len(kept) > 1 else kept[0], np.squeeze(pixels))
         assert pixel_size(tmp_path / f"result{ending}") == (None if size is None else pytest.approx(size))
         assert set(again[0].axis_labels) <= set(axes)
-    layer = viewer.open(path, plugin=plugin)[0]
+    viewer.open(path, plugin=plugin)
+    layer = viewer.layers[again[0].metadata["napari-diffuscope"]["input"]["name"]]
     viewer.layers.selection.active = again[0]
     choose(dock.form.mode, "estimate")
     dock.form.seed.setValue(0)

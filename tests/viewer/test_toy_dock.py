@@ -70,7 +70,7 @@ def test_run_copy_command_and_repeat(qtbot, viewer, dock, tmp_path: Path, monkey
 
 
 def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
-    viewer.add_image(np.ones((4000, 16, 16), np.float32), name="long")
+    viewer.add_image(np.ones((40_000, 16, 16), np.float32), name="long")
     toy = dock(BRIGHTEN)
     click(qtbot, toy.bar.run_button)
     results = toy._run.results

@@ -85,8 +85,8 @@ def repeat_declared(
         sources[each.name] = named.get(each.name) or _source(
             record, result, "input" if number == 0 else each.name
         )
-    axes = record["input"]["axes"] if method.image is not None else None
-    inputs = opened_inputs(method, sources, settings, axes=axes, series=record["input"].get("series"))
+    image = record["input"] if method.image is not None else {}
+    inputs = opened_inputs(method, sources, settings, axes=image.get("axes"), series=image.get("series"))
     write_files(method, inputs, settings, output, overwrite=overwrite, quiet=quiet)
 
 
