@@ -31,7 +31,7 @@ from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.restore.data import denoising_task
 from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.result import without_folders
-from napari_diffuscope.training.state import rate_at
+from napari_diffuscope.training.state import CHECKPOINT, rate_at
 from napari_diffuscope.training.task import Parts
 
 CPU = torch.device("cpu")
@@ -237,3 +237,29 @@ def test_a_card_does_not_tell_where_files_lie() -> None:
     assert "restoration-trunk" in text
     assert str(RECIPES.parent.parent) not in text
     assert "/" not in json.loads(text)["data"]["images"][0]["path"]
+
+
+def test_a_checkpoint_of_a_version_that_knew_fewer_entries_is_resumed(tmp_path: Path) -> None:
+    plan = recipe()
+    run(training_job(plan, tmp_path, tmp_path / "m", workers=0))
+    content = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del content["recipe"]["data"]["textures"], content["recipe"]["optimisation"]["every_minutes"]
+    torch.save(content, tmp_path / CHECKPOINT)
+    longer = replace(plan, optimisation=replace(plan.optimisation, steps=5))
+    assert run(training_job(longer, tmp_path, tmp_path / "m", workers=0, resume=True)).training["steps"] == 5
+    other = replace(longer, data=replace(longer.data, textures=7))
+    with pytest.raises(DiffuscopeError, match="another recipe, with another textures"):
+        run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True))
+
+
+def test_what_a_training_begins_with_is_in_its_log_and_time_calls_for_rows(tmp_path: Path) -> None:
+    first = recipe()
+    card = run(training_job(first, tmp_path / "a", tmp_path / "first", workers=0))
+    plan = replace(first.optimisation, steps=3, every_minutes=1e-6, validate_every=100, checkpoint_every=100)
+    further = replace(first, start_from=str(tmp_path / "first"), optimisation=plan)
+    run(training_job(further, tmp_path / "b", tmp_path / "second", workers=0))
+    rows = [row.split(",") for row in (tmp_path / "b" / "log.csv").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["step", "0", "1", "2", "3"]
+    assert float(rows[1][2]) == pytest.approx(card.metrics["validation_gain_db"], abs=0.02)  # half precision
+    assert rows[1][1] == "nan"
+    assert torch.load(tmp_path / "b" / CHECKPOINT, weights_only=True)["step"] == 3

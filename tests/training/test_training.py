@@ -33,6 +33,7 @@ from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.state import CHECKPOINT, State, rate_at
 from napari_diffuscope.training.step import Training, train_step
 
+PACE = ("learning_rate", "seconds", "images_per_second", "waiting_share")
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
@@ -100,7 +101,7 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path: Path) -> None:
 def logged(folder: Path) -> list[list[str]]:
     """The log without the columns that tell the time."""
     rows = [line.split(",") for line in (folder / LOG).read_text().splitlines()]
-    assert rows[0] == ["step", "loss", "validation_gain_db", "learning_rate", "seconds", "images_per_second"]
+    assert rows[0] == ["step", "loss", "validation_gain_db", *PACE]
     return [row[:4] for row in rows]
 
 
@@ -251,7 +252,8 @@ def test_shrunk_images_and_textures_are_drawn() -> None:
     rng = np.random.default_rng(0)
     assert np.ptp(CleanPool(image, shrunk_share=1.0).draw(rng, 32, smallest=32)) == 0
     assert np.ptp(CleanPool(image, shrunk_share=1.0).draw(rng, 64, smallest=64)) == 1  # too small to shrink
-    texture = CleanPool(image, texture_share=1.0).draw(rng, 48)
+    textures = np.random.default_rng(1).uniform(size=(2, 64, 64)).astype(np.float16)
+    texture = CleanPool(image, textures=textures, texture_share=1.0).draw(rng, 48)
     assert texture.shape == (48, 48)
     assert len(np.unique(texture)) > 100
 

@@ -29,6 +29,9 @@ from napari_diffuscope.networks.starlet import smoothed_copies, starlet, starlet
 SEEN = 3.0
 """Smoothed copies of the state grow to this and no further, in deviations of their noise."""
 
+RESIDUAL = 0.3
+"""Share of the residual in a block's sum."""
+
 LARGEST = 6.0
 """Inputs beyond this, hot pixels above all, do not enter the wavelet path at full size."""
 
@@ -121,11 +124,16 @@ class _Block(nn.Module):
         self.second = MPConv(outputs, outputs, kernel, gain=SILU_GAIN)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        if self.skip is not None:
-            x = self.skip(x)
+        return self.residual(x if self.skip is None else self.skip(x), embedding)
+
+    def residual(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """All but the change of width."""
         scale = self.level(embedding, self.level_gain) + 1
         y = self.first(silu(x)) * scale.view(*scale.shape, *[1] * (x.dim() - 2))
-        return mp_sum(x, self.second(silu(y)), 0.3)
+        if self.training:  # the factors of the sum go into the filters: fewer passes over the map
+            norm = math.hypot(1 - RESIDUAL, RESIDUAL)
+            return torch.add(self.second(silu(y), RESIDUAL / norm), x, alpha=(1 - RESIDUAL) / norm)
+        return mp_sum(x, self.second(silu(y)), RESIDUAL)
 
 
 def _blocks(count: int, first: int, width: int, config: LocalUNetConfig) -> nn.ModuleList:
@@ -244,12 +252,21 @@ class LocalUNet(nn.Module):
                 x = self.down[level - 1](x)
             x = _through(blocks, x, embedding)
         for level in reversed(range(len(self.decoder))):
-            x = functional.interpolate(
-                self.up[level](x), scale_factor=tuple(map(float, self.config.pool)), mode="nearest"
-            )
-            x = _through(self.decoder[level], mp_cat(x, skips.pop()), embedding)
+            x = self._decoded(level, self.up[level](x), skips.pop(), embedding)
         output = depth_to_space(self.head(x, self.out_gain), self.config.stem)
         return output if bands is None else output + self._weighted(bands, x, embedding)
+
+    def _decoded(self, level: int, coarse: Tensor, skip: Tensor, embedding: Tensor) -> Tensor:
+        """A level of the decoder: the coarser map, enlarged, beside the encoder's, through the blocks."""
+        blocks, factors = self.decoder[level], tuple(map(float, self.config.pool))
+        assert isinstance(blocks, nn.ModuleList)
+        if self.training and blocks:
+            first = blocks[0]
+            assert isinstance(first, _Block)
+            joined = _joined(first, coarse, skip, factors)
+            return _through(blocks[1:], first.residual(joined, embedding), embedding)
+        fine = functional.interpolate(coarse, scale_factor=factors, mode="nearest")
+        return _through(blocks, mp_cat(fine, skip), embedding)
 
     def _smoothed(self, x: Tensor) -> tuple[Tensor, ...]:
         """Smoothed copies of the state, kept within ``SEEN``: in weak noise their values would grow without bound."""
@@ -263,10 +280,15 @@ class LocalUNet(nn.Module):
         factors = depth_to_space(self.factors(x, self.factor_gain), self.config.stem)
         common = self.mean_factors + self.level_factors(embedding, self.level_factor_gain)
         factors = factors + common.view(*common.shape, *[1] * self.config.dims)
-        per_output = factors.unflatten(1, (self.config.channels, self.config.bands)) * bands.unsqueeze(1)
-        total: Tensor = per_output[:, :, 0]
-        for band in range(1, self.config.bands):  # one after the other: the same order for every pixel
-            total = total + per_output[:, :, band]
+        per_output: Tensor = factors.unflatten(
+            1, (self.config.channels, self.config.bands)
+        ) * bands.unsqueeze(1)
+        if self.training:
+            return per_output.sum(2)
+        total: Tensor
+        total, *others = per_output.unbind(2)
+        for band in others:  # one after the other: the same order for every pixel
+            total = total + band
         return total
 
     def embedding(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -302,6 +324,22 @@ def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
     for block in blocks:
         x = block(x, embedding)
     return x
+
+
+def _joined(block: _Block, coarse: Tensor, skip: Tensor, factors: tuple[float, ...]) -> Tensor:
+    """What a block's change of width makes of both maps side by side, in training.
+
+    Filters of one pixel may work on the coarser map before it is enlarged, and need no copy of both: the same sums,
+    with a fraction of the passes over the fine map.
+    """
+    assert block.skip is not None
+    left, right = coarse.shape[1], skip.shape[1]
+    common = math.sqrt((left + right) / 2)  # as in mp_cat
+    filters = block.skip.trained(common)
+    convolve = functional.conv2d if skip.dim() == 4 else functional.conv3d
+    first = convolve(coarse, filters[:, :left] / math.sqrt(left))
+    second = convolve(skip, filters[:, left:] / math.sqrt(right))
+    return second + functional.interpolate(first, scale_factor=factors, mode="nearest")
 
 
 def depth_to_space(x: Tensor, factors: Sequence[int]) -> Tensor:

@@ -76,7 +76,7 @@ class Enlarge:
     def reduce(self, image: np.ndarray) -> np.ndarray:
         """The image as the camera sees it, averaged over its larger pixels: (y, x) float32."""
         rows, columns = (
-            _area_matrix(n, m) for n, m in zip(image.shape, self.small_shape(image.shape), strict=True)
+            area_matrix(n, m) for n, m in zip(image.shape, self.small_shape(image.shape), strict=True)
         )
         return np.asarray(rows @ image.astype(np.float32) @ columns.T)
 
@@ -140,7 +140,7 @@ def stitch(first: np.ndarray, second: np.ndarray, seam: float, overlap: float) -
     return np.asarray((1 - weight) * first + weight * second, dtype=np.float32)
 
 
-def _area_matrix(length: int, small: int) -> np.ndarray:
+def area_matrix(length: int, small: int) -> np.ndarray:
     """Averages over ``small`` equal parts of ``length`` pixels: (small, length) float32, rows sum to 1."""
     edges = np.arange(small + 1) * (length / small)
     left, right = edges[:-1, None], edges[1:, None]

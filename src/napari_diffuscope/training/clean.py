@@ -1,4 +1,4 @@
-"""Clean images to simulate noise on: simulated specimens, and real images that were averaged down."""
+"""Clean images to simulate noise on: a bank of simulated ones, and real images that were averaged down."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.training.recipe import Data, ImageSource
 
-TRAINING, VALIDATION = 0, 1
+TRAINING, VALIDATION, TEXTURES = 0, 1, 2
+"""What simulated images are for; each has its own stream of random numbers."""
+
+MOST_WORKERS = 32
 
 
 def simulated_images(
     data: Data, *, seed: int, purpose: int, count: int, cache: Path | None = None
 ) -> np.ndarray:
-    """Simulated specimens, values 0 to about 1.
+    """Simulated images, rendered once by all cores: values 0 to about 1.
 
     Parameters
     ----------
     data
         Gives their size.
     seed, purpose
-        Training and validation images come from different streams.
+        Specimens to train on, specimens to validate on, or textures of no specimen.
     count
         How many.
     cache
@@ -44,8 +47,11 @@ def simulated_images(
         kept: np.ndarray = np.load(cache, mmap_mode="r")
         if kept.shape == shape:
             return kept
-    draw = partial(_specimen, seed=seed, purpose=purpose, size=data.size)
-    workers = min(os.cpu_count() or 1, 8)
+    draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size)
+    workers = min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        MOST_WORKERS,
+    )
     if count <= 64 or workers == 1:
         images = np.stack([draw(number) for number in range(count)]) if count else np.empty(shape, np.float16)
     else:
@@ -61,10 +67,12 @@ def _save(cache: Path, images: np.ndarray) -> None:
         np.save(file, images)
 
 
-def _specimen(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:
+def _rendered(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:
     from napari_diffuscope.simulate.specimens import clean_image
+    from napari_diffuscope.simulate.textures import texture_image
 
-    image, _ = clean_image(np.random.default_rng([seed, purpose, number]), (size, size))
+    rng, shape = np.random.default_rng([seed, purpose, number]), (size, size)
+    image = texture_image(rng, shape) if purpose == TEXTURES else clean_image(rng, shape)[0]
     return image.astype(np.float16)
 
 

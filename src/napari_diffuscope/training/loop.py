@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
+from napari_diffuscope.training.phases import Phases
 from napari_diffuscope.training.place import RECIPE_FILE, recipe_stays, training_in
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
@@ -118,6 +120,7 @@ def train(
     group: Processes,
     overwrite: bool = False,
     workers: int = 1,
+    phases: Phases | None = None,
 ) -> Job[ModelCard]:
     """Train whatever a task says, from a state on.
 
@@ -135,6 +138,8 @@ def train(
         As in :func:`training_job`.
     group
         This process among all.
+    phases
+        Is told where the time goes.
     """
     plan = recipe.optimisation
     torch.set_flush_denormal(True)  # vanishing gradients would cost a third of the time on a CPU
@@ -147,6 +152,7 @@ def train(
         part=group.part(plan.batch),
         precision=choose_precision(plan.precision, group.device),
         run=run,
+        phases=phases or Phases(group.device),
     )
     with _memory(recipe, group):
         yield from _steps(training, workers)
@@ -160,19 +166,22 @@ def train(
 
 def _steps(training: Training, workers: int) -> Job[None]:
     """All steps, with validation and checkpoints; closing it in between leaves a checkpoint."""
-    state, plan = training.state, training.recipe.optimisation
+    state = training.state
     if is_finished(training) or _waited_enough(training):
         return
+    if state.step == 0 and training.recipe.start_from is not None:
+        yield training.update(_validate(training))  # what it began with
     began = time.perf_counter()
     try:
         for batch in _batches(training, workers):
             train_step(training, batch)
             state.seconds += time.perf_counter() - began
             last = is_finished(training)
-            if last or state.step % plan.validate_every == 0:
+            validating, writing = training.due()
+            if last or validating:
                 yield training.update(_validate(training))
                 last = last or _waited_enough(training)
-            if last or state.step % plan.checkpoint_every == 0:
+            if last or writing:
                 _checkpoint(training)
             yield training.update()
             if last:
@@ -195,7 +204,7 @@ def _validate(training: Training) -> str:
     state, plan, task = training.state, training.recipe.optimisation, training.task
     check(state)
     total = training.group.total(state.losses.clone())
-    loss = float(total[0]) / max(state.counted, 1)
+    loss = float(total[0]) / state.counted if state.counted else math.nan
     state.losses.zero_()
     state.counted = 0
     if training.group.first:
@@ -205,19 +214,23 @@ def _validate(training: Training) -> str:
             state.best.see(value, state.step, state.averaged, min_gain=plan.min_gain)
         measures = {f"validation_{name}": measure for name, measure in state.measures.items()}
         add_row(training.run, {"step": state.step, "loss": loss, **measures, **_pace(training)})
-        return f"loss {loss:.3f}, validation {task.measure.replace('_', ' ')} {value:.2f}"
+        before = "before the first step" if math.isnan(loss) else f"loss {loss:.3f}"
+        return f"{before}, validation {task.measure.replace('_', ' ')} {value:.2f}"
     return ""
 
 
 def _pace(training: Training) -> dict[str, float]:
-    """Learning rate of the last step, time of training, and images per second since the last row."""
+    """Learning rate of the last step, time of training; images per second and share of waiting since the last row."""
     state, plan = training.state, training.recipe.optimisation
     step, seconds = training.since
     training.since = (state.step, state.seconds)
+    waited = training.phases.since(training.before)["batches"]
+    training.before = dict(training.phases.seconds)
     return {
         "learning_rate": state.optimiser.param_groups[0]["lr"],
         "seconds": state.seconds,
         "images_per_second": (state.step - step) * plan.batch / max(state.seconds - seconds, 1e-9),
+        "waiting_share": waited / max(state.seconds - seconds, 1e-9),
     }
 
 
@@ -243,8 +256,17 @@ def _batches(training: Training, workers: int) -> Iterator[Tensors]:
         prefetch_factor=4 if workers else None,
         pin_memory=device.type == "cuda",
     )
-    for arrays in loader:
-        yield tuple(torch.as_tensor(a).to(device, torch.float32, non_blocking=True) for a in arrays)
+    made, phases = iter(loader), training.phases
+    while True:
+        with phases("batches"):
+            arrays = next(made, None)
+        if arrays is None:
+            return
+        with phases("copies"):
+            batch = tuple(torch.as_tensor(a).to(device, non_blocking=True).float() for a in arrays)
+        with phases("noise"):
+            batch = training.task.ready(batch)
+        yield batch
 
 
 @contextmanager

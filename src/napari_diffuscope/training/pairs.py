@@ -14,7 +14,6 @@ from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.degrade import draw_noise, noisy, recorded_mean
 from napari_diffuscope.simulate.spots import blurred_pair
-from napari_diffuscope.simulate.textures import texture_image
 
 PATCHES_PER_IMAGE = 2
 
@@ -48,8 +47,8 @@ class CleanPool:
         Real planes, and how often each is drawn.
     simulated_share
         Share drawn from ``simulated``.
-    texture_share
-        Share that is made of shapes and textures of no specimen, drawn anew each time.
+    textures, texture_share
+        Shapes and textures of no specimen, ``(N, size, size)``, and the share drawn from them.
     shrunk_share
         Share that is averaged down to half its size, so that structures may be as small as a pixel.
     """
@@ -58,6 +57,7 @@ class CleanPool:
     real: Sequence[np.ndarray] = ()
     weights: Sequence[float] = ()
     simulated_share: float = 1.0
+    textures: np.ndarray | None = None
     texture_share: float = 0.0
     shrunk_share: float = 0.0
 
@@ -66,18 +66,26 @@ class CleanPool:
 
         It is not averaged down where that would leave less than ``smallest`` pixels.
         """
-        if self.texture_share and rng.uniform() < self.texture_share:
-            return texture_image(rng, (size, size))
-        if not self.real or rng.uniform() < self.simulated_share:
-            image = self.simulated[rng.integers(len(self.simulated))]
-        else:
-            weights = np.asarray(self.weights) / np.sum(self.weights)
-            image = self.real[rng.choice(len(self.real), p=weights)]
-        if self.shrunk_share and min(image.shape) >= 2 * smallest and rng.uniform() < self.shrunk_share:
-            image = averaged_down(np.asarray(_crop(rng, image, 2 * size), np.float32), 2)
-        turned = _turned(rng, _crop(rng, np.asarray(image), size))
+        texture = self.textures is not None and rng.uniform() < self.texture_share
+        image = self._texture(rng) if texture else self._specimen(rng)
+        shrunk = self.shrunk_share and not texture and min(image.shape) >= 2 * smallest
+        if shrunk and rng.uniform() < self.shrunk_share:
+            image = averaged_down(np.asarray(crop(rng, image, 2 * size), np.float32), 2)
+        turned = _turned(rng, crop(rng, np.asarray(image), size))
         curved: np.ndarray = np.power(turned.astype(np.float32), np.float32(rng.uniform(0.8, 1.4)))
         return curved
+
+    def _texture(self, rng: np.random.Generator) -> np.ndarray:
+        assert self.textures is not None
+        texture: np.ndarray = self.textures[rng.integers(len(self.textures))]
+        return texture
+
+    def _specimen(self, rng: np.random.Generator) -> np.ndarray:
+        if not self.real or rng.uniform() < self.simulated_share:
+            image: np.ndarray = self.simulated[rng.integers(len(self.simulated))]
+            return image
+        weights = np.asarray(self.weights) / np.sum(self.weights)
+        return self.real[rng.choice(len(self.real), p=weights)]
 
 
 class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
@@ -116,12 +124,16 @@ class DenoisingBatches(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
         clean: list[np.ndarray] = []
         while len(taken) < self.batch:
             pair = self._pair(rng)
-            for _ in range(min(PATCHES_PER_IMAGE, self.batch - len(taken))):
-                both = _crop(rng, pair, self.patch)
+            for _ in range(min(self._patches_of(pair), self.batch - len(taken))):
+                both = crop(rng, pair, self.patch)
                 taken.append(both[:1])
                 clean.append(both[1:])
         a, b = np.stack(taken), np.stack(clean)
         return a, b, np.sqrt(np.square(a - b).mean((1, 2, 3)))
+
+    def _patches_of(self, pair: np.ndarray) -> int:
+        """Several of one image share its cost; of a small image they would be nearly the same."""
+        return PATCHES_PER_IMAGE if min(pair.shape[1:]) >= 1.5 * self.patch else 1
 
     def _pair(self, rng: np.random.Generator) -> np.ndarray:
         image = self.pool.draw(rng, self.size, smallest=self.patch)
@@ -144,7 +156,8 @@ def to_batch(arrays: tuple[np.ndarray, np.ndarray, np.ndarray], device: torch.de
     return Batch(*(torch.as_tensor(a, dtype=torch.float32, device=device) for a in arrays))
 
 
-def _crop(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
+def crop(rng: np.random.Generator, image: np.ndarray, size: int) -> np.ndarray:
+    """A random part of an image ``(…, Y, X)``, ``size`` wide, or all of it along an axis that is shorter."""
     corner = [int(rng.integers(max(edge - size, 0) + 1)) for edge in image.shape[-2:]]
     return image[..., corner[0] : corner[0] + size, corner[1] : corner[1] + size]
 

@@ -18,6 +18,7 @@ from napari_diffuscope.weights.place import check_model_place
 
 RECIPE_FILE = "recipe.toml"
 SPECIMENS = "specimens.npy"
+TEXTURES = "textures.npy"
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def check_places(recipe: Recipe, run: Path, out: Path, *, resume: bool, overwrit
     ours = {
         LOG: _is_log(run / LOG),
         RECIPE_FILE: resume or recipe_stays(run / RECIPE_FILE, recipe) is not None,
-        SPECIMENS: _is_specimens(run / SPECIMENS),
+        **{name: _is_bank(run / name) for name in (SPECIMENS, TEXTURES)},
     }
     if wrong := [name for name, was_written in ours.items() if (run / name).exists() and not was_written]:
         raise DiffuscopeError(
@@ -99,7 +100,7 @@ def _is_log(path: Path) -> bool:
         return False
 
 
-def _is_specimens(path: Path) -> bool:
+def _is_bank(path: Path) -> bool:
     try:
         kept = np.load(path, mmap_mode="r")
     except (OSError, ValueError):

@@ -58,10 +58,13 @@ class Data:
         Number of simulated specimens.
     simulated_share
         Share of the patches that come from them; the rest comes from ``images``.
-    texture_share
-        Share of all patches that show shapes and textures of no specimen.
+    textures, texture_share
+        Number of images that show shapes and textures of no specimen, and the share of all patches that come from them.
     shrunk_share
         Share of the others that is averaged down to half its size, so that structures may be as small as a pixel.
+    noise
+        For ``denoising``: where the noise is made. ``workers``: by the processes that prepare batches; ``device``: in
+        torch, where the network is trained, with the same statistics; ``auto``: on a GPU, else by the workers.
     blur_fwhm
         For ``denoising``: narrowest and widest point spread function in pixels (full width at half maximum) to blur
         the clean images with. The target is the image through one half as wide: the network learns to deblur as
@@ -98,8 +101,10 @@ class Data:
     kind: Literal["denoising", "pairs", "slices", "shapes"] = "denoising"
     simulated: int = 2000
     simulated_share: float = 0.7
+    textures: int = 3000
     texture_share: float = 0.0
     shrunk_share: float = 0.0
+    noise: Literal["auto", "workers", "device"] = "auto"
     blur_fwhm: tuple[float, float] | None = None
     known_weight: float = 0.1
     size: int = 256
@@ -149,6 +154,8 @@ class Optimisation:
         Largest norm of the gradient.
     validate_every, checkpoint_every
         In steps.
+    every_minutes
+        Validate, and write a checkpoint, after so many minutes of training instead of so many steps.
     seed
         Of everything.
     precision
@@ -172,6 +179,7 @@ class Optimisation:
     clip: float = 1.0
     validate_every: int = 500
     checkpoint_every: int = 500
+    every_minutes: float | None = None
     seed: int = 0
     precision: Precision = "auto"
     patience: int = 0
@@ -255,6 +263,7 @@ def _check(recipe: Recipe) -> None:
         ("seed", plan.seed, plan.seed >= 0),
         ("ema", plan.ema, 0 <= plan.ema < 1),
         ("learning_rate", plan.learning_rate, plan.learning_rate > 0),
+        ("every_minutes", plan.every_minutes, plan.every_minutes is None or plan.every_minutes > 0),
         ("time_budget_minutes", budget, budget is None or budget > 0),
         ("patch", data.patch, data.patch >= 1),
         ("highest_share", share, 0 <= share <= 1),

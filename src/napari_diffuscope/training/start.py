@@ -40,7 +40,8 @@ def _check_alike(card: ModelCard, recipe: Recipe, spec: NetworkSpec) -> None:
             f"The network of {card.name} is not that of the recipe; copy its network into the recipe, or train "
             "without start_from."
         )
-    if (card.diffusion.prediction, card.diffusion.schedule.kind) != ("v", "continuous-cosine"):
+    predicted = "x0" if recipe.data.kind == "shapes" else "v"
+    if (card.diffusion.prediction, card.diffusion.schedule.kind) != (predicted, "continuous-cosine"):
         raise DiffuscopeError(
             f"{card.name} was trained to predict {card.diffusion.prediction}; only models that were trained here "
             "can be trained on."

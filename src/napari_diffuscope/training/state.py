@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reason
-from napari_diffuscope.training.recipe import Optimisation, Recipe
+from napari_diffuscope.training.recipe import Data, Diffusion, Optimisation, Recipe
 
 CHECKPOINT = "checkpoint.pt"
 
-FREE = ("steps", "checkpoint_every", "patience", "min_gain", "time_budget_minutes")
+FREE = ("steps", "checkpoint_every", "every_minutes", "patience", "min_gain", "time_budget_minutes")
 """Entries of the optimisation that may differ when a training is resumed."""
+
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "data": asdict(Data()),
+    "diffusion": asdict(Diffusion()),
+    "optimisation": asdict(Optimisation()),
+}
 
 
 @dataclass
@@ -88,7 +95,7 @@ class State:
     def fresh(cls, network: nn.Module, plan: Optimisation) -> State:
         """State before the first step."""
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))  # type: ignore[no-untyped-call]
-        optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate, betas=(0.9, 0.99))
+        optimiser = torch.optim.Adam(network.parameters(), plan.learning_rate, betas=(0.9, 0.99), fused=True)
         place = next(network.parameters()).device
         return cls(network, average, optimiser, losses=torch.zeros(2, dtype=torch.float64, device=place))
 
@@ -166,6 +173,7 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     for part in ("task", "network", "start_from", "data", "diffusion", "optimisation"):
         a, b = old.get(part), new[part]
         if isinstance(a, Mapping):
+            a = {**DEFAULTS.get(part, {}), **a}  # an older version knew fewer entries
             names = [str(name) for name in b if a.get(name) != b[name]]
             if names := [name for name in names if part != "optimisation" or name not in FREE]:
                 return names[0]

@@ -10,6 +10,7 @@ from torch import nn
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Update
+from napari_diffuscope.training.phases import Phases
 from napari_diffuscope.training.precision import Chosen, mixed
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Recipe
@@ -36,6 +37,8 @@ class Training:
         Of the network.
     run
         Folder of the checkpoint and the log.
+    phases
+        Where the time goes.
     """
 
     task: Task
@@ -46,19 +49,36 @@ class Training:
     part: Part
     precision: Chosen
     run: Path
+    phases: Phases = field(default_factory=lambda: Phases(torch.device("cpu")))
     dropout: bool = field(init=False)
     since: tuple[int, float] = field(init=False)
     """Step and seconds at the last row of the log."""
+    written: float = field(init=False)
+    """Seconds at the last validation that the time called for."""
+    before: dict[str, float] = field(default_factory=dict)
+    """Seconds of each phase at the last row of the log."""
 
     def __post_init__(self) -> None:
         self.dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.state.network.modules())
         self.since = (self.state.step, self.state.seconds)
+        self.written = self.state.seconds
 
     @property
     def budget(self) -> float | None:
         """Seconds to train, where time decides instead of the number of steps."""
         minutes = self.recipe.optimisation.time_budget_minutes
         return None if minutes is None else 60 * minutes
+
+    def due(self) -> tuple[bool, bool]:
+        """Whether to validate, and to write a checkpoint, after the present step."""
+        plan, step = self.recipe.optimisation, self.state.step
+        if plan.every_minutes is None:
+            return step % plan.validate_every == 0, step % plan.checkpoint_every == 0
+        seconds = self.group.told(self.state.seconds)
+        late = seconds - self.written >= 60 * plan.every_minutes
+        if late:
+            self.written = seconds
+        return late, late
 
     def update(self, message: str = "") -> Update:
         """How far it is, in steps or in seconds."""
@@ -77,17 +97,20 @@ def train_step(training: Training, batch: Tensors) -> None:
     state.optimiser.zero_grad(set_to_none=True)
     if training.dropout:
         torch.manual_seed((plan.seed * 1_000_003 + state.step) * 1009 + training.group.rank)
-    with mixed(training.precision, training.group.device):
+    with training.phases("network"), mixed(training.precision, training.group.device):
         loss = training.task.loss(training.network, batch, Draw(plan.seed, state.step, part))
-    # The processes' gradients are averaged as if their parts were of the same size.
-    (loss * (part.share * training.group.world)).backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
-    state.losses += torch.stack((loss.detach() * part.share, norm.detach()))
-    state.counted += 1
-    if state.step % (LOOK_EVERY if state.losses.is_cuda else 1) == 0:
-        check(state)
-    state.optimiser.step()
-    state.average.update_parameters(state.network)
+    with training.phases("gradients"):
+        # The processes' gradients are averaged as if their parts were of the same size.
+        (loss * (part.share * training.group.world)).backward()  # type: ignore[no-untyped-call]
+    with training.phases("optimiser"):
+        norm = nn.utils.clip_grad_norm_(state.network.parameters(), plan.clip)
+        state.losses += torch.stack((loss.detach() * part.share, norm.detach()))
+        state.counted += 1
+        if state.step % (LOOK_EVERY if state.losses.is_cuda else 1) == 0:
+            check(state)
+        state.optimiser.step()
+    with training.phases("average"):
+        state.average.update_parameters(state.network)
     state.step += 1
 
 

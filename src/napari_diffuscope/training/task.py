@@ -86,6 +86,10 @@ class Task(Protocol):
         """Batches by number, for ever: the arrays of a part of batch ``i``, decided by the seed and ``i``."""
         ...
 
+    def ready(self, batch: Tensors) -> Tensors:
+        """What the loss takes, from the arrays of a batch on the device: what is made there and not beforehand."""
+        ...
+
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Mean loss of the members of a part of a batch."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,14 @@ import torch
 from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.clean import TRAINING, VALIDATION, real_images, simulated_images
+from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
+from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
 from napari_diffuscope.training.kept_out import expand, keep_out
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.restore.denoising import DenoisingTask
-from napari_diffuscope.training.task import Arrays
+from napari_diffuscope.training.task import Arrays, Tensors
 
 
 def denoising_task(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTask:
@@ -33,7 +36,10 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
     data, seed = recipe.data, recipe.optimisation.seed
     sources = expand(data.images)
     training, kept_sources = keep_out(sources, share=data.validation_share or 0.0, seed=seed)
-    simulated = _simulated(recipe, run)
+    simulated = _bank(recipe, run / "specimens.npy", purpose=TRAINING, count=data.simulated)
+    textures = _bank(
+        recipe, run / "textures.npy", purpose=TEXTURES, count=data.textures if data.texture_share else 0
+    )
     real = [(plane, s.weight) for s in training for plane in real_images(s, smallest=data.patch)]
     if not len(simulated) and not real and data.texture_share < 1:
         raise DiffuscopeError("The recipe has nothing to train on: neither simulated specimens nor images.")
@@ -43,17 +49,20 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         [plane for plane, _ in real],
         [weight for _, weight in real],
         share,
+        textures=textures if len(textures) else None,
         texture_share=data.texture_share,
         shrunk_share=data.shrunk_share,
     )
     kept = _kept_specimens(recipe) | _kept_images(recipe, kept_sources)
     if not kept:
         raise DiffuscopeError("The recipe has nothing to validate on; set validation under [data].")
+    pieces, piece, finish = _pieces(recipe, pool, device)
     return DenoisingTask(
         recipe,
-        _noisy_batches(recipe, pool, batch=PATCHES_PER_IMAGE, seed=seed),
-        PATCHES_PER_IMAGE,
+        pieces,
+        piece,
         {name: _cut(batches, recipe, device) for name, batches in kept.items()},
+        finish=finish,
         known={
             "simulated": data.simulated,
             "images": [Path(s.path).name for s in training],
@@ -62,17 +71,35 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
     )
 
 
-def _simulated(recipe: Recipe, run: Path) -> np.ndarray:
-    data, cache = recipe.data, run / "specimens.npy"
-    if not data.simulated:
+def _pieces(
+    recipe: Recipe, pool: CleanPool, device: torch.device
+) -> tuple[Dataset[Arrays], int, Callable[[Tensors], Tensors] | None]:
+    """Small batches, their size, and what makes their noise where that is left to the device."""
+    data, seed = recipe.data, recipe.optimisation.seed
+    if data.noise == "workers" or (data.noise == "auto" and device.type != "cuda"):
+        return _noisy_batches(recipe, pool, batch=PATCHES_PER_IMAGE, seed=seed), PATCHES_PER_IMAGE, None
+    clean = CleanBatches(pool, patch=data.patch, size=data.size, seed=seed, blur=data.blur_fwhm)
+    return clean, 1, partial(made_noisy, patch=data.patch)
+
+
+def made_noisy(batch: Tensors, *, patch: int) -> Tensors:
+    """Noisy patches, clean patches and the spread of the noise, of a batch of :class:`CleanBatches`."""
+    images, plans, rows = batch
+    return noisy_patches(images, plans, rows, patch=patch)
+
+
+def _bank(recipe: Recipe, cache: Path, *, purpose: int, count: int) -> np.ndarray:
+    """Simulated images to draw from, kept in a file of the run."""
+    data = recipe.data
+    if not count:
         return np.empty((0, data.size, data.size), np.float16)
     try:
         return simulated_images(
-            data, seed=recipe.optimisation.seed, purpose=TRAINING, count=data.simulated, cache=cache
+            data, seed=recipe.optimisation.seed, purpose=purpose, count=count, cache=cache
         )
     except OSError as error:
         raise DiffuscopeError(
-            f"The specimens {cache} cannot be written ({error.strerror}); make room or choose another folder."
+            f"The simulated images {cache} cannot be written ({error.strerror}); make room or choose another folder."
         ) from error
 
 

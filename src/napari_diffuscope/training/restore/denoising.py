@@ -43,6 +43,10 @@ class DenoisingTask:
         What the user must be told.
     known
         What the card says of the data.
+    measure
+        What decides which weights are best.
+    finish
+        Makes noisy patches of the batches on the device; ``None`` where they come with their noise.
     """
 
     recipe: Recipe
@@ -52,10 +56,15 @@ class DenoisingTask:
     notes: tuple[str, ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
     measure: str = "gain_db"
+    finish: Callable[[Tensors], Tensors] | None = None
 
     def batches(self, part: Part) -> Dataset[Arrays]:
-        """Noisy patches, clean patches and the spread of the noise."""
+        """Noisy patches, clean patches and the spread of the noise, or what :attr:`finish` makes them of."""
         return Parts(self.pieces, piece=self.piece, part=part)
+
+    def ready(self, batch: Tensors) -> Tensors:
+        """Noisy patches, clean patches and the spread of the noise."""
+        return batch if self.finish is None else self.finish(batch)
 
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Weighted error of v at random noise levels."""

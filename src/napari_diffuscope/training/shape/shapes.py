@@ -67,6 +67,10 @@ class ShapesTask:
         """Objects and conditions."""
         return Parts(self.pieces, piece=1, part=part)
 
+    def ready(self, batch: Tensors) -> Tensors:
+        """The batch, which is complete."""
+        return batch
+
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Error of x₀ at random noise levels."""
         levels, generator = self.recipe.diffusion, draw.generator()

@@ -57,6 +57,10 @@ class SlicesTask:
         """Clean patches, interpolated ones, masks of known rows and weights of the rows."""
         return Parts(self.pieces, piece=PIECE, part=part)
 
+    def ready(self, batch: Tensors) -> Tensors:
+        """The batch, which is complete."""
+        return batch
+
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Weighted error of v at random noise levels."""
         levels, generator = self.recipe.diffusion, draw.generator()
