@@ -99,8 +99,9 @@ def main() -> None:
     device = torch.device(chosen.device)
     report = Report(chosen.out, 60 * chosen.minutes)
     reserved = min(RESERVED, 0.2 * report.seconds)
-    look(report, device)
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["DIFFUSCOPE_MODELS"] = scratch  # names mean the shipped models
+        look(report, device)
         means = Means(
             bank=Path(scratch) / "bank",
             specimens=chosen.specimens,

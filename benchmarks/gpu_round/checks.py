@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from benchmarks.gpu_round.places import shared
 
-from napari_diffuscope import restore
+from napari_diffuscope import load_model
+from napari_diffuscope.methods.settings import DEFAULT_MODEL
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.training.result import hardware
@@ -97,9 +98,26 @@ def parity(device: torch.device) -> list[str]:
 
 
 def starter_against_cpu(device: torch.device) -> list[str]:
-    """A tile restored here and on the processor."""
-    rng = np.random.default_rng(0)
-    image = rng.poisson(20 + 10 * np.sin(np.arange(192) / 7)[:, None] * np.ones((1, 192))).astype(np.float32)
-    here, there = (restore(image, device=name).restored for name in (str(device), "cpu"))
-    worst = float(np.abs(np.asarray(here) - np.asarray(there)).max() / np.ptp(image))
-    return [f"- best estimate of the starter, here and on the processor: {worst:.1e} of the range apart"]
+    """Best estimate of a tile, here and on the processor, in float32 and bfloat16."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.sin(torch.arange(192) / 7)[:, None].expand(192, 192)
+    noisy = (rows + 0.5 * torch.randn(192, 192, generator=generator))[None, None]
+    there = _estimate(noisy, torch.device("cpu"))
+    lines = []
+    for precision in ("float32", "bfloat16"):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+            here = _estimate(noisy, device)
+        worst = float((here - there).abs().max() / (there.max() - there.min()))
+        lines.append(
+            f"- best estimate of the starter, {precision}: {worst:.1e} of the range apart from the processor's"
+        )
+    return lines
+
+
+def _estimate(noisy: torch.Tensor, device: torch.device) -> torch.Tensor:
+    network = load_model(DEFAULT_MODEL).network.to(device)
+    with torch.inference_mode():
+        output: torch.Tensor = network(
+            torch.cat((torch.zeros_like(noisy), noisy), 1).to(device), torch.ones(1, device=device)
+        )
+    return -output.float().cpu()

@@ -11,7 +11,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from benchmarks.gpu_round.places import CARRIED, RECIPES, ROOT
+from benchmarks.gpu_round.places import BESIDE, CARRIED, RECIPES, ROOT
 
 from napari_diffuscope.training.recipe import read_recipe
 
@@ -21,12 +21,11 @@ MOST_MIB = 64
 def needed(plan: Path, shared: Path) -> list[Path]:
     """Files that the recipes of a plan read, and the recorded networks."""
     wanted = sorted((shared / "published").glob("*.*"))
-    beside = ROOT.parent / "shared"
     for starter in tomllib.loads(plan.read_text())["starter"]:
         data = read_recipe(RECIPES / starter["recipe"]).data
         for name in [*(source.path for source in data.images), data.folder]:
             if name:
-                there = shared / Path(name).relative_to(beside)
+                there = shared / Path(name).relative_to(BESIDE)
                 wanted += sorted(p for p in there.rglob("*") if p.is_file()) if there.is_dir() else [there]
     return list(dict.fromkeys(wanted))
 
@@ -56,7 +55,7 @@ def tracked_size() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--shared", type=Path, default=BESIDE)
     parser.add_argument("--plan", type=Path, default=Path(__file__).with_name("plan.toml"))
     parser.add_argument("--out", type=Path, default=CARRIED)
     chosen = parser.parse_args()

@@ -224,11 +224,11 @@ def test_how_long_to_train_may_change_on_resuming(tmp_path: Path) -> None:
     plan = recipe()
     run(training_job(plan, tmp_path, tmp_path / "m", workers=0))
     longer = replace(plan, optimisation=replace(plan.optimisation, steps=5))
-    card = run(training_job(longer, tmp_path, tmp_path / "m", workers=0, resume=True))
+    card = run(training_job(longer, tmp_path, tmp_path / "m", workers=0, resume=True, overwrite=True))
     assert card.training["steps"] == 5
     other = replace(plan, optimisation=replace(plan.optimisation, clip=2.0))
     with pytest.raises(DiffuscopeError, match="another recipe, with another clip"):
-        run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True))
+        run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True, overwrite=True))
 
 
 def test_a_card_does_not_tell_where_files_lie() -> None:
@@ -246,10 +246,15 @@ def test_a_checkpoint_of_a_version_that_knew_fewer_entries_is_resumed(tmp_path: 
     del content["recipe"]["data"]["textures"], content["recipe"]["optimisation"]["every_minutes"]
     torch.save(content, tmp_path / CHECKPOINT)
     longer = replace(plan, optimisation=replace(plan.optimisation, steps=5))
-    assert run(training_job(longer, tmp_path, tmp_path / "m", workers=0, resume=True)).training["steps"] == 5
+    assert (
+        run(training_job(longer, tmp_path, tmp_path / "m", workers=0, resume=True, overwrite=True)).training[
+            "steps"
+        ]
+        == 5
+    )
     other = replace(longer, data=replace(longer.data, textures=7))
     with pytest.raises(DiffuscopeError, match="another recipe, with another textures"):
-        run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True))
+        run(training_job(other, tmp_path, tmp_path / "m", workers=0, resume=True, overwrite=True))
 
 
 def test_what_a_training_begins_with_is_in_its_log_and_time_calls_for_rows(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def test_a_training_on_shapes_is_resumed_on_the_same_curve(cells: Path, tmp_path
     )
     run(training_job(whole, tmp_path / "a", tmp_path / "one", workers=0))
     run(training_job(first, tmp_path / "b", tmp_path / "two", workers=0))
-    run(training_job(rest, tmp_path / "b", tmp_path / "two", resume=True, workers=0))
+    run(training_job(rest, tmp_path / "b", tmp_path / "two", resume=True, overwrite=True, workers=0))
     steps = [(tmp_path / name / "log.csv").read_text().splitlines()[1].split(",")[1] for name in "ab"]
     assert steps[0] == steps[1]
 
