@@ -5,6 +5,8 @@
 # make fuzz             10,000 random calls of every method; FUZZ="--calls 500 --seed 3" chooses others
 # make lint             ruff and mypy
 # make bench            every script in benchmarks/, each printing a table
+# make gpu-pack         copy what the next one reads into .gpu-round, for a machine that has only this folder
+# make gpu-round        checks, every starter's training and benchmarks on a GPU in nine minutes; ARGS="--minutes 4"
 # make docs             screenshots by script, then the pages into site/
 #
 # A fresh machine needs Python 3.11 or newer, make and git. Everything else goes into .venv.
@@ -31,7 +33,7 @@ else
 VIRTUAL_SCREEN :=
 endif
 
-.PHONY: help demo test processors fuzz lint bench docs clean screen virtual-screen
+.PHONY: help demo test processors fuzz lint bench gpu-pack gpu-round docs clean screen virtual-screen
 .DEFAULT_GOAL := help
 
 help:
@@ -104,6 +106,12 @@ bench: $(VENV)/.installed-test virtual-screen
 	@set -e; for script in benchmarks/[!_]*.py; do \
 	  test -e "$$script" || { echo "There is no script in benchmarks/." >&2; exit 1; }; \
 	  echo; echo "== $$script"; $(VIRTUAL_SCREEN) $(RUN) "$$script"; done
+
+gpu-pack: $(VENV)/.installed-test
+	$(RUN) -m benchmarks.gpu_round.pack $(ARGS)
+
+gpu-round: $(VENV)/.installed-test
+	$(RUN) -m benchmarks.gpu_round $(ARGS)
 
 docs: $(VENV)/.installed-docs virtual-screen
 	$(VIRTUAL_SCREEN) $(RUN) docs/screenshots.py
