@@ -258,8 +258,8 @@ def test_nothing_is_computed_twice_and_changed_models_are(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    for name in ("shape_predictions.shape_job", "shape_predictions.tune", "shape_models.training_job"):
-        monkeypatch.setattr(f"napari_diffuscope.evaluate.{name}", refuse)
+    for name in ("predictions.shape_job", "predictions.tune", "models.training_job"):
+        monkeypatch.setattr(f"napari_diffuscope.evaluate.shape.{name}", refuse)
     run(shape_evaluation_job(settings, evaluated))
     assert (evaluated / "results.csv").read_bytes() == before
     lines = before.decode().splitlines()

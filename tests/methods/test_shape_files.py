@@ -208,6 +208,7 @@ def test_the_copied_command_gives_the_same_settings(monkeypatch: pytest.MonkeyPa
         window="plane",
         plane=4,
         pixel_size=0.25,
+        defects="ignore",
         device="cpu",
         batch=2,
     )
