@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
-from importlib.metadata import requires
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ ROOT = Path(napari_diffuscope.__file__).parent
 PACKAGE = "napari_diffuscope"
 
 GUI = ("napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6")
-LAZY = ("dask", "zarr", "pooch", "platformdirs", "psutil")
+LAZY = ("dask", "zarr", "platformdirs", "psutil")
 HEAVY = ("torch", "numpy", "scipy", "skimage", "tifffile", "zarr", "dask", "pydantic", "typer", *GUI)
 
 # Which parts each part may import; the modules beside __init__ (errors, jobs, …) may be imported by all.
@@ -35,6 +38,14 @@ ALLOWED = {
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
     "cli": {"cli", "training", "evaluate", "simulate", "methods", "weights", "measure", *BASE},
     "viewer": {"viewer", "simulate", "methods", "weights", "measure", *BASE},
+}
+
+# Declared, and needed by what is imported or by napari rather than imported by the sources.
+NOT_IMPORTED = {
+    "imagecodecs": "tifffile decodes compressed files with it",
+    "dask": "layers and arrays of users are dask arrays",
+    "npe2": "reads the manifest",
+    "napari": "the extra that brings the window; imported by the viewer alone",
 }
 
 
@@ -237,3 +248,76 @@ def test_only_the_viewer_names_napari_or_qt(part: str) -> None:
         if name.split(".")[0] in GUI
     ]
     assert named == []
+
+
+def loaded_by(module: str) -> set[str]:
+    """Modules of the package whose import a module's own import begins: not in functions, not for types alone."""
+    path = ROOT.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    modules, names = set(all_modules()), []
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif not isinstance(node, ast.FunctionDef | ast.Lambda) and not is_for_types(node):
+            waiting += ast.iter_child_nodes(node)
+    loaded = {next((m for m in (name, name.rpartition(".")[0]) if m in modules), "") for name in names}
+    return loaded - {"", module}
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """A circle of a graph, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+    assert circle_in({module: loaded_by(module) for module in all_modules()}) == []
+
+
+def test_evaluations_do_not_lean_on_each_other() -> None:
+    """What they share stands beside their folders and knows none of them, for types neither."""
+    rooms = ("restore", "superres", "shape")
+    shared = [m for m in modules_of("evaluate") if m.count(".") == 2 and m.rpartition(".")[2] not in rooms]
+    assert len(shared) > 5
+    leaning = [
+        f"{module}:{line} imports {name}"
+        for room in ("", *rooms)
+        for module in (shared if not room else [m for m in modules_of("evaluate") if f".{room}" in m])
+        for line, name in imports_of(module)
+        if any(name.startswith(f"{PACKAGE}.evaluate.{other}.") for other in rooms if other != room)
+    ]
+    assert leaning == []
+
+
+def names_of(requirements: Iterable[str]) -> set[str]:
+    """Names of distributions in the form that is compared."""
+    return {re.split(r"[^A-Za-z0-9_.-]", each)[0].lower().replace("_", "-") for each in requirements}
+
+
+def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for_work = [name for extra in set(extras) - {"test", "dev", "docs"} for name in extras[extra]]
+    declared = names_of([*project["dependencies"], *for_work])
+    tops = {name.split(".")[0] for module in all_modules() for _, name in imports_of(module)}
+    known = {top: names_of(names) for top, names in packages_distributions().items()}
+    known |= {"mpl_toolkits": {"matplotlib"}, "sklearn": {"scikit-learn"}, "skimage": {"scikit-image"}}
+    used = {
+        top: known.get(top, names_of([top]))
+        for top in tops - sys.stdlib_module_names - {PACKAGE, "__future__"}
+    }
+    assert [top for top, names in used.items() if not names & declared] == []
+    assert declared - set().union(*used.values()) - set(NOT_IMPORTED) == set()
+    assert set(NOT_IMPORTED) <= declared

@@ -16,13 +16,13 @@ import torch
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
-from napari_diffuscope.evaluate.folder import Tables
 from napari_diffuscope.evaluate.restore import evaluation as restoration
 from napari_diffuscope.evaluate.restore.calibration import COMBINATIONS, calibration_field, calibration_job
-from napari_diffuscope.evaluate.restore.evaluation import Evaluation, evaluate_restoration, evaluation_job
+from napari_diffuscope.evaluate.restore.evaluation import evaluate_restoration, evaluation_job
 from napari_diffuscope.evaluate.restore.fields import standard_fields
 from napari_diffuscope.evaluate.restore.models import candidates
 from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.tables import Evaluation, Tables
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.imaging.blocks import Block, BlockPlan, BlockReader, open_sink, run_blocks, spec_like
+from napari_diffuscope.imaging.blocks import BlockPlan, BlockReader, VolumeSpec, open_sink
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Update, run
 
 
 class Ramps:
@@ -27,12 +25,11 @@ class Ramps:
         return (z[:, None, None] * 7) % 11 + (y[:, None] * 5) % 13 + np.sin(x)
 
 
-def blurred(block: Block, pixels: np.ndarray) -> Generator[Update, None, np.ndarray]:
-    """Average of each voxel and its neighbours along each axis, then twice the planes."""
+def blurred(pixels: np.ndarray) -> np.ndarray:
+    """Average of each voxel and its neighbours along each axis, of what has two more on each side."""
     for axis in range(3):
         pixels = (np.roll(pixels, 1, axis) + pixels + np.roll(pixels, -1, axis)) / 3
-        yield Update(axis, 3)
-    return np.repeat(pixels, 2, axis=0)[block.inner]
+    return pixels[2:-2, 2:-2, 2:-2]
 
 
 def peak_bytes() -> int:
@@ -42,12 +39,18 @@ def peak_bytes() -> int:
 
 
 def main(out: str, lengths: str, edge: int, pause: float) -> None:
-    image = Image(Ramps(lengths), "ZYX", scale=(0.8, 0.2, 0.2), units=("micrometer",) * 3)
-    zoom = (2, 1, 1)
-    spec = spec_like(image, zoom=zoom, record={"method": "toy"})
+    image = Image(Ramps(lengths), "ZYX", scale=(0.4, 0.2, 0.2), units=("micrometer",) * 3)
+    read = BlockReader(image)
+    spec = VolumeSpec(image.shape, "ZYX", scale=image.scale, units=image.units, record={"method": "toy"})
     with open_sink(out, spec, {"input": lengths}, most_bytes=4 * edge**3, block=(edge,) * 3) as sink:
-        plan = BlockPlan(spec.shape, sink.block, image.shape, zoom=zoom, halo=2)
-        run(run_blocks(plan, sink, blurred, BlockReader(image)), lambda update: time.sleep(pause))
+        for block in BlockPlan(spec.shape, sink.block):
+            if not sink.done(block):
+                sink.write_block(
+                    block, blurred(read([(part.start - 2, part.stop + 2) for part in block.region]))
+                )
+            time.sleep(4 * pause)
+        for _ in sink.finishing():
+            time.sleep(pause)
     print(peak_bytes())
 
 

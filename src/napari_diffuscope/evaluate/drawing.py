@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,15 @@ from napari_diffuscope.imaging.failures import writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+DPI = 130
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+"""Colours that the colour-blind can tell apart (Okabe & Ito)."""
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:

@@ -15,23 +15,6 @@ Row = dict[str, str]
 Value = str | int | float
 
 KEY = ("source", "group", "name", "noise", "level")
-RESULTS = (
-    *KEY,
-    "region",
-    "method",
-    "kind",
-    "psnr",
-    "ssim",
-    "ms_ssim",
-    "nrmse",
-    "pearson",
-    "sharpness",
-    "seconds",
-    "setting",
-)
-SAMPLES = (*KEY, "model", "samples", "psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
-COVERAGE = (*KEY, "model", "samples", "scale", "nominal", "found", "found_scaled")
-DEVIATION = (*KEY, "model", "bin", "deviation", "error", "range")
 
 
 class Table:

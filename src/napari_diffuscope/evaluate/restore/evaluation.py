@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import FIGURES, Tables, evaluating_in, resume
+from napari_diffuscope.evaluate.drawing import can_draw
+from napari_diffuscope.evaluate.folder import FIGURES, evaluating_in
 from napari_diffuscope.evaluate.restore.baselines import INPUT, METHODS, Best, chosen_methods
 from napari_diffuscope.evaluate.restore.calibration import (
     calibration_job,
@@ -24,7 +25,6 @@ from napari_diffuscope.evaluate.restore.cases import Case, CaseName, case_names,
 from napari_diffuscope.evaluate.restore.classical import search_cases
 from napari_diffuscope.evaluate.restore.fields import read_fields, swapped_pairs
 from napari_diffuscope.evaluate.restore.figures import (
-    can_draw,
     draw_calibration,
     draw_case,
     draw_samples_curve,
@@ -50,6 +50,7 @@ from napari_diffuscope.evaluate.restore.models import (
 from napari_diffuscope.evaluate.restore.report import report
 from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
 from napari_diffuscope.evaluate.restore.summary import write_summary
+from napari_diffuscope.evaluate.restore.tables import Evaluation, Tables, resume
 from napari_diffuscope.evaluate.restore.work import (
     Work,
     classical_left,
@@ -61,31 +62,6 @@ from napari_diffuscope.evaluate.restore.work import (
 from napari_diffuscope.evaluate.tables import KEY, Row, Table
 from napari_diffuscope.jobs import Job, Update, relayed, run
 from napari_diffuscope.weights.card import read_card
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Result of an evaluation.
-
-    Parameters
-    ----------
-    out
-        Folder with the tables, ``summary.md`` and figures.
-    results, samples, coverage, deviation
-        Rows of the tables of that name.
-    labels
-        Names of the models in the tables, in the order in which they were given.
-    summary
-        Text of ``summary.md``.
-    """
-
-    out: Path
-    results: tuple[Row, ...]
-    samples: tuple[Row, ...]
-    coverage: tuple[Row, ...]
-    deviation: tuple[Row, ...]
-    labels: tuple[str, ...]
-    summary: str
 
 
 def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:

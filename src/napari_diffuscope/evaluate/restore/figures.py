@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import save_figure
+from napari_diffuscope.evaluate.drawing import COLOURS, DPI, save_figure
 from napari_diffuscope.evaluate.restore.baselines import INPUT
 from napari_diffuscope.evaluate.restore.cases import Case
 from napari_diffuscope.evaluate.restore.judge import fitted
@@ -23,12 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from napari_diffuscope.evaluate.restore.evaluation import Evaluation
+    from napari_diffuscope.evaluate.restore.tables import Evaluation
 
-DPI = 130
 MOST_MODELS = 3
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-"""Colours that the colour-blind can tell apart (Okabe & Ito)."""
 
 
 @dataclass
@@ -48,11 +44,6 @@ class _View:
     title: str
     image: np.ndarray
     compared: bool = True
-
-
-def can_draw() -> bool:
-    """Whether matplotlib is installed."""
-    return find_spec("matplotlib") is not None
 
 
 def draw_case(path: Path, panel: Panel, models: Sequence[Candidate], crop: int) -> None:

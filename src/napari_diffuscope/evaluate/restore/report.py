@@ -25,7 +25,7 @@ from napari_diffuscope.evaluate.statistics import ALL, Spread, conditions, sprea
 from napari_diffuscope.evaluate.tables import Row
 
 if TYPE_CHECKING:
-    from napari_diffuscope.evaluate.restore.evaluation import Evaluation
+    from napari_diffuscope.evaluate.restore.tables import Evaluation
 
 DIGITS = {"psnr": 2, "ssim": 3, "ms_ssim": 4, "nrmse": 4, "pearson": 4, "sharpness": 2, "seconds": 2}
 NAMES = {

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.evaluate.folder import FIGURES, Tables
+from napari_diffuscope.evaluate.drawing import can_draw
+from napari_diffuscope.evaluate.folder import FIGURES
 from napari_diffuscope.evaluate.restore.baselines import COSTS, INPUT
 from napari_diffuscope.evaluate.restore.cases import Case, CaseName
 from napari_diffuscope.evaluate.restore.classical import workers_for
-from napari_diffuscope.evaluate.restore.figures import Panel, can_draw
+from napari_diffuscope.evaluate.restore.figures import Panel
 from napari_diffuscope.evaluate.restore.judge import MIDDLE, WHOLE
 from napari_diffuscope.evaluate.restore.models import Candidate, middle
 from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.tables import Tables
 from napari_diffuscope.evaluate.tables import KEY
 from napari_diffuscope.jobs import Update
 

@@ -10,8 +10,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import (
     FIGURES,
     check_place,
-    read_arguments,
-    write_arguments,
+    keep_arguments,
     write_text,
 )
 from napari_diffuscope.evaluate.shape.classes import Scores, check_installed, classify, splits_of
@@ -86,7 +85,10 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
     cells = read_cells(Path(settings.data))
     folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
     kinds = contenders(settings, out)
-    _keep_arguments(out, settings)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    data = str(Path(settings.data).resolve())
+    keep_arguments(out, {"kind": "shape", **settings.of_the_rows(), "data": data})
     for kind in kinds:
         if kind.recipe is not None:
             yield from train_folds(kind, settings, out)
@@ -174,14 +176,3 @@ def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:
         for score in scores
         for repeat, value in enumerate(score.macro)
     )
-
-
-def _keep_arguments(out: Path, settings: ShapeEvaluationSettings) -> None:
-    """Refuse a folder of another evaluation; rows of different folds must not be mixed."""
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    mine = {"kind": "shape", **settings.of_the_rows(), "data": str(Path(settings.data).resolve())}
-    if (kept := read_arguments(out)) not in (None, mine):
-        raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
-    if kept is None:
-        write_arguments(out, mine)

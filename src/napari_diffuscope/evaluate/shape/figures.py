@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import save_figure
-from napari_diffuscope.evaluate.restore.figures import COLOURS, DPI, can_draw
+from napari_diffuscope.evaluate.drawing import COLOURS, DPI, can_draw, save_figure
 from napari_diffuscope.evaluate.shape.predictions import ESTIMATE, SAMPLE, Results
 from napari_diffuscope.evaluate.shape.report import best_fit, values_of
 from napari_diffuscope.measure.shapes.meshes import surface_mesh

@@ -14,8 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import (
     FIGURES,
     evaluating_in,
-    read_arguments,
-    write_arguments,
+    keep_arguments,
     write_text,
 )
 from napari_diffuscope.evaluate.superres.baselines import BASELINES, SHARPENED, baselines
@@ -111,7 +110,7 @@ def _evaluated(settings: SuperresEvaluationSettings, out: Path) -> Job[SuperresE
     yield Update(0, 0, "Opening models and data")
     truth = read_truth(settings)
     models = _models(settings)
-    _keep_arguments(out, settings)
+    keep_arguments(out, {"kind": "superres", **settings.of_the_rows()})
     table = Table(out / "superres.csv", COLUMNS, ("factor", "method", "variant", "orientation"))
     total = len(settings.factors) * (
         1 + len(baselines(settings.axial_fwhm)) + sum(len(v) for _, _, v in models)
@@ -285,12 +284,3 @@ def _rows(made: _Made, truth: np.ndarray, factor: int, patch: int) -> list[dict[
         }
         for orientation in ORIENTATIONS
     ]
-
-
-def _keep_arguments(out: Path, settings: SuperresEvaluationSettings) -> None:
-    """Refuse a folder of another evaluation; rows of different data must not be mixed."""
-    mine = {"kind": "superres", **settings.of_the_rows()}
-    if (kept := read_arguments(out)) not in (None, mine):
-        raise DiffuscopeError(f"{out} holds an evaluation with other settings; name another folder.")
-    if kept is None:
-        write_arguments(out, mine)

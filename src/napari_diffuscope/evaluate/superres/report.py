@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import save_figure
-from napari_diffuscope.evaluate.restore.figures import DPI, can_draw
+from napari_diffuscope.evaluate.drawing import DPI, can_draw, save_figure
 from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 from napari_diffuscope.evaluate.tables import Row

@@ -1,8 +1,8 @@
 """Images larger than memory: read, computed and written block by block, continued after any interruption."""
 
-from napari_diffuscope.imaging.blocks.driver import open_sink, run_blocks
+from napari_diffuscope.imaging.blocks.driver import open_sink
 from napari_diffuscope.imaging.blocks.partial import discard, partial_path
-from napari_diffuscope.imaging.blocks.plan import Alignment, Block, BlockPlan, zoomed_axis, zoomed_length
+from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.reading import (
     BlockReader,
     PlaneCache,
@@ -11,12 +11,11 @@ from napari_diffuscope.imaging.blocks.reading import (
     read_block,
 )
 from napari_diffuscope.imaging.blocks.sink import BlockSink
-from napari_diffuscope.imaging.blocks.spec import Channel, VolumeSpec, choose_layout, spec_like
+from napari_diffuscope.imaging.blocks.spec import Channel, VolumeSpec, choose_layout
 from napari_diffuscope.imaging.blocks.tiff_sink import TiffBlockSink
 from napari_diffuscope.imaging.blocks.zarr_sink import OmeZarrSink, read_zarr_record
 
 __all__ = [
-    "Alignment",
     "Block",
     "BlockPlan",
     "BlockReader",
@@ -34,8 +33,4 @@ __all__ = [
     "partial_path",
     "read_block",
     "read_zarr_record",
-    "run_blocks",
-    "spec_like",
-    "zoomed_axis",
-    "zoomed_length",
 ]

@@ -15,7 +15,6 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, order_of
-from napari_diffuscope.imaging.blocks.plan import Block
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff.pages import TiffPages
 from napari_diffuscope.imaging.tiles import Box, reflect_index
@@ -44,7 +43,6 @@ class PlaneCache:
         plane_bytes = prod(image.plane_shape) * image.dtype.itemsize
         self._room = most_bytes // plane_bytes
         self._planes: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
-        self.reads = 0
 
     def plane(self, place: tuple[int, ...], wanted: Box) -> np.ndarray:
         """Pixels of a plane as they are stored, not to be changed.
@@ -59,7 +57,6 @@ class PlaneCache:
         if place in self._planes:
             self._planes.move_to_end(place)
             return self._planes[place]
-        self.reads += 1
         pixels = self._image.pixels((*place, slice(None), slice(None)))
         if self._make_room(wanted):
             self._planes[place] = pixels
@@ -115,7 +112,7 @@ def read_block(image: Image, region: Sequence[slice], *, cache: PlaneCache | Non
 
 
 class BlockReader:
-    """Reads the input of one block after another; call it with a block.
+    """Reads one part of an image after another; call it with a window.
 
     Parameters
     ----------
@@ -129,22 +126,25 @@ class BlockReader:
         self.image = image
         self._cache = PlaneCache(image, cache_bytes) if _decodes(image) else None
 
-    @property
-    def plane_reads(self) -> int:
-        """How many planes were decoded, for those who want to know whether the cache is large enough."""
-        return self._cache.reads if self._cache else 0
+    def __call__(self, window: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Pixels of a part of the image, float32; what overhangs is mirrored without repeating the border.
 
-    def __call__(self, block: Block) -> np.ndarray:
-        """The window of a block, float32; what overhangs the image is mirrored without repeating its border."""
+        Parameters
+        ----------
+        window
+            ``(start, stop)`` along each axis; may overhang the image.
+        """
         rows = [
             reflect_index(start, stop, size)
-            for (start, stop), size in zip(block.window, self.image.shape, strict=True)
+            for (start, stop), size in zip(window, self.image.shape, strict=True)
         ]
         region = [slice(int(row.min()), int(row.max()) + 1) for row in rows]
-        found = read_block(self.image, region, cache=self._cache)
-        if found.shape == block.window_shape and not any(map(any, block.padding)):
-            return found
-        mirrored: np.ndarray = found[
+        pixels = read_block(self.image, region, cache=self._cache)
+        if all(
+            start >= 0 and stop <= size for (start, stop), size in zip(window, self.image.shape, strict=True)
+        ):
+            return pixels
+        mirrored: np.ndarray = pixels[
             np.ix_(*(row - part.start for row, part in zip(rows, region, strict=True)))
         ]
         return mirrored

@@ -11,8 +11,6 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes
-from napari_diffuscope.imaging.blocks.plan import Alignment, zoomed_axis, zoomed_length
-from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import unit_name
 
 Pyramid = Literal["mean", "nearest", "none"]
@@ -135,52 +133,6 @@ class VolumeSpec:
         """Everything but the record, JSON-able: images of equal identity may share a file."""
         names = ("shape", "axes", "dtype", "scale", "units", "translate", "name", "pyramid")
         return {name: getattr(self, name) for name in names}
-
-
-def spec_like(
-    image: Image,
-    *,
-    zoom: int | Sequence[int] = 1,
-    alignment: Alignment = "centre",
-    beyond_last: bool = False,
-    dtype: str = "float32",
-    channels: tuple[Channel, ...] = (),
-    record: Mapping[str, Any] | None = None,
-    pyramid: Pyramid = "mean",
-) -> VolumeSpec:
-    """Description of an output that covers the same part of the world as an image, but finer.
-
-    Parameters
-    ----------
-    image
-        The input, its axes in the order ``TCZYX`` (see `in_standard_order`).
-    zoom, alignment, beyond_last
-        As for `BlockPlan` and `zoomed_length`.
-    dtype, channels, record, pyramid
-        As for `VolumeSpec`.
-    """
-    factors = (zoom,) * len(image.axes) if isinstance(zoom, int) else tuple(zoom)
-    if len(factors) != len(image.axes):
-        raise DiffuscopeError(f"The zoom {zoom} does not fit the axes {image.axes}; give one per axis.")
-    grid = [
-        zoomed_axis(scale, start, factor, alignment)
-        for scale, start, factor in zip(image.scale, image.translate, factors, strict=True)
-    ]
-    return VolumeSpec(
-        shape=tuple(
-            zoomed_length(length, factor, alignment, beyond_last=beyond_last)
-            for length, factor in zip(image.shape, factors, strict=True)
-        ),
-        axes=image.axes,
-        dtype=dtype,
-        scale=tuple(scale for scale, _ in grid),
-        units=image.units,
-        translate=tuple(start for _, start in grid),
-        channels=channels,
-        name=image.name,
-        record=record,
-        pyramid=pyramid,
-    )
 
 
 @dataclass(frozen=True)

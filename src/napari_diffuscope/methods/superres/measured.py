@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from napari_diffuscope.imaging.blocks import Block, BlockReader
+from napari_diffuscope.imaging.blocks import BlockReader
 from napari_diffuscope.imaging.defects import BRIGHT, bridged, isolated_defects, level
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
@@ -64,14 +64,8 @@ class MeasuredPlanes:
     def stored(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
         """Pixels ``(Z, Y, X)`` as float32, as stored; mirrored where the ranges overhang."""
         window = (*((at, at + 1) for at in self.leading), planes, rows, columns)
-        overhang = tuple(
-            (max(0, -start), max(0, stop - size))
-            for (start, stop), size in zip(window, self.image.shape, strict=True)
-        )
-        everything = tuple(slice(start, stop) for start, stop in window)
-        block = Block(0, (), everything, window, everything, overhang, everything)
-        found: np.ndarray = self.reader(block)
-        return found.reshape(found.shape[-3:])
+        pixels = self.reader(window)
+        return pixels.reshape(pixels.shape[-3:])
 
     def shown(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
         """The same without defects: what is missing comes from the planes above and below, else is NaN."""
