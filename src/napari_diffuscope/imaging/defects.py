@@ -93,8 +93,9 @@ def isolated_defects(plane: np.ndarray, heights: Heights) -> np.ndarray | None:
     if min(plane.shape) <= 2 * RING:
         return None
     mask = None
+    span = float(plane.max()) - float(plane.min())  # no pixel stands out by more; NaN where one has no value
     for sign, height in ((1, heights.hot), (-1, heights.dead)):
-        if not np.isfinite(height):
+        if not np.isfinite(height) or span <= height:
             continue
         places = _standing_out(plane, sign, height)
         if places is not None:
