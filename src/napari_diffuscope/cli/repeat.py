@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,8 +86,9 @@ def repeat_declared(
         sources[each.name] = named.get(each.name) or _source(
             record, result, "input" if number == 0 else each.name
         )
-    image = record["input"] if method.image is not None else {}
-    inputs = opened_inputs(method, sources, settings, axes=image.get("axes"), series=image.get("series"))
+    inputs = dict(opened_inputs(method, sources, settings))
+    if method.image is not None:
+        inputs[method.image.name] = _image(sources[method.image.name], record, settings)
     write_files(method, inputs, settings, output, overwrite=overwrite, quiet=quiet)
 
 
@@ -171,21 +173,30 @@ def _check_model(record: dict[str, Any], model: str) -> None:
 
 
 def _image(source: Path, record: dict[str, Any], settings: Any = None) -> Image:
-    """The input with the axes that it had, whether the file or the user named them."""
+    """The input with the axes that it had, whether the file or the user named them.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the file cannot be read with them, or holds something else now.
+    """
+    shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
+    image = None
+    for letters in dict.fromkeys([record.get("axes"), None, axes]):
+        with suppress(DiffuscopeError):  # those of a layer, with axes of length 1 which its file has not
+            image = _read(source, record, settings, letters)
+            if (image.axes, image.shape) == (axes, shape):
+                return image
+    image = image or _read(source, record, settings, None)
+    raise DiffuscopeError(
+        f"{source} is not the input of the record: it is {image.axes} {image.shape}, the input was {axes} {shape}."
+    )
+
+
+def _read(source: Path, record: dict[str, Any], settings: Any, axes: str | None) -> Image:
     from napari_diffuscope.imaging.blocks import in_standard_order
     from napari_diffuscope.imaging.files import open_image
 
-    shape, axes = tuple(record["input"]["shape"]), record["input"]["axes"]
-    rgb: Any = "luminance" if settings is None else settings.rgb
-    series = record["input"].get("series")
-    image = open_image(source, rgb=rgb, series=series)
-    if record["method"] == "superresolution":
-        image = in_standard_order(image)
-    if image.axes != axes and len(image.axes) == len(axes):
-        image = open_image(source, axes=axes, rgb=rgb, series=series)
-    if (image.axes, image.shape) != (axes, shape):
-        raise DiffuscopeError(
-            f"{source} is not the input of the record: "
-            f"it is {image.axes} {image.shape}, the input was {axes} {shape}."
-        )
-    return image
+    rgb: Any = getattr(settings, "rgb", "luminance")
+    image = open_image(source, axes=axes, rgb=rgb, series=record["input"].get("series"))
+    return in_standard_order(image) if record["method"] == "superresolution" else image

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,7 +55,12 @@ def open_image(
     DiffuscopeError
         If the file is missing, of another kind or damaged, or its axes make no sense.
     """
-    return _opened(path, axes, rgb, series)
+    return with_typed_axes(_opened(path, axes, rgb, series), axes)
+
+
+def with_typed_axes(image: Image, axes: str | Sequence[str] | None) -> Image:
+    """The image, which knows the axes that were named for it by hand."""
+    return image if axes is None else replace(image, typed_axes="".join(axes).strip().upper())
 
 
 def open_labels(path: str | Path, *, series: int | None = None) -> Image:
@@ -166,7 +173,7 @@ def image_of(
         raise DiffuscopeError(
             "A series is chosen of a file, but this image is none; pass its path, or leave it out."
         )
-    return Image.wrap(source, axes, rgb=rgb)
+    return with_typed_axes(Image.wrap(source, axes, rgb=rgb), axes)
 
 
 def labels_of(source: Any, *, series: int | None = None) -> Image:

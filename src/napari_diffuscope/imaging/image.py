@@ -49,6 +49,8 @@ class Image:
         them at their start and keep them in the record.
     series
         Number of the image in its source, where that holds several.
+    typed_axes
+        Axes that somebody named for it by hand, as its source stores them; empty where nobody did.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Image:
     translate: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
     series: int = 0
+    typed_axes: str = ""
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)

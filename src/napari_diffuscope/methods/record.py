@@ -49,6 +49,7 @@ def begun_record(
             "axes": image.axes,
             "dtype": str(image.dtype),
         },
+        **({"axes": image.typed_axes} if image.typed_axes else {}),
         "seconds": 0.0,
         "messages": list(image.notes),
     }

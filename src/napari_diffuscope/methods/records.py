@@ -22,7 +22,7 @@ RECORD_KEY = "napari-diffuscope"
 def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any]:
     """What the records of all methods say, also of runs that do not end: versions, settings, inputs.
 
-    The first input is ``input``, others go by their own names.
+    The first input is ``input``, others go by their own names; ``axes`` are those that were named by hand.
     """
     record: dict[str, Any] = {
         "method": method.name,
@@ -33,6 +33,8 @@ def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
     }
     for number, (name, image) in enumerate(inputs.items()):
         record["input" if number == 0 else name] = describe_image(image)
+        if image.typed_axes:
+            record.setdefault("axes", image.typed_axes)
         record["messages"] += [note for note in getattr(image, "notes", ()) if note not in record["messages"]]
     return record
 
