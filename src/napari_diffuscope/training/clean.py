@@ -43,11 +43,12 @@ def simulated_images(
         float16 ``(count, size, size)``.
     """
     shape = (count, data.size, data.size)
+    draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size)
     if cache is not None and cache.is_file():
         kept: np.ndarray = np.load(cache, mmap_mode="r")
-        if kept.shape == shape:
+        # Those of another seed or program have the same shape: the first and the last tell them apart.
+        if kept.shape == shape and all(_alike(kept[number], draw(number)) for number in {0, count - 1}):
             return kept
-    draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size)
     workers = min(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         MOST_WORKERS,
@@ -60,6 +61,11 @@ def simulated_images(
     if cache is not None:
         _save(cache, images)
     return images
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two images are one, whatever processor rendered them."""
+    return bool(np.allclose(one, other, atol=0.02))
 
 
 def _save(cache: Path, images: np.ndarray) -> None:
