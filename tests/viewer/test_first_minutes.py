@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QDockWidget
 
+from napari_diffuscope.imaging.views import AxisView, is_masked
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods.restore.job import restore
 from napari_diffuscope.methods.settings import RestoreSettings
@@ -226,3 +228,15 @@ def test_a_warning_pops_up_once(qtbot, viewer, stack, open_dock) -> None:
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         dock.runner.start(job)
     assert popups() == before + 2, "of another image it is told anew"
+
+
+def test_the_button_of_layers_is_not_cut(viewer, open_dock) -> None:
+    viewer.add_image(noisy(3, 32, 32), name="hela-cells", channel_axis=0)
+    button = open_dock().form.input.together_button
+    assert button.text().startswith("3 layers")
+    assert button.fontMetrics().horizontalAdvance(button.text()) < 235, "a dock of its usual width shows it"
+
+
+def test_views_behind_the_proxy_of_napari_cause_no_warning() -> None:
+    view = AxisView(noisy(32, 32), (0, 1))
+    assert not is_masked(PublicOnlyProxy(view))  # a warning is an error

@@ -212,4 +212,5 @@ def is_masked(data: Any) -> bool:
     """Whether an array, or the parts of a dask array, have a mask that hides something or may do so."""
     if isinstance(data, np.ma.MaskedArray):
         return bool(np.ma.is_masked(data))
-    return isinstance(getattr(data, "_meta", None), np.ma.MaskedArray)
+    # Only dask is asked for its private name: napari hands views out behind a proxy that warns of every such access.
+    return hasattr(data, "dask") and isinstance(getattr(data, "_meta", None), np.ma.MaskedArray)

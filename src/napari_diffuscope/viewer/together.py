@@ -12,6 +12,8 @@ from napari_diffuscope.viewer.layer_choice import LayerChoice, is_result
 
 #: Longest name of a layer on the button and in its menu.
 LONGEST = 40
+#: Longest text on the button, in characters: what a dock of its usual width shows.
+LONGEST_TEXT = 32
 
 
 class Together(QPushButton):
@@ -74,7 +76,10 @@ class Together(QPushButton):
     def refresh(self, event: Any = None) -> None:
         """Say which layers they are."""
         names = [_short(layer.name) for layer in self.layers]
-        self.setText("This layer alone" if len(names) < 2 else f"{len(names)} layers: {', '.join(names)}")
+        text = f"{len(names)} layers: {', '.join(names)}"
+        # A longer text is cut at both ends, and then even the number cannot be read; the menu names the layers.
+        short = text if len(text) <= LONGEST_TEXT else f"{len(names)} layers"
+        self.setText("This layer alone" if len(names) < 2 else short)
         self.layers_changed.emit()
 
     def disconnect_viewer(self) -> None:
