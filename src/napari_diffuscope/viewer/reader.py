@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 #: Images up to this many bytes are read into memory; larger ones plane by plane, when they are shown.
 IN_MEMORY = 2**29
+#: Images of one file that are opened, at most.
+MOST_IMAGES = 50
 _COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")
 
 
@@ -28,7 +31,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
-    """Layers of a file: one, or one per channel.
+    """Layers of a file: one, or one per channel; of a file with several images also the others, hidden at first.
 
     Parameters
     ----------
@@ -44,6 +47,28 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 
     file = Path(path if isinstance(path, str) else path[0])
     image = open_image(file)
+    return [*_others(file, image), *_layers(image, file)]
+
+
+def _others(file: Path, shown: Image) -> list[LayerData]:
+    """Layers of the other images of a file, so that the user can choose one with its eye."""
+    from napari_diffuscope.imaging.files import kind_of, list_series, open_image
+
+    if kind_of(file) != "TIFF":
+        return []
+    found: list[LayerData] = []
+    for info in list_series(file)[:MOST_IMAGES]:
+        if info.number == shown.series:
+            continue
+        with suppress(DiffuscopeError):  # the image that is shown says which others there are
+            image = open_image(file, series=info.number)
+            for data, keywords, kind in _layers(image, file):
+                name = f"{keywords['name']} (image {info.number})"
+                found.append((data, keywords | {"name": name, "visible": False}, kind))
+    return found
+
+
+def _layers(image: Image, file: Path) -> list[LayerData]:
     record = stored_record(file)
     samples = _samples_axis(image, record)
     metadata: dict[str, Any] = {SOURCE_KEY: str(file), SERIES_KEY: image.series, NOTES_KEY: image.notes}
