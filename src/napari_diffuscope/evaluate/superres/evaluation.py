@@ -22,10 +22,10 @@ from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS, judge, known
 from napari_diffuscope.evaluate.superres.report import draw_views, report
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings, Variant
 from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.imaging.blocks.array_sink import ArraySink
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.superres.arrays import ArraySink
 from napari_diffuscope.methods.superres.job import check_fits, superresolution_job
 from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
 from napari_diffuscope.methods.superres.settings import SuperresSettings

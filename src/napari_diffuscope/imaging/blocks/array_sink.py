@@ -50,7 +50,7 @@ class ArraySink:
     spec
         What it is.
     block
-        Least lengths of a block, one per axis; decided by default.
+        Least lengths of a block along the last axes, single positions of those before; decided by default.
     array
         Where to write; a new array of NaN (zeros for integers) by default.
     """
@@ -61,7 +61,11 @@ class ArraySink:
         self, spec: VolumeSpec, block: Sequence[int] | None = None, array: np.ndarray | None = None
     ) -> None:
         self.spec, self.record = spec, None
-        wanted = tuple(block) if block is not None else default_block(spec.shape)
+        wanted = (
+            default_block(spec.shape)
+            if block is None
+            else (1,) * (len(spec.shape) - len(block)) + tuple(block)
+        )
         self.block = tuple(min(a, b) for a, b in zip(wanted, spec.shape, strict=True))
         self.array = blank_array(spec) if array is None else array
 

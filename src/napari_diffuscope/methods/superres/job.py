@@ -14,6 +14,7 @@ from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
+from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink
 from napari_diffuscope.imaging.files import image_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import measure_intensities
@@ -21,7 +22,6 @@ from napari_diffuscope.imaging.views import LuminanceView
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.device import choose_device
-from napari_diffuscope.methods.superres.arrays import ArraySink, VolumeSink
 from napari_diffuscope.methods.superres.chain import volume_job
 from napari_diffuscope.methods.superres.outputs import DEVIATION, RESULT, describe_superres
 from napari_diffuscope.methods.superres.plan import sampling_plan
@@ -68,7 +68,7 @@ def superresolution_job(
     image: Image,
     settings: SuperresSettings,
     *,
-    sinks: Mapping[str, VolumeSink],
+    sinks: Mapping[str, Sink],
     states: States | None = None,
 ) -> Job[Superresolution]:
     """Make the planes between the measured ones, block by block.
@@ -229,5 +229,5 @@ def announced(scale: ZScale, *, colour: bool) -> Iterator[str]:
         yield "The colours were averaged to their luminance; with rgb = channels each is worked by itself."
 
 
-def _finished(work: Work, sink: VolumeSink) -> Job[Any]:
+def _finished(work: Work, sink: Sink) -> Job[Any]:
     return (yield from relayed(sink.finishing(), lambda update: work.update(message=update.message)))

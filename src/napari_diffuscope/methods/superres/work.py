@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.array_sink import Sink
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.superres.arrays import VolumeSink
 from napari_diffuscope.methods.superres.plan import SamplingPlan
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
@@ -30,7 +30,7 @@ class Work:
     plan: SamplingPlan
     scale: ZScale
     states: States
-    sinks: Mapping[str, VolumeSink]
+    sinks: Mapping[str, Sink]
     reimpose: bool
     record: dict[str, Any]
     volumes: int = 1

@@ -65,7 +65,7 @@ def superres_plan(request: Request) -> RunPlan:
     ]
 
     def make_job(results: Results) -> Job[Any]:
-        from napari_diffuscope.methods.superres.arrays import ArraySink
+        from napari_diffuscope.imaging.blocks.array_sink import ArraySink
         from napari_diffuscope.methods.superres.job import superresolution_job
 
         if request.layer.rgb:  # a grey volume of it has other intensities than its colours
@@ -152,7 +152,7 @@ def slice_trial(
     )
 
     def make_job() -> Job[Any]:
-        from napari_diffuscope.methods.superres.arrays import ArraySink
+        from napari_diffuscope.imaging.blocks.array_sink import ArraySink
         from napari_diffuscope.methods.superres.job import superresolution_job
 
         specs = describe_superres(part, trial)
