@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.method import METHODS
 from napari_diffuscope.viewer.declared_dock import method_dock
-from tests.methods.toys import BRIGHTEN, STRIPES
+from tests.methods.toys import BRIGHTEN, STRIPES, brighten
 
 from .conftest import PATIENCE, click, made, run_to_the_end
 
@@ -69,9 +71,16 @@ def test_run_copy_command_and_repeat(qtbot, viewer, dock, tmp_path: Path, monkey
     assert (toy.form.settings().gain, toy.form.settings().way) == (3.0, "inverted")
 
 
+def slowly(work):
+    """The job of the toy, slow enough to be cancelled before it ends."""
+    for update in brighten(work):
+        time.sleep(0.02)
+        yield update
+
+
 def test_cancel_keeps_what_is_finished(qtbot, viewer, dock) -> None:
-    viewer.add_image(np.ones((40_000, 16, 16), np.float32), name="long")
-    toy = dock(BRIGHTEN)
+    viewer.add_image(np.ones((400, 16, 16), np.float32), name="long")
+    toy = dock(replace(BRIGHTEN, job=slowly))
     click(qtbot, toy.bar.run_button)
     results = toy._run.results
     qtbot.waitUntil(lambda: results.has_finished("bright"), timeout=PATIENCE)
