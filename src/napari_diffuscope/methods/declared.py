@@ -11,7 +11,7 @@ What a field is (a whole number, one of several words, something that may be lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from types import UnionType
@@ -176,11 +176,6 @@ def _declarations(kind: type) -> tuple[Setting, ...]:
     )
 
 
-def setting_of(kind: type[Settings], name: str) -> Setting:
-    """One declaration."""
-    return next(setting for setting in settings_of(kind) if setting.name == name)
-
-
 def given_settings(settings: Settings) -> list[tuple[Setting, Any]]:
     """Declarations and values of all settings that are not the default."""
     pairs = [(setting, getattr(settings, setting.name)) for setting in settings_of(type(settings))]
@@ -195,8 +190,3 @@ def _said_by(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"kind": str, "optional": optional, "choices": tuple(map(str, get_args(hint)))}
     return {"kind": get_origin(hint) or hint, "optional": optional}
-
-
-def modes_of(kind: type[Settings]) -> Sequence[str]:
-    """The modes that settings choose from; empty without a field ``mode``."""
-    return next((setting.choices for setting in settings_of(kind) if setting.name == "mode"), ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope import __version__
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from napari_diffuscope.methods.method import Inputs, Method
     from napari_diffuscope.weights.card import ModelCard
     from napari_diffuscope.weights.model import Model
-
-RECORD_KEY = "napari-diffuscope"
-"""Key of the record in a layer's metadata."""
 
 
 def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any]:
@@ -79,12 +75,3 @@ def note_intensities(record: dict[str, Any], intensities: tuple[ChannelIntensity
         {"channel": c.channel, "offset": c.map.offset, "scale": c.map.scale, "planes": list(c.planes)}
         for c in intensities
     ]
-
-
-def record_of(layer: Any, method: Method | None = None) -> Mapping[str, Any]:
-    """The record in a layer's metadata: of a method, or of any; empty where there is none."""
-    record = layer.metadata.get(RECORD_KEY)
-    if not isinstance(record, dict) or "settings" not in record:
-        return {}
-    made = method is None or record.get("method") in (method.name, *method.former)
-    return record if made else {}
