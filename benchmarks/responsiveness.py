@@ -84,7 +84,7 @@ def measure(options: argparse.Namespace) -> list[tuple[str, str, str]]:
 
 def load_torch(dock) -> None:
     """The first run imports torch, which stalls the window once; this is announced and not measured."""
-    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.restore.settings import RestoreSettings
 
     dock.apply(RestoreSettings(crop=(0, 64, 0, 64)))
     dock.bar.run_button.click()
@@ -96,7 +96,7 @@ def restore_watched(dock, options: argparse.Namespace) -> tuple[list[float], flo
     import numpy as np
     from qtpy.QtCore import Qt, QTimer
 
-    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.restore.settings import RestoreSettings
 
     dock.apply(RestoreSettings(mode=options.mode, samples=options.samples))
     settle(1.0)
@@ -121,7 +121,7 @@ def cancel_latency(dock, after: float) -> float:
     """Seconds from pressing Cancel, some time after the first preview, to the end of the run."""
     import numpy as np
 
-    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.restore.settings import RestoreSettings
 
     dock.apply(RestoreSettings(mode="mean", samples=100))
     dock.bar.run_button.click()

@@ -25,7 +25,7 @@ from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.imaging.tiff import read_record
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods.command import restore_command
-from napari_diffuscope.methods.settings import MODES, RestoreSettings
+from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
 from napari_diffuscope.methods.shape.settings import DEFAULT_SHAPE_MODEL
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_diffuscope.cli import main
-from napari_diffuscope.methods.settings import MODES, RestoreSettings
+from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard
 
 ROOT = Path(__file__).parents[1]

@@ -59,7 +59,7 @@ def all_modules() -> list[str]:
 
 
 def part_of(module: str) -> str:
-    """``methods`` for ``napari_diffuscope.methods.settings``; empty for modules beside ``__init__``."""
+    """``methods`` for ``napari_diffuscope.methods.restore.settings``; empty for modules beside ``__init__``."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (ROOT / parts[1]).is_dir() else ""
 
@@ -137,7 +137,7 @@ print(json.dumps([[name for name in watched if name in sys.modules], seconds]))
 
 
 def test_everything_is_discovered() -> None:
-    assert f"{PACKAGE}.methods.settings" in modules_of("methods")
+    assert f"{PACKAGE}.methods.restore.settings" in modules_of("methods")
     assert f"{PACKAGE}.errors" in modules_of("")
     assert {part_of(module) for module in all_modules()} - {""} <= set(ALLOWED), "a part without a rule"
 
@@ -182,7 +182,7 @@ def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
         "weights.catalogue",
         "imaging.image",
         "imaging.axes",
-        "methods.settings",
+        "methods.restore.settings",
         "methods.superres.settings",
         "methods.superres.outputs",
         "methods.superres.command",

@@ -12,7 +12,7 @@ import torch
 from benchmarks.gpu_round.places import shared
 
 from napari_diffuscope import load_model
-from napari_diffuscope.methods.settings import DEFAULT_MODEL
+from napari_diffuscope.methods.restore.settings import DEFAULT_MODEL
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.training.result import hardware

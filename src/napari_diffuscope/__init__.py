@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
     from napari_diffuscope.methods.restore.job import restore
-    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.restore.settings import RestoreSettings
     from napari_diffuscope.methods.shape.job import predict_shapes
     from napari_diffuscope.methods.shape.settings import ShapeSettings
     from napari_diffuscope.methods.superres.job import superresolve
@@ -42,7 +42,7 @@ __all__ = [
 _WHERE = {
     "DiffuscopeError": "errors",
     "Image": "imaging.image",
-    "RestoreSettings": "methods.settings",
+    "RestoreSettings": "methods.restore.settings",
     "ShapeSettings": "methods.shape.settings",
     "SuperresSettings": "methods.superres.settings",
     "load_model": "weights.model",

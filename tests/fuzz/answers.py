@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.restore.outputs import describe_outputs, select
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.outputs import describe_superres
 from napari_diffuscope.methods.superres.settings import SuperresSettings

@@ -19,7 +19,7 @@ from napari_diffuscope.methods.effort import (
 )
 from napari_diffuscope.methods.restore.chains import SHARPEN_STEPS as CHAIN_STEPS
 from napari_diffuscope.methods.restore.chains import chain_for
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.plan import shape_plan
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.plan import sampling_plan

@@ -15,7 +15,7 @@ from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods import evaluation
 from napari_diffuscope.methods.restore.job import restoration_job
 from napari_diffuscope.methods.restore.outputs import describe_outputs
-from napari_diffuscope.methods.settings import MODES
+from napari_diffuscope.methods.restore.settings import MODES
 
 SAMPLED = ["sample", "mean", "samples", "sharpened", "deviation"]
 

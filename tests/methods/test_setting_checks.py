@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 

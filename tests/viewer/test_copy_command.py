@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from napari_diffuscope.cli import app
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 
 from .conftest import click, made, noisy, run_to_the_end

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDockWidget
 from napari_diffuscope.imaging.views import AxisView, is_masked
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods.restore.job import restore
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 
 from .conftest import PATIENCE, click, made, noisy, run_to_the_end

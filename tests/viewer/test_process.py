@@ -45,7 +45,7 @@ def test_closing_the_window_during_a_run_is_quiet_and_leaves() -> None:
     run = run_script(
         """
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Restore")
-        from napari_diffuscope.methods.settings import RestoreSettings
+        from napari_diffuscope.methods.restore.settings import RestoreSettings
         dock.apply(RestoreSettings(mode="mean", samples=50))
         QTimer.singleShot(500, dock.bar.run_button.click)
         closing = []

@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.outputs import check_outputs, write_json
 from napari_diffuscope.imaging.tiff import TiffSink
 from napari_diffuscope.jobs import run
 from napari_diffuscope.methods.restore.outputs import OutputSpec, describe_outputs
-from napari_diffuscope.methods.settings import Mode, RestoreSettings
+from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
 
 STDOUT = Path("-")
 

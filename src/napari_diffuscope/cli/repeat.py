@@ -42,7 +42,7 @@ def repeat(
     """Make a result again, with its input, model and settings."""
     from napari_diffuscope.cli.outputs import Destination, restore_to_files
     from napari_diffuscope.imaging.outputs import existing
-    from napari_diffuscope.methods.settings import RestoreSettings
+    from napari_diffuscope.methods.restore.settings import RestoreSettings
 
     record = _record(result)
     if record["method"] in METHODS:

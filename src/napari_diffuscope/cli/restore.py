@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from napari_diffuscope.cli.ranges import parse_crop, parse_planes
-from napari_diffuscope.methods.settings import RGB, Defects, Mode, RestoreSettings
+from napari_diffuscope.methods.common_settings import RGB, Defects
+from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
 
 DEFAULTS = RestoreSettings()
 

@@ -10,7 +10,7 @@ import typer
 
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
-from napari_diffuscope.methods.settings import RGB, Defects
+from napari_diffuscope.methods.common_settings import RGB, Defects
 from napari_diffuscope.methods.superres.settings import (
     Pixels,
     SuperresMode,

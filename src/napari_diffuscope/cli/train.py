@@ -12,7 +12,7 @@ import typer
 
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import Stopped, end_at_once, handling
-from napari_diffuscope.methods.settings import DEFAULT_MODEL
+from napari_diffuscope.methods.restore.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_diffuscope.jobs import Update

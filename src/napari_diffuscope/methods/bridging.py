@@ -13,7 +13,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity, own_heights
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.imaging.stack_intensity import PlaneLines, check_range
-from napari_diffuscope.methods.settings import Defects
+from napari_diffuscope.methods.common_settings import Defects
 
 MOST_BRIGHT = 0.05
 """Largest part of a plane that bright objects may cover; a plane with more gets an intensity range of its own."""

@@ -1,27 +1,21 @@
-"""The one set of checks for the values of settings. Free of torch."""
+"""The one set of checks for the values of settings, the same for all methods. Free of torch.
+
+Each takes what a user wrote and returns it as a plain value: whole numbers of numpy become int, so that a record can be
+written. What is wrong is said in one short sentence.
+"""
 
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+import numbers
+import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 
 if TYPE_CHECKING:
     from napari_diffuscope.methods.declared import Setting
-
-LONGEST = 60
-"""Characters of a wrong value that a sentence quotes."""
-
-
-def quoted(value: Any) -> str:
-    """A value as a sentence shows it, cut where it is long."""
-    try:
-        text = repr(value)
-    except Exception:  # a sentence must be had for anything
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def checked_value(setting: Setting, value: Any) -> Any:
@@ -34,78 +28,105 @@ def checked_value(setting: Setting, value: Any) -> Any:
     """
     if value is None and setting.optional:
         return None
+    if setting.check is not None:
+        return setting.check(value)
     if setting.choices:
-        return _chosen(setting, value)
+        return checked_choice(setting.name, value, setting.choices)
     if setting.kind is bool:
-        return _truth(setting, value)
+        return checked_flag(setting.name, value)
     if setting.kind is int:
-        return _limited(setting, whole(setting.name, value))
+        return checked_whole(setting.name, value, low=setting.low, high=setting.high)
     if setting.kind is float:
-        return _limited(setting, real(setting.name, value))
-    if setting.kind is tuple:
-        return _whole_numbers(setting, value)
-    if not isinstance(value, str):
-        raise DiffuscopeError(f"The {_words(setting.name)} must be text, not {quoted(value)}.")
-    return value
+        return checked_real(setting.name, value, low=setting.low, high=setting.high)
+    return checked_name(setting.name, value)
 
 
-def whole(name: str, value: Any) -> int:
-    """A whole number: Python's or numpy's.
+def checked_whole(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> int:
+    """A whole number as int.
+
+    Parameters
+    ----------
+    name
+        Of the setting.
+    value
+        An int or a whole number of numpy; no truth value, no 1.0.
+    low, high
+        Limits, both allowed.
 
     Raises
     ------
     DiffuscopeError
-        If it is none.
+        For anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise DiffuscopeError(f"The {_words(name)} must be a whole number, not {quoted(value)}.")
+    if not is_whole(value):
+        raise DiffuscopeError(f"{_title(name)} must be a whole number, not {quoted(value)}.")
+    if low is not None and value < low:
+        raise DiffuscopeError(f"{_title(name)} must be at least {low:.0f}, not {quoted(int(value))}.")
+    if high is not None and value > high:
+        raise DiffuscopeError(f"{_title(name)} must be at most {high:.0f}, not {quoted(int(value))}.")
     return int(value)
 
 
-def real(name: str, value: Any) -> float:
-    """A finite number.
-
-    Raises
-    ------
-    DiffuscopeError
-        If it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        raise DiffuscopeError(f"The {_words(name)} must be a number, not {quoted(value)}.")
-    return float(value)
-
-
-def _chosen(setting: Setting, value: Any) -> Any:
-    if not isinstance(value, str) or value not in setting.choices:
-        choices = ", ".join(setting.choices)
-        raise DiffuscopeError(
-            f"{_words(setting.name).capitalize()} {quoted(value)} is unknown; choose one of {choices}."
-        )
-    return value
-
-
-def _truth(setting: Setting, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise DiffuscopeError(f"The {_words(setting.name)} must be true or false, not {quoted(value)}.")
-    return value
-
-
-def _whole_numbers(setting: Setting, value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list | tuple):
-        raise DiffuscopeError(f"The {_words(setting.name)} must be whole numbers, not {quoted(value)}.")
-    return tuple(whole(setting.name, each) for each in value)
-
-
-def _limited(setting: Setting, value: float) -> Any:
-    low, high = setting.low, setting.high
-    if (low is None or value >= low) and (high is None or value <= high):
-        return value
+def checked_real(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> float:
+    """A finite number between two limits, both allowed, as float; see :func:`checked_whole`."""
+    real = _real(value)
+    if real is None:
+        raise DiffuscopeError(f"{_title(name)} must be a number, not {quoted(value)}.")
+    if (low is None or low <= real) and (high is None or real <= high):
+        return real
     if low is not None and high is not None:
-        limits = f"lie between {low:g} and {high:g}" if high < 2**53 else f"lie between {low:g} and 2**63 - 1"
-    else:
-        limits = f"be at least {low:g}" if low is not None else f"be at most {high:g}"
-    raise DiffuscopeError(f"The {_words(setting.name)} must {limits}, not {quoted(value)}.")
+        raise DiffuscopeError(f"{_title(name)} must lie between {low:g} and {high:g}, not {quoted(value)}.")
+    limit = f"at least {low:g}" if low is not None else f"at most {high:g}"
+    raise DiffuscopeError(f"{_title(name)} must be {limit}, not {quoted(value)}.")
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def checked_flag(name: str, value: Any) -> bool:
+    """A truth value as bool."""
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    raise DiffuscopeError(f"{_title(name)} must be true or false, not {quoted(value)}.")
+
+
+def checked_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not (isinstance(value, str) and value in choices):
+        raise DiffuscopeError(
+            f"{name.capitalize()} {quoted(value)} is unknown; choose one of {', '.join(choices)}."
+        )
+    return str(value)
+
+
+def checked_name(name: str, value: Any) -> str:
+    """A name or path as text."""
+    if isinstance(value, str | os.PathLike):
+        text = os.fspath(value)
+        if isinstance(text, str) and text:
+            return text
+    raise DiffuscopeError(f"{_title(name)} must be a name or a path, not {quoted(value)}.")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number of Python or numpy, and no truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def listed(value: Any) -> list[Any] | None:
+    """The members of a list, a tuple, a range or an array of one dimension."""
+    if hasattr(value, "ndim") and hasattr(value, "tolist"):
+        return list(value.tolist()) if value.ndim == 1 else None
+    return list(value) if isinstance(value, list | tuple | range) else None
+
+
+def _title(name: str) -> str:
+    return f"The {name.replace('_', ' ')}"
+
+
+def _real(value: Any) -> float | None:
+    """A finite number as float, or ``None``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        real = float(value)
+    except OverflowError:
+        return None
+    return real if math.isfinite(real) else None

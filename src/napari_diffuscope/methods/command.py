@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 
 
 def restore_command(

@@ -17,7 +17,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, shortened
 from napari_diffuscope.methods.checks import checked_value
 
 _KEY = "napari-diffuscope setting"
@@ -72,6 +72,8 @@ class Setting:
         Whether a form shows a slider.
     text
         How it is typed on the command line.
+    check
+        What makes a value that is not ``None`` a plain one, or refuses it, where the annotation does not say.
     kind
         The type of a value that is not ``None``: ``int``, ``float``, ``bool``, ``str`` or ``tuple``.
     optional
@@ -96,6 +98,7 @@ class Setting:
     step: float = 0.1
     slider: bool = False
     text: Text | None = None
+    check: Callable[[Any], Any] | None = None
     kind: type = str
     optional: bool = False
     choices: tuple[str, ...] = ()
@@ -108,6 +111,12 @@ class Setting:
     def option(self) -> str:
         """Its name on the command line, without dashes in front."""
         return self.name.replace("_", "-")
+
+    @property
+    def offered(self) -> tuple[Any, ...]:
+        """What a form offers to choose from; empty where anything may be typed, or it is a plain yes or no."""
+        values: tuple[Any, ...] = (True, False) if self.optional and self.kind is bool else self.choices
+        return ((None,) if self.optional and values else ()) + values
 
     def written(self, value: Any) -> str:
         """A value as it is typed on a command line."""
@@ -157,7 +166,8 @@ class Settings:
         """
         names = [setting.name for setting in settings_of(cls)]
         if unknown := sorted(set(values) - set(names)):
-            raise DiffuscopeError(f"Unknown setting {', '.join(unknown)}; known are {', '.join(names)}.")
+            named = shortened(", ".join(map(str, unknown)))
+            raise DiffuscopeError(f"Unknown setting {named}; known are {', '.join(sorted(names))}.")
         return cls(**values)
 
 
@@ -165,6 +175,11 @@ def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:
     """The declarations of a class of settings, in their order."""
     plain: type = kind
     return _declarations(plain)
+
+
+def setting_of(kind: type[Settings], name: str) -> Setting:
+    """The declaration of one setting."""
+    return next(setting for setting in settings_of(kind) if setting.name == name)
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.restore.outputs import select
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings

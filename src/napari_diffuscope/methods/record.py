@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 
 if TYPE_CHECKING:
     from napari_diffuscope.weights.model import Model

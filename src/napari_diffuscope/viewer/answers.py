@@ -19,7 +19,7 @@ def answer_in_words(settings: Any, output: str = "") -> str:
 
     Examples
     --------
-    >>> from napari_diffuscope.methods.settings import RestoreSettings
+    >>> from napari_diffuscope.methods.restore.settings import RestoreSettings
     >>> answer_in_words(RestoreSettings())
     'estimate'
     >>> answer_in_words(RestoreSettings(mode="mean", samples=4, seed=7))

@@ -14,7 +14,7 @@ from napari_diffuscope.imaging.axes import DEFAULT_AXES
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.methods.command import restore_command
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.superres.command import superres_command
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 

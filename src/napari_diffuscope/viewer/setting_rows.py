@@ -61,9 +61,9 @@ class SettingRow:
     def value(self, value: Any) -> None:
         if value is None and self._open_number:
             value = self.widget.min
-        elif value is None and not self.setting.choices:
+        elif value is None and not self.setting.offered:
             value = ""
-        elif self.setting.choices and value not in self.widget.choices:
+        elif self.setting.offered and value not in self.widget.choices:
             self._offer([*self.widget.choices, value])
         self.widget.value = value
         self._explain()
@@ -96,11 +96,9 @@ def _title(setting: Setting, value: Any) -> str:
 
 
 def _made(setting: Setting) -> Any:
-    if setting.choices:
-        values = ([None] if setting.optional else []) + list(setting.choices)
-        return ComboBox(
-            choices=[(_title(setting, value), value) for value in values], nullable=setting.optional
-        )
+    if setting.offered:
+        titles = [(_title(setting, value), value) for value in setting.offered]
+        return ComboBox(choices=titles, nullable=setting.optional)
     if setting.kind is bool:
         return CheckBox(text="")
     if setting.kind in (int, float):

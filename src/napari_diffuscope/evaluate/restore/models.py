@@ -13,7 +13,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.restore.job import restoration_job
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import load_model
 

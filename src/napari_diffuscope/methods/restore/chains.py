@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_diffuscope.diffusion.posterior_mean import mean_chain, mean_levels
 from napari_diffuscope.diffusion.schedule import CLEAN, CosineSchedule, DiscreteSchedule, NoiseLevel
 from napari_diffuscope.diffusion.solvers import Query, Solver, ddim, dpm_solver_pp_2m, translated
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.weights.model import Model
 from napari_diffuscope.weights.published_sampler import published_levels, published_solver
 

@@ -33,7 +33,7 @@ from napari_diffuscope.methods.evaluation import Evaluator, TileDone
 from napari_diffuscope.methods.record import restoration_record
 from napari_diffuscope.methods.restore.chains import Chain, Noise, chain_for
 from napari_diffuscope.methods.restore.outputs import OutputSpec, Selection, describe_outputs, select
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.weights.model import Model, load_model
 
 
@@ -195,7 +195,7 @@ def restore(
     series
         Which image of a file that holds several, counted from 0; the largest by default.
     settings, choices
-        A :class:`~napari_diffuscope.methods.settings.RestoreSettings`, and fields of it to replace.
+        A :class:`~napari_diffuscope.methods.restore.settings.RestoreSettings`, and fields of it to replace.
     on_update
         Called with every :class:`~napari_diffuscope.jobs.Update`.
 

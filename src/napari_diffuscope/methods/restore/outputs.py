@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 
 SAMPLE_AXIS = "N"
 

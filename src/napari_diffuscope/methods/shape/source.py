@@ -9,7 +9,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
-from napari_diffuscope.methods.plain_checks import MOST_LENGTH
+from napari_diffuscope.methods.common_settings import MOST_LENGTH
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 
 SQUARE = 0.02

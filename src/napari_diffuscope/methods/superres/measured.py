@@ -14,7 +14,7 @@ from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.imaging.stack_intensity import PlaneLines
 from napari_diffuscope.imaging.tiles import reflect_index
 from napari_diffuscope.methods.bridging import Tally
-from napari_diffuscope.methods.settings import Defects
+from napari_diffuscope.methods.common_settings import Defects
 from napari_diffuscope.methods.superres.windows import Range
 
 MARGIN = 8

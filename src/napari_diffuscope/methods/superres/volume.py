@@ -16,7 +16,7 @@ from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.imaging.stack_intensity import PlaneLines
 from napari_diffuscope.methods.bridging import Tally
-from napari_diffuscope.methods.settings import Defects
+from napari_diffuscope.methods.common_settings import Defects
 from napari_diffuscope.methods.superres.measured import MeasuredPlanes
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.slices import Condition

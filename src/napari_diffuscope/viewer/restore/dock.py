@@ -10,7 +10,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort, restore_effort
-from napari_diffuscope.methods.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.command import command_for, command_of_record
 from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layer_run import RunPlan

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
-from napari_diffuscope.methods.settings import Mode, RestoreSettings
+from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
 from napari_diffuscope.viewer.form_parts import (
     DeviceChoice,
     ImageChoice,

@@ -11,7 +11,7 @@ import numpy as np
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.restore.outputs import describe_outputs
-from napari_diffuscope.methods.settings import Mode, RestoreSettings
+from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
 from napari_diffuscope.viewer.answers import layer_label
 from napari_diffuscope.viewer.contrast import SPREAD
 from napari_diffuscope.viewer.layer_run import RunPlan, begun_record

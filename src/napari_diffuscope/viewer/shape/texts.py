@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from napari_diffuscope.methods.shape.settings import ShapeMode
+from collections.abc import Mapping
+
+from napari_diffuscope.methods.declared import setting_of
+from napari_diffuscope.methods.shape.settings import ShapeMode, ShapeSettings
 from napari_diffuscope.viewer.shape.scene import Kind
 
-MODE_TEXTS: dict[ShapeMode, tuple[str, str]] = {
-    "estimate": (
-        "Best estimate",
-        "At every voxel how probable it is that the cell is there. The most accurate answer, and the fastest; "
-        "details that the image does not tell are smooth.",
-    ),
-    "sample": (
-        "One sample",
-        "One plausible shape. What the image does not tell is made up: another seed makes other shapes.",
-    ),
-    "ensemble": (
-        "Mean of samples + spread",
-        "Draws several plausible shapes: their mean at every voxel, and how much each feature varies among them.",
-    ),
-    "as-published": (
-        "As published",
-        "With the sampler and the number of steps of the model's paper. Slow, hours for each cell.",
-    ),
-}
-SAMPLED: tuple[ShapeMode, ...] = ("ensemble", "as-published")
-STEPPED: tuple[ShapeMode, ...] = ("sample", "ensemble")
-SEEDED: tuple[ShapeMode, ...] = ("sample", "ensemble", "as-published")
+MODE_TEXTS: Mapping[ShapeMode, tuple[str, str]] = setting_of(ShapeSettings, "mode").words
+SAMPLED, STEPPED, SEEDED = (setting_of(ShapeSettings, name).modes for name in ("samples", "steps", "seed"))
 
 KIND_TEXTS: dict[Kind, str] = {
     "labels": "Labels",

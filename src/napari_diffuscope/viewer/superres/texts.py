@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from napari_diffuscope.methods.superres.settings import SuperresMode
+from napari_diffuscope.methods.declared import setting_of
+from napari_diffuscope.methods.superres.settings import SuperresMode, SuperresSettings
 
 Target = Literal["isotropic", "zoom", "step"]
 
-MODE_TEXTS: dict[SuperresMode, tuple[str, str]] = {
-    "estimate": (
-        "Best estimate",
-        "The average of all volumes that fit your planes. The most accurate answer, and the fastest; "
-        "where the planes do not tell, it is smooth.",
-    ),
-    "sample": (
-        "One sample",
-        "One plausible volume, as sharp along z as a real one. Its finest details between planes are guesses: "
-        "another seed makes others.",
-    ),
-    "mean": (
-        "Mean of samples + uncertainty",
-        "Draws several plausible volumes and shows their average, and how much they disagree at each voxel.",
-    ),
-    "deviation": (
-        "Uncertainty only",
-        "How much several plausible volumes disagree at each voxel, in units of intensity.",
-    ),
-    "as-published": (
-        "As published",
-        "With the sampler of the model's paper, both directions averaged at the end. Slow.",
-    ),
-}
-SAMPLED: tuple[SuperresMode, ...] = ("mean", "deviation")
-STEPPED: tuple[SuperresMode, ...] = ("sample", "mean", "deviation")
-SEEDED: tuple[SuperresMode, ...] = (*STEPPED, "as-published")
+MODE_TEXTS: Mapping[SuperresMode, tuple[str, str]] = setting_of(SuperresSettings, "mode").words
+SAMPLED, STEPPED, SEEDED = (setting_of(SuperresSettings, name).modes for name in ("samples", "steps", "seed"))
 
 TARGET_TEXTS: dict[Target, str] = {
     "isotropic": "Cubic voxels",

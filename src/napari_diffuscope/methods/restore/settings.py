@@ -1,0 +1,93 @@
+"""What a user chooses for a restoration: one set of defaults for all. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from napari_diffuscope.methods import common_settings as common
+from napari_diffuscope.methods.common_settings import RGB, Defects
+from napari_diffuscope.methods.declared import Settings, declared
+
+Mode = Literal["estimate", "sample", "mean", "deviation", "samples", "sharpened", "as-published"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+DEFAULT_MODEL = "restoration-fluorescence"
+
+_STEPPED = ("sample", "mean", "deviation", "samples", "sharpened")
+_MODE_WORDS = {
+    "estimate": (
+        "Best estimate",
+        "The average of all clean images that fit yours. The most accurate answer, and the fastest; "
+        "where the image does not tell, it is smooth.",
+    ),
+    "sample": (
+        "One sample",
+        "One plausible clean image, as sharp as a real one. Its finest details are guesses: "
+        "another seed makes others.",
+    ),
+    "mean": (
+        "Mean of samples + uncertainty",
+        "Draws several plausible images and shows their average, and how much they disagree at each pixel.",
+    ),
+    "deviation": (
+        "Uncertainty only",
+        "How much several plausible images disagree at each pixel, in units of intensity.",
+    ),
+    "samples": (
+        "All samples",
+        "Every plausible image, on a slider of its own; play it to see what is certain.",
+    ),
+    "sharpened": (
+        "Sharpened estimate",
+        "The best estimate with plausible detail added; the strength says how much.",
+    ),
+    "as-published": ("As published", "With the sampler and the number of steps of the model's paper. Slow."),
+}
+
+
+@dataclass(frozen=True)
+class RestoreSettings(Settings):
+    """Everything that decides the numbers of a restoration, and how it is computed; what each means is declared here.
+
+    Raises
+    ------
+    DiffuscopeError
+        For values that are none of what is declared, or do not go together.
+    """
+
+    model: str = common.model(DEFAULT_MODEL)
+    mode: Mode = declared("estimate", "Mode", common.MODE_HELP, words=_MODE_WORDS)
+    samples: int = common.samples(8, "images", ("mean", "deviation", "samples"))
+    steps: int | None = common.steps(_STEPPED)
+    seed: int = common.seed((*_STEPPED, "as-published"))
+    strength: float = declared(
+        0.5,
+        "Strength",
+        "How much detail to add to the best estimate: 0 keeps it, 1 makes a new sample of it.",
+        low=0.0,
+        high=1.0,
+        modes=("sharpened",),
+        slider=True,
+    )
+    device: str = common.device()
+    planes: tuple[int, ...] | None = common.planes()
+    crop: tuple[int, int, int, int] | None = common.crop()
+    rgb: RGB = common.rgb()
+    defects: Defects = common.defects("keep", "in the result")
+    tile: int | None = declared(
+        None,
+        "Tile",
+        "Edge of the square tiles that a large plane is cut into. Smaller tiles need less memory; the result is the "
+        "same on a CPU.",
+        low=1,
+        high=common.MOST_TILE,
+        unit="px",
+        step=64,
+        decides=False,
+    )
+    batch: int | None = common.batch("Tiles")
+
+    def check(self) -> None:
+        """Refuse a single sample where a deviation is asked for."""
+        common.enough_samples(self.mode, self.samples, ("mean", "deviation"))
