@@ -89,7 +89,7 @@ def test_smlm_as_its_trainer_writes_it(folder: Path) -> None:
     assert answers(model, record) < 1e-5
     card = model.card
     assert (card.task, card.size, card.state_channels, card.condition_channels) == (
-        "generation",
+        "generate",
         (128, 128),
         3,
         0,

@@ -45,7 +45,7 @@ def test_describe_a_checkpoint(smlm: Path) -> None:
     said = facts(describe(smlm))
     count = sum(p.numel() for p in OpenAIUNet(SMLM).parameters())
     assert said["System"] == "SMLM generator, 32 × 32"
-    assert said["Task"] == "generation"
+    assert said["Task"] == "generate"
     assert f"{count / 1e6:.2f} M parameters" in said["Network"]
     assert "4 attention heads" in said["Network"]
     assert "1 block a level" in said["Network"]

@@ -60,7 +60,7 @@ def test_pipeline(tmp_path: Path, safe: bool) -> None:
     assert (tmp_path / "cells/unet/diffusion_pytorch_model.bin").exists() is not safe
     same(tmp_path / "cells", unet)
     card = load_model(tmp_path / "cells").card
-    assert (card.name, card.task, card.size, card.condition_channels) == ("cells", "generation", (16, 16), 0)
+    assert (card.name, card.task, card.size, card.condition_channels) == ("cells", "generate", (16, 16), 0)
     assert (card.diffusion.prediction, card.diffusion.clip, card.diffusion.time) == (
         "epsilon",
         (-1.0, 1.0),

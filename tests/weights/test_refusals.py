@@ -83,7 +83,7 @@ def test_the_same_file_opens_when_nothing_is_wrong(folder: Path) -> None:
     torch.save(weights(), folder / "good.pt")
     save_file(weights(), folder / "good.safetensors")
     for name in ("good.pt", "good.safetensors"):
-        assert load_model(folder / name).card.task == "generation"
+        assert load_model(folder / name).card.task == "generate"
 
 
 # Pickles that need code
@@ -482,9 +482,9 @@ def test_truncated_archives(folder: Path) -> None:
     (folder / "a.tgz").write_bytes(whole[: len(whole) // 2])
     import_refused(folder / "a.tgz", "damaged or cut short")
     (folder / "a.tgz").write_bytes(whole)
-    assert import_model(folder / "a.tgz", folder / "out").task == "generation"
+    assert import_model(folder / "a.tgz", folder / "out").task == "generate"
     zipped(folder / "a.zip", packed_files())
-    assert import_model(folder / "a.zip", folder / "out2").task == "generation"
+    assert import_model(folder / "a.zip", folder / "out2").task == "generate"
 
 
 def test_archives_with_no_model_or_several(folder: Path) -> None:

@@ -61,6 +61,9 @@ class LocalUNetConfig:
         that axis into the channels, and needs no more than 1 along it.
     classes
         Number of classes to condition on; 0 for none.
+    numbers
+        Count of numbers to condition on, such as a density or what was done to a training image; 0 for none. All
+        zeros stand for nothing known and nothing done.
     embedding
         Features of the noise-level embedding.
     smoothed
@@ -81,6 +84,7 @@ class LocalUNetConfig:
     pool: tuple[int, ...] = ()
     kernel: tuple[int, ...] = ()
     classes: int = 0
+    numbers: int = 0
     embedding: int = 128
     smoothed: int = 0
     wavelets: int = 0
@@ -160,6 +164,7 @@ class LocalUNet(nn.Module):
         self.fourier = MPFourier(config.embedding)
         self.embed = MPConv(config.embedding, config.embedding)
         self.embed_class = MPConv(config.classes, config.embedding) if config.classes else None
+        self.embed_numbers = MPConv(config.numbers, config.embedding) if config.numbers else None
         self.stem = MPConv(inputs, widths[0], config.stem, config.stem)
         self.encoder = nn.ModuleList(
             _blocks(count, width, width, config)
@@ -219,7 +224,9 @@ class LocalUNet(nn.Module):
         inputs = self.config.channels * (1 + self.config.smoothed) + self.config.condition_channels
         return 2.0 * (6 * finest + inputs + 1) + (2 + 2 * self.config.channels) * self.config.bands
 
-    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, t: Tensor, labels: Tensor | None = None, numbers: Tensor | None = None
+    ) -> Tensor:
         """Network output for a batch.
 
         Parameters
@@ -231,14 +238,17 @@ class LocalUNet(nn.Module):
             ``(B,)``, or ``(1,)`` for the whole batch: noise level in [0, 1], 1 is pure noise. With one level the
             embedding is computed at batch 1, so that results do not depend on the size of the batch.
         labels
-            ``(B,)`` or ``(1,)`` class numbers, for class-conditional networks.
+            For class-conditional networks: class numbers ``(B,)`` or ``(1,)``, or weights of the classes
+            ``(B or 1, classes)``, all zero for no class.
+        numbers
+            ``(B or 1, numbers)``, for networks that are conditioned on some; zeros by default.
 
         Returns
         -------
         Tensor
             ``(B, channels, *space)``.
         """
-        embedding = self.embedding(t, labels)
+        embedding = self.embedding(t, labels, numbers)
         layout = torch.channels_last if self.config.dims == 2 else torch.channels_last_3d
         bands = starlet(x.clamp(-LARGEST, LARGEST), self.config.wavelets) if self.config.wavelets else None
         x = torch.cat((x, *self._smoothed(x), x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
@@ -291,16 +301,19 @@ class LocalUNet(nn.Module):
             total = total + band
         return total
 
-    def embedding(self, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Features ``(B, embedding)`` of a noise level ``(B,)`` and optional class labels."""
+    def embedding(self, t: Tensor, labels: Tensor | None = None, numbers: Tensor | None = None) -> Tensor:
+        """Features ``(B, embedding)`` of a noise level ``(B,)``, and of classes and numbers where there are any."""
         features = self.embed(self.fourier(t))
         if self.embed_class is not None:
             if labels is None:
                 raise ValueError(f"this network needs class labels from 0 to {self.config.classes - 1}")
-            one_hot = functional.one_hot(labels, self.config.classes).to(features) * math.sqrt(
-                self.config.classes
-            )
-            features = mp_sum(features, self.embed_class(one_hot))
+            if not labels.is_floating_point():
+                labels = functional.one_hot(labels, self.config.classes)
+            weights = labels.to(features) * math.sqrt(self.config.classes)
+            features = mp_sum(features, self.embed_class(weights))
+        if self.embed_numbers is not None:
+            given = features.new_zeros(1, self.config.numbers) if numbers is None else numbers.to(features)
+            features = mp_sum(features, self.embed_numbers(given))
         return silu(features) * SILU_GAIN
 
 

@@ -86,7 +86,8 @@ class OpenAIUNet(nn.Module):
             The network's own time (an index, or a rescaled index), ``(1,)`` or ``(B,)``. One time for the
             whole batch is embedded once, which keeps results independent of the batch size.
         labels
-            Class labels, ``(1,)`` or ``(B,)``, for networks with classes.
+            For networks with classes: class numbers ``(1,)`` or ``(B,)``, or weights of the classes
+            ``(1 or B, classes)``.
 
         Returns
         -------
@@ -122,7 +123,8 @@ class OpenAIUNet(nn.Module):
         )
         embedding = self.time_embed(waves.to(next(self.time_embed.parameters()).dtype))
         if labels is not None:
-            embedding = embedding + self.label_emb(labels)
+            mixed = labels.is_floating_point()
+            embedding = embedding + (labels @ self.label_emb.weight if mixed else self.label_emb(labels))
         return F.silu(embedding)
 
     def _check(self, x: Tensor, labels: Tensor | None) -> None:

@@ -24,6 +24,7 @@ TASK_WORDS: dict[Task, str] = {
     "restoration": "restoration",
     "superresolution": "super-resolution",
     "shape": "shapes",
+    "generate": "generating images",
     "generation": "generating images",
 }
 

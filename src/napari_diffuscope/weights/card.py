@@ -28,7 +28,8 @@ CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
 ScheduleKind = Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
-Task = Literal["restoration", "superresolution", "shape", "generation"]
+Task = Literal["restoration", "superresolution", "shape", "generate", "generation"]
+"""``generation`` is what cards and sidecar files of earlier versions call ``generate``."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,60 @@ def _positive_definite(matrix: tuple[tuple[float, ...], ...]) -> bool:
 
 
 @dataclass(frozen=True)
+class ValueScale:
+    """What the network's values are in units of the training data.
+
+    Parameters
+    ----------
+    low, high
+        What stands for the lowest and for the highest value of the card's ``data_range``.
+    unit
+        In words: ``localisations per pixel``.
+    power
+        Values are low + (high - low) · u ** power, where u runs from 0 to 1 over ``data_range``; other than 1 for
+        networks that were trained on roots of the values. Then u below 0 counts as 0.
+    """
+
+    low: float
+    high: float
+    unit: str = ""
+    power: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_range("values", (self.low, self.high))
+        check_number("values.power", self.power, 0, 16, above=True)
+
+
+@dataclass(frozen=True)
+class Density:
+    """How densely the training images of a generator are filled, where it was told.
+
+    Its network's first two numbers are (1, d) with d from -1 (``low``) to 1 (``high``) where a density is asked for,
+    and (0, 0) where none is.
+
+    Parameters
+    ----------
+    low, high
+        Smallest and largest density of the training images.
+    meaning
+        What it is, in words: ``share of pixels that are brighter than half of the brightest``.
+    """
+
+    low: float
+    high: float
+    meaning: str
+
+    def __post_init__(self) -> None:
+        check_range("density", (self.low, self.high))
+
+    def numbers(self, value: float | None) -> tuple[float, float]:
+        """What the network is told of a density."""
+        if value is None:
+            return 0.0, 0.0
+        return 1.0, 2 * (value - self.low) / (self.high - self.low) - 1
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Everything that is said about a model.
 
@@ -219,6 +274,15 @@ class ModelCard:
         training. ``None`` for 0.5.
     cell_features
         For models of shapes: what the training cells look like in their plane, where it was measured.
+    classes
+        For generators: names of the classes that it was trained on, in the order of its network's labels; empty for
+        a network without classes. Where it is empty and the network has classes, they are called by their numbers.
+    class_optional
+        Whether it was also trained without its class, now and then: images of no class, and guidance, need that.
+    density
+        For generators: what they know of the density of an image.
+    values
+        For generators: units of what they make; the network's own values where it is ``None``.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -248,6 +312,10 @@ class ModelCard:
     cell_extent: float | None = None
     occupancy_threshold: float | None = None
     cell_features: CellFeatures | None = None
+    classes: tuple[str, ...] = ()
+    class_optional: bool = False
+    density: Density | None = None
+    values: ValueScale | None = None
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""
@@ -257,6 +325,9 @@ class ModelCard:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        if self.task == "generation":
+            object.__setattr__(self, "task", "generate")
+        self._name_classes()
         if self.axes not in ("YX", "ZYX"):
             raise refuse("axes", self.axes, "YX or ZYX")
         if self.size is not None and len(self.size) != len(self.axes):
@@ -277,6 +348,16 @@ class ModelCard:
             raise DiffuscopeError(
                 f"The card of {self.name} asks for the solver 'ancestral', which models of shapes alone may have."
             )
+
+    def _name_classes(self) -> None:
+        """Name the classes of the network, one for each."""
+        count = self.network.arguments.get("classes") or 0
+        if not isinstance(count, int) or isinstance(count, bool):
+            return  # said where the network is built
+        names = self.classes or tuple(map(str, range(min(count, MOST_CHANNELS))))
+        if len(names) != count or len(set(names)) != count or not all(names):
+            raise refuse("classes", names, f"a name for each of the {count} classes of the network")
+        object.__setattr__(self, "classes", tuple(names))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""

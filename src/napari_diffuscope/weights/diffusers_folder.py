@@ -75,7 +75,7 @@ def open_diffusers(folder: Path) -> Opened:
         else Sidecar(data_range=(-1.0, 1.0), time="index")
     )
     if said.task is None and architecture.in_channels == _state_channels(architecture, known, said):
-        known = replace(known, task="generation")
+        known = replace(known, task="generate")
     evidence = Evidence(folder, facts, known.updated(said))
     check_complete(evidence)
     size = config.get("sample_size")

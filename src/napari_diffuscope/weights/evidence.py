@@ -21,6 +21,7 @@ _OF_THE_CARD = (
     "pixel_size",
     "data_range",
     "condition_first",
+    "classes",
 )
 
 
@@ -113,7 +114,7 @@ def card_of(evidence: Evidence) -> ModelCard:
     base, said = evidence.base, evidence.said
     name = evidence.path.stem
     title = f"{base.title}, {evidence.fingerprint.variant}" if base and evidence.fingerprint else name
-    task = said.task or (base.task if base else "generation")
+    task = said.task or (base.task if base else "generate")
     measured = task in ("restoration", "superresolution")
     card = ModelCard(
         name=name,

@@ -98,9 +98,14 @@ class Model:
         if level.alpha == 0:
             x = torch.zeros_like(x)
         time = torch.tensor([self.time_of(level)], dtype=torch.float32, device=x.device)
-        output, variance = split_variance(self.network(self._inputs(x, condition), time), x.shape[1])
+        output, variance = split_variance(self.prediction(self._inputs(x, condition), time), x.shape[1])
         clean = clean_estimate(spec.prediction, x, output, level)
         return Estimate(clean if spec.clip is None else clean.clamp_(*spec.clip), variance)
+
+    def prediction(self, inputs: Tensor, time: Tensor) -> Tensor:
+        """What the network says of its inputs; a model that is told more tells its network."""
+        output: Tensor = self.network(inputs, time)
+        return output
 
     def _inputs(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None:

@@ -21,7 +21,7 @@ class Sidecar:
     ----------
     system
         The published system whose code trained it: everything not said here is as published there.
-    task, title, purpose, licence, citation, size, pixel_size, data_range, state_channels, condition_first
+    task, title, purpose, licence, citation, size, pixel_size, data_range, state_channels, condition_first, classes
         As on a model card.
     heads, head_channels
         Number of attention heads, or channels of each: one of them.
@@ -44,6 +44,7 @@ class Sidecar:
     data_range: tuple[float, float] | None = None
     state_channels: int | None = None
     condition_first: bool | None = None
+    classes: tuple[str, ...] | None = None
     heads: int | None = None
     head_channels: int | None = None
     qkv_order: Literal["heads-first", "qkv-first"] | None = None
