@@ -12,7 +12,7 @@ from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort, superres_effort
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.viewer.command import superres_command_for, superres_command_of_record
-from napari_diffuscope.viewer.compare import BeforeAfter, row_in_view
+from napari_diffuscope.viewer.compare.before_after import BeforeAfter, row_in_view
 from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
 from napari_diffuscope.viewer.method_dock import MethodDock
