@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,16 @@ import tifffile
 
 from napari_diffuscope.cli import main
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff import write_image
-from napari_diffuscope.methods.method import METHODS
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.declared import Settings, declared
+from napari_diffuscope.methods.method import METHODS, Input, Inputs, Method, Output
 from napari_diffuscope.methods.running import run_method
 from napari_diffuscope.methods.storing import run_to_files
+from napari_diffuscope.methods.work import Work
 
 from . import toys
 from .toys import BRIGHTEN, STRIPES, BrightenSettings
@@ -104,6 +108,36 @@ def test_a_method_without_an_image(tmp_path: Path) -> None:
         open_image(tmp_path / "stripes.tif").data[:], run_method(STRIPES, size=16).stripes
     )
     assert called("repeat", tmp_path / "stripes.tif", tmp_path / "again.tif") == 0
+
+
+def tinted(inputs: Inputs, settings: TintSettings) -> list[Output]:
+    return [Output("tint", VolumeSpec((8, 8), "YX"))]
+
+
+def tint(work: Work) -> Job[None]:
+    level = float(work.inputs["like"].data[0, 0]) if "like" in work.inputs else work.settings.class_
+    for block in work.blocks():
+        yield from work.write(block, {"tint": np.full(block.shape, level, np.float32)})
+
+
+@dataclass(frozen=True)
+class TintSettings(Settings):
+    class_: int = declared(1, "Class", "Which grey.")
+
+
+def test_an_input_may_be_left_out_and_is_repeated_where_it_was_given(tmp_path: Path) -> None:
+    like = Input("like", "An image to take the grey from.", optional=True)
+    METHODS.add(Method("tint", "Tint", "Make a plane.", TintSettings, tinted, tint, inputs=(like,)))
+    try:
+        tifffile.imwrite(tmp_path / "seven.tif", np.full((8, 8), 7, np.uint8))
+        assert called("tint", tmp_path / "a.tif", "--class", 3) == 0
+        assert called("tint", tmp_path / "b.tif", "--like", tmp_path / "seven.tif") == 0
+        assert called("repeat", tmp_path / "b.tif", tmp_path / "c.tif") == 0
+        assert called("repeat", tmp_path / "a.tif", tmp_path / "d.tif") == 0
+    finally:
+        METHODS.remove("tint")
+    means = [tifffile.imread(tmp_path / f"{name}.tif").mean() for name in "abcd"]
+    assert means == [3, 7, 7, 3]
 
 
 @pytest.mark.parametrize(

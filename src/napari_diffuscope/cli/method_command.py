@@ -37,14 +37,15 @@ def command_of(method: Method) -> Callable[..., None]:
 
 
 def _arguments(method: Method) -> list[Parameter]:
-    """IN, where it needs an image, and OUT; further inputs are options that must be given."""
+    """IN, where it needs an image, and OUT; further inputs are options, which must be given where they are needed."""
     arguments = []
     if method.image is not None:
         arguments.append(_argument("source", "IN", method.image.help))
     arguments.append(_argument("output", "OUT", "OUT.tif or OUT.ome.zarr, to write or to go on with."))
-    for each in method.inputs[1:]:
+    for each in method.others:
         option = typer.Option(f"--{each.name}", metavar="FILE", help=each.help)
-        arguments.append(keyword(each.name, Path, option, Parameter.empty))
+        kind, default = (Path | None, None) if each.optional else (Path, Parameter.empty)
+        arguments.append(keyword(each.name, kind, option, default))
     return arguments
 
 
@@ -89,7 +90,8 @@ def _file_options(method: Method) -> list[Parameter]:
 
 def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
-    sources = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
+    given = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
+    sources = {name: path for name, path in given.items() if path is not None}
     inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=values.get("series"))
     beside = {name: values[name] for name in method.beside if values[name] is not None}
     write_files(
@@ -112,7 +114,7 @@ def opened_inputs(
     axes: str | None = None,
     series: int | None = None,
 ) -> Inputs:
-    """The inputs of a method from files; ``axes`` and ``series`` are those of the image."""
+    """The inputs of a method from files, those that are given; ``axes`` and ``series`` are those of the image."""
     from napari_diffuscope.imaging.files import open_image
 
     image = method.image
@@ -124,6 +126,7 @@ def opened_inputs(
             series=series if each is image else None,
         )
         for each in method.inputs
+        if each.name in sources
     }
 
 

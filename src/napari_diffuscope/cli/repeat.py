@@ -82,10 +82,10 @@ def repeat_declared(
     method = METHODS.of_record(record)
     settings = method.settings.from_dict(record["settings"])
     sources = {}
-    for number, each in enumerate(method.inputs):
-        sources[each.name] = named.get(each.name) or _source(
-            record, result, "input" if number == 0 else each.name
-        )
+    for each in method.inputs:
+        entry = "input" if each is method.image else each.name
+        if entry in record or not each.optional:
+            sources[each.name] = named.get(each.name) or _source(record, result, entry)
     inputs = dict(opened_inputs(method, sources, settings))
     if method.image is not None:
         inputs[method.image.name] = _image(sources[method.image.name], record, settings)

@@ -39,7 +39,8 @@ def command_line(
         Further words.
     """
     words = ["diffuscope", method.name, *sources[:1], output]
-    for each, source in zip(method.inputs[1:], sources[1:], strict=True):
+    needed = [each for each in method.others if not each.optional]
+    for each, source in zip(needed, sources[1:], strict=True):
         words += [f"--{each.name}", source]
     if axes is not None:
         words += ["--axes", axes]

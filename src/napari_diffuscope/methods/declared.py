@@ -110,7 +110,7 @@ class Setting:
     @property
     def option(self) -> str:
         """Its name on the command line, without dashes in front."""
-        return self.name.replace("_", "-")
+        return self.name.rstrip("_").replace("_", "-")
 
     @property
     def offered(self) -> tuple[Any, ...]:

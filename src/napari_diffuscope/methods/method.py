@@ -35,12 +35,15 @@ class Input:
         ``image``, or ``labels`` (whole numbers, 0 where nothing is).
     axes_use
         What the method does with the axes, one sentence; of images.
+    optional
+        Whether the method works without it as well; it is an option on the command line then.
     """
 
     name: str = "image"
     help: str = "The image to work on."
     kind: InputKind = "image"
     axes_use: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,12 @@ class Method:
     @property
     def image(self) -> Input | None:
         """The input that the outputs belong to."""
-        return next((each for each in self.inputs if each.kind == "image"), None)
+        return next((each for each in self.inputs if each.kind == "image" and not each.optional), None)
+
+    @property
+    def others(self) -> tuple[Input, ...]:
+        """The other inputs."""
+        return tuple(each for each in self.inputs if each is not self.image)
 
 
 def loaded(place: str | Callable[..., Any]) -> Callable[..., Any]:

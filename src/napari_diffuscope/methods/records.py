@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any]:
     """What the records of all methods say, also of runs that do not end: versions, settings, inputs.
 
-    The first input is ``input``, others go by their own names; ``axes`` are those that were named by hand.
+    The image is ``input``, other inputs go by their own names; ``axes`` are those that were named by hand.
     """
     record: dict[str, Any] = {
         "method": method.name,
@@ -27,8 +27,9 @@ def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
         "seconds": 0.0,
         "messages": [],
     }
-    for number, (name, image) in enumerate(inputs.items()):
-        record["input" if number == 0 else name] = describe_image(image)
+    main = method.image
+    for name, image in inputs.items():
+        record["input" if main is not None and name == main.name else name] = describe_image(image)
         if image.typed_axes:
             record.setdefault("axes", image.typed_axes)
         record["messages"] += [note for note in getattr(image, "notes", ()) if note not in record["messages"]]
