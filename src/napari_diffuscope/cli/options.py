@@ -40,7 +40,8 @@ def _parameter(setting: Setting) -> Parameter:
         rich_help_panel=None if setting.decides and not setting.advanced else _panel(setting),
         **_limits(setting),
     )
-    return keyword(setting.name, _annotation(setting), option, setting.default if not setting.text else None)
+    default = None if setting.text or setting.item else setting.default
+    return keyword(setting.name, _annotation(setting), option, default)
 
 
 def keyword(name: str, kind: Any, option: Any, default: Any) -> Parameter:
@@ -49,9 +50,9 @@ def keyword(name: str, kind: Any, option: Any, default: Any) -> Parameter:
 
 
 def _names(setting: Setting) -> tuple[str, ...]:
-    return (
-        (f"--{setting.option}/--no-{setting.option}",) if setting.kind is bool else (f"--{setting.option}",)
-    )
+    if setting.kind is bool:
+        return (f"--{setting.option}/--no-{setting.option}",)
+    return (f"--{setting.option}", *(f"--{name}" for name in setting.also))
 
 
 def _help(setting: Setting) -> str:
@@ -66,6 +67,8 @@ def _panel(setting: Setting) -> str:
 def _annotation(setting: Setting) -> Any:
     if setting.text is not None:
         return str | None
+    if setting.item is not None:
+        return list[setting.item] | None  # Typer knows no lists of choices; the settings check them
     kind: Any = Literal[setting.choices] if setting.choices else setting.kind
     return kind | None if setting.optional else kind
 
@@ -73,15 +76,20 @@ def _annotation(setting: Setting) -> Any:
 def _limits(setting: Setting) -> dict[str, Any]:
     if setting.text is not None:
         return {"metavar": setting.text.shown}
-    if setting.kind in (int, float):
+    if setting.item and setting.choices:
+        return {"metavar": "|".join(setting.choices)}
+    kind = setting.item or setting.kind
+    if kind in (int, float):
         limits = {"min": setting.low, "max": setting.high}
-        return {name: setting.kind(limit) for name, limit in limits.items() if limit is not None}
+        return {name: kind(limit) for name, limit in limits.items() if limit is not None}
     return {}
 
 
 def _value(setting: Setting, value: Any) -> Any:
-    if setting.text is None or value is None:
-        return setting.default if value is None and setting.text else value
+    if value is None and (setting.text or setting.item):
+        return setting.default
+    if setting.text is None:
+        return value
     try:
         return setting.text.parse(value)
     except DiffuscopeError as error:

@@ -10,6 +10,7 @@ import math
 import numbers
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
@@ -30,6 +31,8 @@ def checked_value(setting: Setting, value: Any) -> Any:
         return None
     if setting.check is not None:
         return setting.check(value)
+    if setting.item is not None:
+        return _checked_several(setting, setting.item, value)
     if setting.choices:
         return checked_choice(setting.name, value, setting.choices)
     if setting.kind is bool:
@@ -39,6 +42,14 @@ def checked_value(setting: Setting, value: Any) -> Any:
     if setting.kind is float:
         return checked_real(setting.name, value, low=setting.low, high=setting.high)
     return checked_name(setting.name, value)
+
+
+def _checked_several(setting: Setting, item: type, value: Any) -> tuple[Any, ...]:
+    several = [value] if isinstance(value, str | os.PathLike) or is_whole(value) else listed(value)
+    if several is None:
+        raise DiffuscopeError(f"{_title(setting.name)} must be a list, not {quoted(value)}.")
+    one = replace(setting, item=None, kind=item, optional=False)
+    return tuple(checked_value(one, each) for each in several)
 
 
 def checked_whole(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> int:

@@ -72,6 +72,8 @@ class Setting:
         Whether a form shows a slider.
     text
         How it is typed on the command line.
+    also
+        Further names of its option on the command line, such as earlier ones.
     check
         What makes a value that is not ``None`` a plain one, or refuses it, where the annotation does not say.
     kind
@@ -80,6 +82,8 @@ class Setting:
         Whether ``None`` is allowed.
     choices
         The words to choose from, if it is a choice.
+    item
+        Of a setting of several values the type of one; limits and choices are those of each.
     """
 
     name: str
@@ -98,10 +102,12 @@ class Setting:
     step: float = 0.1
     slider: bool = False
     text: Text | None = None
+    also: tuple[str, ...] = ()
     check: Callable[[Any], Any] | None = None
     kind: type = str
     optional: bool = False
     choices: tuple[str, ...] = ()
+    item: type | None = None
 
     def counts_in(self, mode: Any) -> bool:
         """Whether it matters in a mode."""
@@ -204,4 +210,7 @@ def _said_by(hint: Any) -> dict[str, Any]:
         [hint] = [each for each in get_args(hint) if each is not type(None)]
     if get_origin(hint) is Literal:
         return {"kind": str, "optional": optional, "choices": tuple(map(str, get_args(hint)))}
+    if get_origin(hint) is tuple and get_args(hint)[1:] == (...,):
+        one = _said_by(get_args(hint)[0])
+        return {**one, "kind": tuple, "optional": optional, "item": one["kind"]}
     return {"kind": get_origin(hint) or hint, "optional": optional}
