@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.evaluate.restore.cases import Case, case_names, make_case, noise_of
 from napari_diffuscope.evaluate.restore.fields import Field, read_fields
-from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.structures import STRUCTURES, standard_specimen
 from napari_diffuscope.evaluate.restore.work import sampled_cases
 
@@ -134,10 +134,12 @@ def test_what_is_wrong_with_data_is_said(tmp_path: Path) -> None:
 
 
 def test_settings_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(DiffuscopeError, match="no noise 'sensor'; choose from camera, scanner"):
-        EvaluationSettings(noises=("sensor",))
+    with pytest.raises(DiffuscopeError, match="'sensor' is unknown; choose one of camera, scanner"):
+        RestoreEvaluationSettings(noises=("sensor",))
     with pytest.raises(DiffuscopeError, match="samples must be at least 2"):
-        EvaluationSettings(samples=1)
+        RestoreEvaluationSettings(samples=1)
+    with pytest.raises(DiffuscopeError, match="At least one of the levels"):
+        RestoreEvaluationSettings(levels=())
 
 
 def test_sampled_cases_are_spread_over_groups() -> None:

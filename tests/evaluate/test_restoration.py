@@ -16,13 +16,14 @@ import torch
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
+from napari_diffuscope.evaluate.harness import Evaluated, evaluation_job
 from napari_diffuscope.evaluate.restore import evaluation as restoration
 from napari_diffuscope.evaluate.restore.calibration import COMBINATIONS, calibration_field, calibration_job
-from napari_diffuscope.evaluate.restore.evaluation import evaluate_restoration, evaluation_job
+from napari_diffuscope.evaluate.restore.evaluation import evaluate_restoration
 from napari_diffuscope.evaluate.restore.fields import standard_fields
 from napari_diffuscope.evaluate.restore.models import candidates
-from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
-from napari_diffuscope.evaluate.restore.tables import Evaluation, Tables
+from napari_diffuscope.evaluate.restore.settings import RESTORE, RestoreEvaluationSettings
+from napari_diffuscope.evaluate.restore.tables import Tables
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
@@ -30,6 +31,7 @@ from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.catalogue import STARTERS
 
 STARTER = STARTERS / "restoration-fluorescence"
+LABEL = STARTER.name
 SMALL = {
     "methods": ("gaussian",),
     "noises": ("camera",),
@@ -52,7 +54,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     out = tmp_path_factory.mktemp("evaluation") / "out"
     return evaluate_restoration("standard", STARTER, out=out, **SMALL)  # type: ignore[arg-type]
 
@@ -62,49 +64,54 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_case_has_a_row_of_every_method(made: Evaluation) -> None:
-    whole = [row for row in made.results if row["region"] == "whole"]
-    label = made.labels[0]
+def test_every_case_has_a_row_of_every_method(made: Evaluated) -> None:
+    whole = [row for row in made.tables["results"] if row["region"] == "whole"]
     assert len({row["name"] for row in whole}) == 3
     assert {(row["method"], row["kind"]) for row in whole} == {
         ("input", ""),
         ("gaussian", ""),
-        (label, "estimate"),
+        (LABEL, "estimate"),
     }
     assert len(whole) == 3 * 2 * 3
-    inner = [row for row in made.results if row["region"] == "middle"]
+    inner = [row for row in made.tables["results"] if row["region"] == "middle"]
     assert {row["kind"] for row in inner} == {"", "estimate", "sample", "mean"}
     assert len({(row["name"], row["level"]) for row in inner}) == 2  # one of each level is sampled
 
 
-def test_the_model_and_the_baseline_improve(made: Evaluation) -> None:
+def test_the_model_and_the_baseline_improve(made: Evaluated) -> None:
     whole = {
-        (r["name"], r["level"], r["method"]): float(r["psnr"]) for r in made.results if r["region"] == "whole"
+        (r["name"], r["level"], r["method"]): float(r["psnr"])
+        for r in made.tables["results"]
+        if r["region"] == "whole"
     }
     for (name, level, method), value in whole.items():
         if method != "input":
             assert value > whole[name, level, "input"] + 3, (name, level, method)
 
 
-def test_means_of_more_samples_are_closer_to_the_truth(made: Evaluation) -> None:
-    by_count = {n: np.mean([float(r["psnr"]) for r in made.samples if r["samples"] == n]) for n in ("1", "3")}
+def test_means_of_more_samples_are_closer_to_the_truth(made: Evaluated) -> None:
+    by_count = {
+        n: np.mean([float(r["psnr"]) for r in made.tables["samples"] if r["samples"] == n])
+        for n in ("1", "3")
+    }
     assert by_count["3"] > by_count["1"]
 
 
-def test_summary_and_figures_are_written(made: Evaluation) -> None:
-    assert made.summary == (made.out / "summary.md").read_text(encoding="utf-8")
+def test_summary_and_figures_are_written(made: Evaluated) -> None:
+    assert made.report == (made.out / "summary.md").read_text(encoding="utf-8")
     for heading in ("## Quality", "## Against the other methods", "## Samples", "## Honesty", "## Cost"):
-        assert heading in made.summary
-    assert "nan" not in made.summary
-    label = made.labels[0]
+        assert heading in made.report
+    assert "nan" not in made.report
     summary = rows_of(made.out / "summary.csv")
     [cell] = [
         row
         for row in summary
         if (row["region"], row["source"], row["noise"], row["level"]) == ("whole", "all", "all", "all")
-        and (row["method"], row["measure"]) == (label, "psnr")
+        and (row["method"], row["measure"]) == (LABEL, "psnr")
     ]
-    values = [float(r["psnr"]) for r in made.results if r["method"] == label and r["region"] == "whole"]
+    values = [
+        float(r["psnr"]) for r in made.tables["results"] if r["method"] == LABEL and r["region"] == "whole"
+    ]
     assert float(cell["median"]) == pytest.approx(np.median(values), rel=1e-5)
     assert int(cell["images"]) == len(values)
     [test] = [
@@ -120,7 +127,7 @@ def test_summary_and_figures_are_written(made: Evaluation) -> None:
 
 
 def test_what_is_there_is_not_computed_again(
-    made: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "copy"
     shutil.copytree(made.out, out)
@@ -136,20 +143,20 @@ def test_what_is_there_is_not_computed_again(
     monkeypatch.setattr(restoration, "draw_samples", never)
     again = evaluate_restoration("standard", STARTER, out=out, **SMALL)  # type: ignore[arg-type]
 
-    def numbers(evaluation: Evaluation) -> set[tuple[str, ...]]:
-        return {tuple(v for k, v in row.items() if k != "seconds") for row in evaluation.results}
+    def numbers(evaluation: Evaluated) -> set[tuple[str, ...]]:
+        return {tuple(v for k, v in row.items() if k != "seconds") for row in evaluation.tables["results"]}
 
     assert numbers(again) == numbers(made)
 
 
-def test_another_evaluation_in_the_folder_is_refused(made: Evaluation) -> None:
+def test_another_evaluation_in_the_folder_is_refused(made: Evaluated) -> None:
     with pytest.raises(DiffuscopeError, match="holds an evaluation with another seed; name another folder"):
         evaluate_restoration("standard", STARTER, out=made.out, **{**SMALL, "seed": 1})  # type: ignore[arg-type]
 
 
 def test_stopping_keeps_the_finished_rows(tmp_path: Path) -> None:
-    settings = EvaluationSettings(**{**SMALL, "levels": ("low",)})  # type: ignore[arg-type]
-    job = evaluation_job(settings, tmp_path / "out")
+    settings = RestoreEvaluationSettings(**{**SMALL, "levels": ("low",)})  # type: ignore[arg-type]
+    job = evaluation_job(RESTORE, settings, tmp_path / "out")
     for update in job:
         if update.done > 0:
             break
@@ -227,20 +234,20 @@ def test_calibration_is_stored_and_counts(tmp_path: Path) -> None:
     assert card.deviation_scale != before["deviation_scale"]
     after = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     assert {**after, **{name: before[name] for name in ("deviation_scale", "metrics")}} == before
-    assert {row["scale"] for row in done.coverage} == {f"{card.deviation_scale:.6g}"}
+    assert {row["scale"] for row in done.tables["coverage"]} == {f"{card.deviation_scale:.6g}"}
     widened = card.deviation_scale > 1
-    for row in done.coverage:
+    for row in done.tables["coverage"]:
         assert (float(row["found_scaled"]) > float(row["found"])) == widened
     # a second time there is nothing to fit
     [model] = candidates([str(folder)], ())
-    chosen = EvaluationSettings(data=("standard",), models=(str(folder),), **settings)  # type: ignore[arg-type]
+    chosen = RestoreEvaluationSettings(data=("standard",), models=(str(folder),), **settings)  # type: ignore[arg-type]
     assert restoration.is_calibrated(model, chosen)
 
 
 def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_diffuscope.evaluate.restore import calibration
 
-    settings = EvaluationSettings(samples=15, size=64, sampled_crop=64, calibration_images=3)
+    settings = RestoreEvaluationSettings(samples=15, size=64, sampled_crop=64, calibration_images=3)
     rng = np.random.default_rng(0)
 
     def honest(_: object, noisy: np.ndarray, crop: int, **__: object) -> Iterator[None]:
@@ -267,7 +274,7 @@ def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest
 
 
 def test_calibration_meets_every_structure_noise_and_level_once() -> None:
-    assert len(set(COMBINATIONS)) == len(COMBINATIONS) == EvaluationSettings().calibration_images
+    assert len(set(COMBINATIONS)) == len(COMBINATIONS) == RestoreEvaluationSettings().calibration_images
 
 
 def test_calibration_images_are_none_of_the_test_set() -> None:

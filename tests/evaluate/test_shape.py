@@ -14,11 +14,11 @@ import pytest
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate.bootstrap import mean_interval, paired_interval
+from napari_diffuscope.evaluate.harness import evaluation_job
 from napari_diffuscope.evaluate.shape.classes import Protocol, Scores, classify, few, splits_of, training_rows
-from napari_diffuscope.evaluate.shape.evaluation import shape_evaluation_job
 from napari_diffuscope.evaluate.shape.fits import FITS, tune
 from napari_diffuscope.evaluate.shape.predictions import Results
-from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
+from napari_diffuscope.evaluate.shape.settings import SHAPE, ShapeEvaluationSettings
 from napari_diffuscope.evaluate.shape.spread import spread_of, spreads
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.shapes.plane_features import plane_features
@@ -260,14 +260,14 @@ def test_nothing_is_computed_twice_and_changed_models_are(
 
     for name in ("predictions.shape_job", "predictions.tune", "models.training_job"):
         monkeypatch.setattr(f"napari_diffuscope.evaluate.shape.{name}", refuse)
-    run(shape_evaluation_job(settings, evaluated))
+    run(evaluation_job(SHAPE, settings, evaluated))
     assert (evaluated / "results.csv").read_bytes() == before
     lines = before.decode().splitlines()
     sha256 = read_card(evaluated / "models" / "shapes" / "fold-1").sha256
     stale = [line.replace(sha256, "0" * 64) for line in lines]
     (evaluated / "results.csv").write_text("\n".join(stale) + "\n", encoding="utf-8")
     with pytest.raises(AssertionError, match="computed again"):
-        run(shape_evaluation_job(settings, evaluated))
+        run(evaluation_job(SHAPE, settings, evaluated))
     (evaluated / "results.csv").write_bytes(before)
 
 
@@ -280,12 +280,12 @@ def test_models_that_may_have_seen_a_cell_and_other_settings_are_refused(
         str(cells), models=given, folds=2, seed=1, samples=2, classify=False
     )
     with pytest.raises(DiffuscopeError, match="its training did not keep out"):
-        run(shape_evaluation_job(other_folds, tmp_path / "a"))
+        run(evaluation_job(SHAPE, other_folds, tmp_path / "a"))
     with pytest.raises(DiffuscopeError, match="holds an evaluation with other settings"):
-        run(shape_evaluation_job(other_folds, evaluated))
+        run(evaluation_job(SHAPE, other_folds, evaluated))
     three = ShapeEvaluationSettings(str(cells), models=given, folds=3, classify=False)
     with pytest.raises(DiffuscopeError, match="There is no model"):
-        run(shape_evaluation_job(three, tmp_path / "b"))
+        run(evaluation_job(SHAPE, three, tmp_path / "b"))
     longer = ShapeEvaluationSettings(
         str(cells),
         str(cells.parent / "tiny.toml"),
@@ -296,9 +296,9 @@ def test_models_that_may_have_seen_a_cell_and_other_settings_are_refused(
         classify=False,
     )
     with pytest.raises(DiffuscopeError, match=r"another \[optimisation\]"):
-        run(shape_evaluation_job(longer, evaluated))
-    found = run(shape_evaluation_job(plain, tmp_path / "c"))
-    assert "shapes, ensemble" in found.summary
+        run(evaluation_job(SHAPE, longer, evaluated))
+    found = run(evaluation_job(SHAPE, plain, tmp_path / "c"))
+    assert "shapes, ensemble" in found.report
 
 
 def test_without_scikit_learn_one_sentence_says_what_to_do(

@@ -12,10 +12,11 @@ from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
+from napari_diffuscope.evaluate.harness import evaluation_job
 from napari_diffuscope.evaluate.superres.baselines import BASELINES, SHARPENED, baselines, linear
-from napari_diffuscope.evaluate.superres.evaluation import read_truth, superres_evaluation_job, taken_planes
+from napari_diffuscope.evaluate.superres.evaluation import read_truth, taken_planes
 from napari_diffuscope.evaluate.superres.judge import judge, known_planes
-from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
+from napari_diffuscope.evaluate.superres.settings import SUPERRES, SuperresEvaluationSettings
 from napari_diffuscope.jobs import run
 from tests.methods.superres_models import write_tiny
 
@@ -120,9 +121,9 @@ def test_deconvolution_that_knows_the_blur_beats_interpolation_of_thick_planes()
 def test_what_cannot_be_evaluated_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(DiffuscopeError, match="too few"):
         read_truth(SuperresEvaluationSettings(str(data), planes=(0, 5)))
-    with pytest.raises(DiffuscopeError, match="between 2 and 10"):
+    with pytest.raises(DiffuscopeError, match="factors must be at most 10"):
         SuperresEvaluationSettings(str(data), factors=(12,))
     flat = tmp_path / "flat.tif"
     tifffile.imwrite(flat, waves()[0])
     with pytest.raises(DiffuscopeError, match="ZYX"):
-        run(superres_evaluation_job(SuperresEvaluationSettings(str(flat)), tmp_path / "out"))
+        run(evaluation_job(SUPERRES, SuperresEvaluationSettings(str(flat)), tmp_path / "out"))

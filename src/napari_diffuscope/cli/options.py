@@ -13,6 +13,7 @@ from napari_diffuscope.methods.declared import Setting, Settings, settings_of
 
 COMPUTING = "How it is computed (never decides the result on one processor)"
 RARE = "Rarely needed"
+_LISTS: dict[type, Any] = {str: list[str], int: list[int], float: list[float]}
 
 
 def options_of(kind: type[Settings]) -> list[Parameter]:
@@ -67,8 +68,8 @@ def _panel(setting: Setting) -> str:
 def _annotation(setting: Setting) -> Any:
     if setting.text is not None:
         return str | None
-    if setting.item is not None:
-        return list[setting.item] | None  # Typer knows no lists of choices; the settings check them
+    if setting.item is not None:  # Typer knows no lists of choices; the settings check them
+        return _LISTS[setting.item] | None
     kind: Any = Literal[setting.choices] if setting.choices else setting.kind
     return kind | None if setting.optional else kind
 

@@ -1,35 +1,20 @@
-"""The folder of an evaluation: what its tables were made with, and that one evaluation writes at a time."""
+"""The folder of an evaluation, and what its tables were made with."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.outputs import check_outputs, existing, foreign_in, working_in
+from napari_diffuscope.imaging.outputs import check_outputs, existing, foreign_in
 
 ARGUMENTS = "evaluation.json"
 FIGURES = "figures"
-
-
-@contextmanager
-def evaluating_in(out: Path, inputs: Iterable[str | os.PathLike[str]]) -> Iterator[None]:
-    """Evaluate in a folder, made where missing; two evaluations at once would mix their rows.
-
-    Raises
-    ------
-    DiffuscopeError
-        As :func:`check_place`, or if another evaluation is writing there.
-    """
-    check_place(out, inputs)
-    with working_in(out):
-        yield
 
 
 def check_place(out: Path, inputs: Iterable[str | os.PathLike[str]]) -> None:
@@ -75,7 +60,7 @@ def write_arguments(out: Path, values: Any) -> None:
     write_text(out / ARGUMENTS, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_text(path: Path, text: str, *, newline: str | None = None) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file of an evaluation, all or nothing.
 
     Raises
@@ -84,7 +69,7 @@ def write_text(path: Path, text: str, *, newline: str | None = None) -> None:
         If it cannot be written.
     """
     with writing(path):
-        replace_text(path, text, newline=newline)
+        replace_text(path, text)
 
 
 def keep_arguments(out: Path, values: dict[str, Any]) -> None:

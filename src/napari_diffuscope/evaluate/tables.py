@@ -52,9 +52,9 @@ class Table:
             self._keep(row)
         with writing(self.path):
             if apart:
-                self._append(self._as_csv(added, header=not self.path.exists()))
+                self._append(_as_csv(self.columns, added, header=not self.path.exists()))
             else:  # computed again after an interruption: each row is there once
-                replace_bytes(self.path, self._as_csv(self.rows, header=True))
+                self._replace()
 
     def _append(self, text: bytes) -> None:
         with self.path.open("ab") as file:
@@ -68,7 +68,10 @@ class Table:
             return
         self._rows = {key: row for key, row in self._rows.items() if not unwanted(row)}
         with writing(self.path):
-            replace_bytes(self.path, self._as_csv(self.rows, header=True))
+            self._replace()
+
+    def _replace(self) -> None:
+        replace_bytes(self.path, _as_csv(self.columns, self.rows))
 
     def _key(self, row: Row) -> tuple[str, ...]:
         return tuple(row[name] for name in self.identity)
@@ -87,17 +90,30 @@ class Table:
             if not whole:
                 self.path.unlink()
             elif len(there) > len(self._rows):  # doubled by an earlier version
-                replace_bytes(self.path, self._as_csv(self.rows, header=True))
+                self._replace()
             elif whole != text:  # the last row was cut off by an interruption
                 replace_bytes(self.path, whole)
 
-    def _as_csv(self, rows: Iterable[Row], *, header: bool) -> bytes:
-        buffer = io.StringIO(newline="")
-        writer = csv.DictWriter(buffer, self.columns, lineterminator="\n")
-        if header:
-            writer.writeheader()
-        writer.writerows(rows)
-        return buffer.getvalue().encode("utf-8")
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a table that is made anew each time, all or nothing.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it cannot be written.
+    """
+    with writing(path):
+        replace_bytes(path, _as_csv(columns, rows))
+
+
+def _as_csv(columns: Sequence[str], rows: Iterable[Row], *, header: bool = True) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode("utf-8")
 
 
 def _text(value: Value) -> str:

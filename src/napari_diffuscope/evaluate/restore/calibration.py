@@ -15,7 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.restore.cases import CaseName, make_case
 from napari_diffuscope.evaluate.restore.fields import Field
 from napari_diffuscope.evaluate.restore.models import Candidate, Timed, draw_samples, middle
-from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.structures import STRUCTURES, standard_specimen
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.measure.uncertainty import CoverageCounter
@@ -29,14 +29,14 @@ STREAM = 7002
 """Keeps these random numbers apart from those of training (0, 1) and of the standard test set."""
 
 
-def calibration_facts(settings: EvaluationSettings) -> dict[str, Any]:
+def calibration_facts(settings: RestoreEvaluationSettings) -> dict[str, Any]:
     """What decides a calibration; written into the card beside its result."""
     names = ("target", "samples", "steps", "seed", "calibration_images")
     kept = {name: value for name, value in asdict(settings).items() if name in names}
     return {**kept, "data": "simulated structures that no training draws, noise of camera and scanner"}
 
 
-def is_calibrated(candidate: Candidate, settings: EvaluationSettings) -> bool:
+def is_calibrated(candidate: Candidate, settings: RestoreEvaluationSettings) -> bool:
     """Whether its card holds the very calibration that the settings ask for, of these weights."""
     kept = candidate.card.metrics.get("deviation_calibration")
     return bool(kept == {**calibration_facts(settings), "sha256": candidate.sha256})
@@ -52,7 +52,7 @@ def calibration_field(number: int, *, seed: int, size: int) -> Field:
     return Field("calibration", kind, f"calibration-{number}", made.image, made.density, fwhm_px=made.fwhm_px)
 
 
-def calibration_job(candidate: Candidate, settings: EvaluationSettings) -> Job[float]:
+def calibration_job(candidate: Candidate, settings: RestoreEvaluationSettings) -> Job[float]:
     """Fit the scale of the deviation on images disjoint from every test set.
 
     Returns
@@ -92,7 +92,7 @@ def _quietly(job: Job[Timed], done: int, total: int) -> Job[np.ndarray]:
     return drawn.image
 
 
-def store_scale(candidate: Candidate, scale: float, settings: EvaluationSettings) -> None:
+def store_scale(candidate: Candidate, scale: float, settings: RestoreEvaluationSettings) -> None:
     """Write the scale into the card of a model folder, all or nothing.
 
     Raises

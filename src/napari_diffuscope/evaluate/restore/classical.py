@@ -18,7 +18,7 @@ WORTH_PROCESSES = 300
 
 
 @dataclass(frozen=True)
-class Found:
+class Searched:
     """The methods of one case.
 
     Parameters
@@ -49,19 +49,19 @@ def search_case(name: CaseName, methods: Sequence[str], seed: int) -> tuple[Case
 
 def search_cases(
     wanted: Sequence[tuple[CaseName, Sequence[str]]], *, seed: int, workers: int
-) -> Generator[Found | None, None, None]:
+) -> Generator[Searched | None, None, None]:
     """Find the best of the methods of each case, in the order in which they are finished.
 
     Processes and not threads: the binaries of BM3D stop the whole program when two threads call them.
 
     Yields
     ------
-    Found
+    Searched
         Or ``None`` twice a second while nothing is finished. Closing drops what has not begun.
     """
     if workers == 1:
         for number, (name, methods) in enumerate(wanted):
-            yield Found(number, *search_case(name, methods, seed))
+            yield Searched(number, *search_case(name, methods, seed))
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
@@ -73,7 +73,7 @@ def search_cases(
         while running:
             finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in finished:
-                yield Found(running.pop(future), *future.result())
+                yield Searched(running.pop(future), *future.result())
             yield None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

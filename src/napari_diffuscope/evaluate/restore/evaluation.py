@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.drawing import can_draw
-from napari_diffuscope.evaluate.folder import FIGURES, evaluating_in
+from napari_diffuscope.evaluate.folder import FIGURES
+from napari_diffuscope.evaluate.harness import Evaluated, Findings, evaluation_job
 from napari_diffuscope.evaluate.restore.baselines import INPUT, METHODS, Best, chosen_methods
 from napari_diffuscope.evaluate.restore.calibration import (
     calibration_job,
@@ -24,11 +25,7 @@ from napari_diffuscope.evaluate.restore.calibration import (
 from napari_diffuscope.evaluate.restore.cases import Case, CaseName, case_names, make_case
 from napari_diffuscope.evaluate.restore.classical import search_cases
 from napari_diffuscope.evaluate.restore.fields import read_fields, swapped_pairs
-from napari_diffuscope.evaluate.restore.figures import (
-    draw_calibration,
-    draw_case,
-    draw_samples_curve,
-)
+from napari_diffuscope.evaluate.restore.figures import draw_case, draw_curves
 from napari_diffuscope.evaluate.restore.judge import (
     MEASURES,
     MIDDLE,
@@ -48,9 +45,9 @@ from napari_diffuscope.evaluate.restore.models import (
     middle,
 )
 from napari_diffuscope.evaluate.restore.report import report
-from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import RESTORE, STANDARD, RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.summary import write_summary
-from napari_diffuscope.evaluate.restore.tables import Evaluation, Tables, resume
+from napari_diffuscope.evaluate.restore.tables import Outcome, Tables, resume
 from napari_diffuscope.evaluate.restore.work import (
     Work,
     classical_left,
@@ -64,16 +61,8 @@ from napari_diffuscope.jobs import Job, Update, relayed, run
 from napari_diffuscope.weights.card import read_card
 
 
-def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
-    """Test models and classical methods on equal cases; everything is decided by the seed.
-
-    Parameters
-    ----------
-    settings
-        What is tested.
-    out
-        Folder for tables and figures. Where it holds an evaluation with equal settings, what is missing is
-        added: further models and methods may be named later.
+def restore_findings(settings: RestoreEvaluationSettings, out: Path) -> Job[Findings]:
+    """Test models and classical methods on equal cases, in the folder ``out``.
 
     Yields
     ------
@@ -85,21 +74,9 @@ def evaluation_job(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     DiffuscopeError
         For data or models that cannot be used, or a folder that holds another evaluation.
     """
-    with evaluating_in(out, (*settings.data, *settings.models)):
-        return (yield from _evaluated(settings, out))
-
-
-def _evaluated(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     methods, left_out = chosen_methods(settings.methods, settings.target)
     if left_out:
         yield Update(0, 0, left_out, warning=True)
-    if not can_draw():
-        yield Update(
-            0,
-            0,
-            "Figures are left out: matplotlib is not installed ('napari-diffuscope[plots]').",
-            warning=True,
-        )
     yield Update(0, 0, "Opening models and data")
     models = candidates(settings.models, (INPUT, *METHODS))
     fields = read_fields(
@@ -118,7 +95,7 @@ def _evaluated(settings: EvaluationSettings, out: Path) -> Job[Evaluation]:
     return _finish(work)
 
 
-def _flat(names: Sequence[CaseName], settings: EvaluationSettings) -> Iterator[str]:
+def _flat(names: Sequence[CaseName], settings: RestoreEvaluationSettings) -> Iterator[str]:
     flat = list(dict.fromkeys(name.field.name for name in names if flat_inside(name, settings)))
     if flat and settings.limit_sampled:
         yield (
@@ -137,14 +114,14 @@ def _naming(case: Case) -> Iterator[None]:
 
 
 def evaluate_restoration(
-    data: Sequence[str | os.PathLike[str]] | str = ("standard",),
-    models: Sequence[str | os.PathLike[str]] | str = (),
+    data: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = STANDARD,
+    models: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
     *,
     out: str | os.PathLike[str],
-    on_update: Any = None,
+    on_update: Callable[[Update], None] | None = None,
     **choices: Any,
-) -> Evaluation:
-    """Test models for restoration in one call; the same as ``diffuscope evaluate restoration``.
+) -> Evaluated:
+    """Test models for restoration in one call; the same as ``diffuscope evaluate restore``.
 
     Parameters
     ----------
@@ -157,22 +134,20 @@ def evaluate_restoration(
     on_update
         Called with every :class:`~napari_diffuscope.jobs.Update`.
     choices
-        Further fields of :class:`~napari_diffuscope.evaluate.restore.settings.EvaluationSettings`.
+        Further fields of :class:`~napari_diffuscope.evaluate.restore.settings.RestoreEvaluationSettings`.
     """
-    words, places = (
-        (str(given),) if isinstance(given, str | os.PathLike) else tuple(map(str, given))
-        for given in (data, models)
-    )
-    settings = EvaluationSettings(data=words, models=places, **choices)
-    return run(evaluation_job(settings, Path(out)), on_update)
+    settings = RestoreEvaluationSettings(data=data, models=models, **choices)  # type: ignore[arg-type]
+    return run(evaluation_job(RESTORE, settings, Path(out)), on_update)
 
 
-def _calibrated(models: tuple[Candidate, ...], settings: EvaluationSettings) -> Job[tuple[Candidate, ...]]:
+def _calibrated(
+    models: tuple[Candidate, ...], settings: RestoreEvaluationSettings
+) -> Job[tuple[Candidate, ...]]:
     """Fit and store the scale of each model that draws samples, unless its card has it already."""
-    found = []
+    calibrated = []
     for model in models:
         if not model.samples or is_calibrated(model, settings):
-            found.append(model)
+            calibrated.append(model)
             continue
         card_path(model)  # before the work, not after it
         said = f"calibrating {model.label}"
@@ -181,8 +156,8 @@ def _calibrated(models: tuple[Candidate, ...], settings: EvaluationSettings) -> 
             lambda update, said=said: replace(update, message=said if update.done == 0 else ""),  # type: ignore[misc]
         )
         store_scale(model, scale, settings)
-        found.append(replace(model, card=read_card(card_path(model).parent)))
-    return tuple(found)
+        calibrated.append(replace(model, card=read_card(card_path(model).parent)))
+    return tuple(calibrated)
 
 
 def _classical(work: Work) -> Job[None]:
@@ -193,17 +168,17 @@ def _classical(work: Work) -> Job[None]:
     costs = [cost for _, cost in left]
     searches = search_cases([part for part, _ in left], seed=work.settings.seed, workers=workers)
     with closing(searches):
-        for found in searches:
-            if found is not None:
-                work.done += costs[found.number]
-                _keep_classical(work, found.case, found.best)
+        for searched in searches:
+            if searched is not None:
+                work.done += costs[searched.number]
+                _keep_classical(work, searched.case, searched.best)
             yield work.update()
 
 
-def _keep_classical(work: Work, case: Case, found: dict[str, Best]) -> None:
+def _keep_classical(work: Work, case: Case, results: dict[str, Best]) -> None:
     panel = work.panel(case)
     rows: list[Judged] = []
-    for method, best in found.items():
+    for method, best in results.items():
         if panel is not None:
             panel.whole[method] = best.image
         facts: Judged = {"method": method, "kind": "", "seconds": best.seconds, "setting": best.setting}
@@ -296,29 +271,24 @@ def _draw_panel(work: Work, name: CaseName) -> None:
     draw_case(folder / f"{figure_name(name)}.png", panel, work.models, work.settings.crop)
 
 
-def _finish(work: Work) -> Evaluation:
+def _finish(work: Work) -> Findings:
     """Summary and figures of everything that was asked for."""
-    wanted = {INPUT, *work.methods, *(model.label for model in work.models)}
-    names = {name.key for name in work.names}
+    methods = {INPUT, *work.methods, *(model.label for model in work.models)}
+    cases = {name.key for name in work.names}
 
-    def kept(table: Table, column: str) -> tuple[Row, ...]:
+    def asked(table: Table, column: str) -> tuple[Row, ...]:
         return tuple(
-            row for row in table.rows if row[column] in wanted and tuple(row[part] for part in KEY) in names
+            row for row in table.rows if row[column] in methods and tuple(row[part] for part in KEY) in cases
         )
 
     tables = work.tables
-    evaluation = Evaluation(
-        work.out,
-        kept(tables.results, "method"),
-        kept(tables.samples, "model"),
-        kept(tables.coverage, "model"),
-        kept(tables.deviation, "model"),
+    outcome = Outcome(
+        asked(tables.results, "method"),
+        asked(tables.samples, "model"),
+        asked(tables.coverage, "model"),
+        asked(tables.deviation, "model"),
         tuple(model.label for model in work.models),
-        "",
     )
-    text = report(evaluation, work.settings, work.models)
-    write_summary(work.out, evaluation.results, evaluation.labels, text)
-    if can_draw():
-        draw_samples_curve(work.out / FIGURES / "samples.png", evaluation)
-        draw_calibration(work.out / FIGURES / "calibration.png", evaluation)
-    return replace(evaluation, summary=text)
+    write_summary(work.out, outcome.results, outcome.labels)
+    rows = {name: getattr(outcome, name) for name in ("results", "samples", "coverage", "deviation")}
+    return Findings(rows, report(outcome, work.settings, work.models), partial(draw_curves, outcome))

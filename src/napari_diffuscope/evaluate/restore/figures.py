@@ -1,4 +1,4 @@
-"""Figures of an evaluation, as PNG files. Needs matplotlib (extra ``plots``)."""
+"""Figures of an outcome, as PNG files. Needs matplotlib (extra ``plots``)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from napari_diffuscope.evaluate.restore.cases import Case
 from napari_diffuscope.evaluate.restore.judge import fitted
 from napari_diffuscope.evaluate.restore.models import Candidate, middle
 from napari_diffuscope.evaluate.restore.summary import title_of
+from napari_diffuscope.evaluate.restore.tables import Outcome
 from napari_diffuscope.evaluate.statistics import spread_of
 from napari_diffuscope.measure.quality import psnr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from napari_diffuscope.evaluate.restore.tables import Evaluation
 
 MOST_MODELS = 3
 
@@ -138,9 +137,15 @@ def _profile(axes: Axes, views: Sequence[_View], line: int) -> None:
     axes.legend(fontsize=7, ncols=len(views), loc="upper center", bbox_to_anchor=(0.5, 1.17), frameon=False)
 
 
-def draw_samples_curve(path: Path, evaluation: Evaluation) -> None:
+def draw_curves(outcome: Outcome, folder: Path) -> None:
+    """Draw what samples add, and how honest their deviation is."""
+    draw_samples_curve(folder / "samples.png", outcome)
+    draw_calibration(folder / "calibration.png", outcome)
+
+
+def draw_samples_curve(path: Path, outcome: Outcome) -> None:
     """Quality against the number of averaged samples, beside that of the best estimate."""
-    rows = evaluation.samples
+    rows = outcome.samples
     if not rows:
         return
     conditions = list(dict.fromkeys((row["noise"], row["level"]) for row in rows))
@@ -149,7 +154,7 @@ def draw_samples_curve(path: Path, evaluation: Evaluation) -> None:
     for place, (noise, level) in enumerate(conditions):
         axes = figure.add_subplot(grid[0, place])
         for number, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
-            _curve(axes, evaluation, (noise, level), model, COLOURS[number % len(COLOURS)])
+            _curve(axes, outcome, (noise, level), model, COLOURS[number % len(COLOURS)])
         axes.set_title(noise if noise == level else f"{noise}, {level} noise", fontsize=9)
         axes.set_xlabel("averaged samples", fontsize=8)
         axes.tick_params(labelsize=7)
@@ -161,11 +166,11 @@ def draw_samples_curve(path: Path, evaluation: Evaluation) -> None:
     save_figure(figure, path, dpi=DPI)
 
 
-def _curve(axes: Axes, evaluation: Evaluation, condition: tuple[str, str], model: str, colour: str) -> None:
+def _curve(axes: Axes, outcome: Outcome, condition: tuple[str, str], model: str, colour: str) -> None:
     def here(row: dict[str, str]) -> bool:
         return (row["noise"], row["level"]) == condition
 
-    mine = [row for row in evaluation.samples if here(row) and row["model"] == model]
+    mine = [row for row in outcome.samples if here(row) and row["model"] == model]
     counts = sorted({int(row["samples"]) for row in mine})
     if not counts:
         return
@@ -175,7 +180,7 @@ def _curve(axes: Axes, evaluation: Evaluation, condition: tuple[str, str], model
     )
     best = spread_of(
         float(row["psnr"])
-        for row in evaluation.results
+        for row in outcome.results
         if here(row) and row["method"] == model and row["kind"] == "estimate" and row["region"] == "middle"
     )
     if best is not None:
@@ -184,9 +189,9 @@ def _curve(axes: Axes, evaluation: Evaluation, condition: tuple[str, str], model
         )
 
 
-def draw_calibration(path: Path, evaluation: Evaluation) -> None:
+def draw_calibration(path: Path, outcome: Outcome) -> None:
     """Coverage against nominal share, and error against predicted deviation, before and after scaling."""
-    rows = evaluation.coverage
+    rows = outcome.coverage
     if not rows:
         return
     figure = _figure(8.4, 4.4)
@@ -208,7 +213,7 @@ def draw_calibration(path: Path, evaluation: Evaluation) -> None:
                 color=colour,
                 label=f"{_short(model)}, {words}",
             )
-        _reliability(right, [r for r in evaluation.deviation if r["model"] == model], scale, colour)
+        _reliability(right, [r for r in outcome.deviation if r["model"] == model], scale, colour)
     left.plot([0.4, 1], [0.4, 1], color="black", linewidth=0.8, label="ideal")
     left.set_xlabel("nominal share", fontsize=8)
     left.set_ylabel("share of pixels inside", fontsize=8)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.evaluate.harness import label_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
@@ -72,7 +73,7 @@ def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidat
     DiffuscopeError
         If one is absent, damaged, no model for restoration, or named twice.
     """
-    found: list[Candidate] = []
+    opened: list[Candidate] = []
     for place in places:
         model = load_model(place)
         if model.card.task != "restoration":
@@ -82,13 +83,9 @@ def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidat
         region = ((0, PLANE), (0, PLANE))
         tiles = evaluator_for(model, (PLANE, PLANE), region).tiles()
         overhead = sum(float(np.prod(tile.window_shape)) for tile in tiles) / PLANE**2
-        label = model.card.name
-        if label in [other.label for other in found] or label in reserved:
-            label = place
-        if label in [other.label for other in found]:
-            raise DiffuscopeError(f"{place} is named twice; name each model once.")
-        found.append(Candidate(label, place, model.card, model.sha256, overhead))
-    return tuple(found)
+        label = label_of(model.card.name, place, [*reserved, *(other.label for other in opened)])
+        opened.append(Candidate(label, place, model.card, model.sha256, overhead))
+    return tuple(opened)
 
 
 def estimate(candidate: Candidate, noisy: np.ndarray, *, device: str) -> Job[Timed]:

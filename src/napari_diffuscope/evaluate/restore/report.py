@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_diffuscope.evaluate import markdown
 from napari_diffuscope.evaluate.restore.baselines import INPUT
 from napari_diffuscope.evaluate.restore.cases import BACKGROUND
 from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE
 from napari_diffuscope.evaluate.restore.models import PLANE, Candidate
-from napari_diffuscope.evaluate.restore.settings import LEVELS, EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import LEVELS, RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.summary import (
     EVERYWHERE,
     Condition,
@@ -21,11 +21,9 @@ from napari_diffuscope.evaluate.restore.summary import (
     spread,
     title_of,
 )
+from napari_diffuscope.evaluate.restore.tables import Outcome
 from napari_diffuscope.evaluate.statistics import ALL, Spread, conditions, spread_of
 from napari_diffuscope.evaluate.tables import Row
-
-if TYPE_CHECKING:
-    from napari_diffuscope.evaluate.restore.tables import Evaluation
 
 DIGITS = {"psnr": 2, "ssim": 3, "ms_ssim": 4, "nrmse": 4, "pearson": 4, "sharpness": 2, "seconds": 2}
 NAMES = {
@@ -39,21 +37,21 @@ NAMES = {
 }
 
 
-def report(evaluation: Evaluation, settings: EvaluationSettings, models: Sequence[Candidate]) -> str:
+def report(outcome: Outcome, settings: RestoreEvaluationSettings, models: Sequence[Candidate]) -> str:
     """Text of ``summary.md``."""
-    rows = evaluation.results
+    rows = outcome.results
     parts = [
         _head(rows, settings),
         _quality(rows),
-        _tests(rows, evaluation.labels),
-        _sampling(evaluation),
-        _uncertainty(evaluation, models),
+        _tests(rows, outcome.labels),
+        _sampling(outcome),
+        _uncertainty(outcome, models),
         _costs(rows, models),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(rows: Sequence[Row], settings: EvaluationSettings) -> str:
+def _head(rows: Sequence[Row], settings: RestoreEvaluationSettings) -> str:
     cases = {tuple(row[part] for part in ("source", "name", "noise", "level")) for row in rows}
     fields = {(row["source"], row["name"]) for row in rows}
     levels = ", ".join(f"{name} {LEVELS[name]:g}" for name in settings.levels)
@@ -91,14 +89,14 @@ def _quality(rows: Sequence[Row]) -> str:
 def _table(rows: Sequence[Row], columns: Sequence[Condition], measure: str) -> list[str]:
     heads = [ALL if noise == ALL else _words(noise, level) for _, noise, level in columns]
     counts = [len(_cases(matching(rows, column))) for column in columns]
-    lines = [
-        "| method | " + " | ".join(f"{h} (n={n})" for h, n in zip(heads, counts, strict=True)) + " |",
-        "|---|" + "---|" * len(columns),
-    ]
+    lines = []
     for method, kind in methods_in(rows):
-        cells = [_cell(spread(matching(rows, column), method, kind, measure), measure) for column in columns]
-        lines.append(f"| {title_of(method, kind)} | " + " | ".join(cells) + " |")
-    return lines
+        spreads = (spread(matching(rows, column), method, kind, measure) for column in columns)
+        lines.append([title_of(method, kind), *(_cell(each, measure) for each in spreads)])
+    return markdown.table(
+        ["method", *(f"{h} (n={n})" for h, n in zip(heads, counts, strict=True))],
+        lines,
+    )
 
 
 def _words(noise: str, level: str) -> str:
@@ -119,37 +117,42 @@ def _cell(spread: Spread | None, measure: str) -> str:
 
 
 def _overview(rows: Sequence[Row]) -> list[str]:
-    lines = ["| method | " + " | ".join(NAMES[m] for m in MEASURES) + " |", "|---|" + "---|" * len(MEASURES)]
+    lines = []
     for method, kind in methods_in(rows):
-        cells = []
-        for measure in MEASURES:
-            found = spread(rows, method, kind, measure)
-            cells.append("–" if found is None else f"{found.median:.{DIGITS[measure]}f}")
-        lines.append(f"| {title_of(method, kind)} | " + " | ".join(cells) + " |")
-    return lines
+        spreads = {measure: spread(rows, method, kind, measure) for measure in MEASURES}
+        medians = (f"{s.median:.{DIGITS[m]}f}" if s is not None else "–" for m, s in spreads.items())
+        lines.append([title_of(method, kind), *medians])
+    return markdown.table(["method", *(NAMES[measure] for measure in MEASURES)], lines)
 
 
 def _tests(rows: Sequence[Row], labels: Sequence[str]) -> str:
-    found = comparison_rows(rows, labels)
-    sources = list(dict.fromkeys(row["source"] for row in found if row["source"] != ALL))
+    comparisons = comparison_rows(rows, labels)
+    if not comparisons:
+        return ""
+    sources = list(dict.fromkeys(row["source"] for row in comparisons if row["source"] != ALL))
     wanted = [(source, ALL, ALL) for source in sources] + [EVERYWHERE] * (len(sources) != 1)
+    head = ("data", "against", "won", "difference (dB)", "p, median test", "p, sign test")
     lines = [
+        (
+            row["source"],
+            title_of(row["other"]),
+            f"{row['wins']} of {row['images']}",
+            f"{float(row['difference_db']):+.2f}",
+            _p(row["p_median"]),
+            _p(row["p_sign"]),
+        )
+        for row in comparisons
+        if (row["source"], row["noise"], row["level"]) in wanted
+    ]
+    words = [
         "## Against the other methods",
         "",
-        f"PSNR of the best estimate of {labels[0] if labels else ''}: cases won, median difference, p of the median "
+        f"PSNR of the best estimate of {labels[0]}: cases won, median difference, p of the median "
         "test (which ignores that cases are paired) and of the sign test (which does not). By noise and level: "
         "`tests.csv`.",
         "",
-        "| data | against | won | difference (dB) | p, median test | p, sign test |",
-        "|---|---|---|---|---|---|",
     ]
-    for row in found:
-        if (row["source"], row["noise"], row["level"]) in wanted:
-            lines.append(
-                f"| {row['source']} | {title_of(row['other'])} | {row['wins']} of {row['images']} | "
-                f"{float(row['difference_db']):+.2f} | {_p(row['p_median'])} | {_p(row['p_sign'])} |"
-            )
-    return "\n".join(lines) if found else ""
+    return "\n".join([*words, *markdown.table(head, lines)])
 
 
 def _p(text: str) -> str:
@@ -157,9 +160,9 @@ def _p(text: str) -> str:
     return "–" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _sampling(evaluation: Evaluation) -> str:
-    inner = [row for row in evaluation.results if row["region"] == MIDDLE]
-    if not evaluation.samples:
+def _sampling(outcome: Outcome) -> str:
+    inner = [row for row in outcome.results if row["region"] == MIDDLE]
+    if not outcome.samples:
         return ""
     columns = [*_joined(inner), EVERYWHERE]
     parts = [
@@ -169,7 +172,7 @@ def _sampling(evaluation: Evaluation) -> str:
     ]
     for measure in ("psnr", "ssim", "sharpness"):
         parts += ["", f"### {NAMES[measure]}", "", *_table(inner, columns, measure)]
-    parts += ["", "### Number of averaged samples", "", *_counts(evaluation.samples)]
+    parts += ["", "### Number of averaged samples", "", *_counts(outcome.samples)]
     return "\n".join(parts)
 
 
@@ -180,10 +183,7 @@ def _joined(rows: Sequence[Row]) -> list[Condition]:
 
 def _counts(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({int(row["samples"]) for row in rows})
-    lines = [
-        "| model | measure | " + " | ".join(map(str, numbers)) + " |",
-        "|---|---|" + "---|" * len(numbers),
-    ]
+    lines = []
     for model in dict.fromkeys(row["model"] for row in rows):
         for measure in ("psnr", "ssim", "sharpness"):
             cells = []
@@ -191,25 +191,24 @@ def _counts(rows: Sequence[Row]) -> list[str]:
                 chosen = (r for r in rows if r["model"] == model and int(r["samples"]) == number)
                 spread = spread_of(float(row[measure]) for row in chosen)
                 cells.append("–" if spread is None else f"{spread.mean:.{DIGITS[measure]}f}")
-            lines.append(f"| {model} | {NAMES[measure]}, mean | " + " | ".join(cells) + " |")
-    return lines
+            lines.append([model, f"{NAMES[measure]}, mean", *cells])
+    return markdown.table(["model", "measure", *map(str, numbers)], lines)
 
 
-def _uncertainty(evaluation: Evaluation, models: Sequence[Candidate]) -> str:
-    if not evaluation.coverage:
+def _uncertainty(outcome: Outcome, models: Sequence[Candidate]) -> str:
+    if not outcome.coverage:
         return ""
-    nominal = sorted({row["nominal"] for row in evaluation.coverage}, key=float)
+    nominal = sorted({row["nominal"] for row in outcome.coverage}, key=float)
     parts = [
         "## Honesty of the deviation",
         "",
         "Share of pixels whose truth lies within the interval predicted from the samples (mean over cases); before, "
         "and after the deviation is multiplied by the scale in the model's card.",
         "",
-        "| model | data | scale | " + " | ".join(f"{float(n):.0%}" for n in nominal) + " |",
-        "|---|---|---|" + "---|" * len(nominal),
     ]
-    for model in (m for m in models if any(row["model"] == m.label for row in evaluation.coverage)):
-        mine = [row for row in evaluation.coverage if row["model"] == model.label]
+    lines = []
+    for model in (m for m in models if any(row["model"] == m.label for row in outcome.coverage)):
+        mine = [row for row in outcome.coverage if row["model"] == model.label]
         for condition in [*_joined(mine), EVERYWHERE]:
             part = matching(mine, condition)
             words = ALL if condition == EVERYWHERE else _words(*condition[1:])
@@ -218,19 +217,19 @@ def _uncertainty(evaluation: Evaluation, models: Sequence[Candidate]) -> str:
                 shares = [
                     f"{np.mean([float(r[column]) for r in part if r['nominal'] == n]):.1%}" for n in nominal
                 ]
-                parts.append(f"| {model.label} | {words} | {scale} | " + " | ".join(shares) + " |")
-    return "\n".join([*parts, "", *_errors(evaluation.deviation, models)])
+                lines.append([model.label, words, scale, *shares])
+    head = ["model", "data", "scale", *(f"{float(n):.0%}" for n in nominal)]
+    return "\n".join([*parts, *markdown.table(head, lines), "", *_errors(outcome.deviation, models)])
 
 
 def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
     numbers = sorted({int(row["bin"]) for row in rows})
-    lines = [
+    words = [
         "Root mean squared error against predicted deviation in bins of equally many pixels, from the least to the "
         "most uncertain, in % of the range of the truth (mean over cases):",
         "",
-        "| model | | " + " | ".join(str(n + 1) for n in numbers) + " | mean gap |",
-        "|---|---|" + "---|" * (len(numbers) + 1),
     ]
+    lines = []
     for model in models:
         mine = [row for row in rows if row["model"] == model.label]
         if not mine:
@@ -243,11 +242,10 @@ def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
             ("deviation, unscaled", spread),
             (f"deviation × {scale:g}", spread * scale),
         ]
-        for words, values in lines_of if scale != 1 else lines_of[:2]:
-            gap = "" if words == "error" else f"{100 * np.abs(values - error).mean():.2f}"
-            cells = " | ".join(f"{100 * value:.2f}" for value in values)
-            lines.append(f"| {model.label} | {words} | {cells} | {gap} |")
-    return lines
+        for title, values in lines_of if scale != 1 else lines_of[:2]:
+            gap = "" if title == "error" else f"{100 * np.abs(values - error).mean():.2f}"
+            lines.append([model.label, title, *(f"{100 * value:.2f}" for value in values), gap])
+    return [*words, *markdown.table(["model", "", *(str(n + 1) for n in numbers), "mean gap"], lines)]
 
 
 def _binned(rows: Sequence[Row], numbers: Sequence[int], value: Callable[[Row], float]) -> np.ndarray:
@@ -255,21 +253,20 @@ def _binned(rows: Sequence[Row], numbers: Sequence[int], value: Callable[[Row], 
 
 
 def _costs(rows: Sequence[Row], models: Sequence[Candidate]) -> str:
-    lines = [
+    words = [
         "## Cost",
         "",
         "Seconds per image (median; without loading weights; classical methods for one call at the best setting, "
         "measured while other cases ran beside it); samples on the middle part. Overhead: pixels evaluated over "
         f"pixels of the image, for a plane of {PLANE}².",
         "",
-        "| method | seconds | overhead |",
-        "|---|---|---|",
     ]
+    lines = []
     overheads = {model.label: f"{model.overhead:.2f}" for model in models}
     for method, kind in methods_in(rows):
         region = MIDDLE if kind in ("sample", "mean") else WHOLE
-        found = spread([row for row in rows if row["region"] == region], method, kind, "seconds")
-        if found is not None and method != INPUT:
+        seconds = spread([row for row in rows if row["region"] == region], method, kind, "seconds")
+        if seconds is not None and method != INPUT:
             overhead = overheads.get(method, "–") if kind == "estimate" else "–"
-            lines.append(f"| {title_of(method, kind)} | {found.median:.2f} | {overhead} |")
-    return "\n".join(lines)
+            lines.append([title_of(method, kind), f"{seconds.median:.2f}", overhead])
+    return "\n".join([*words, *markdown.table(["method", "seconds", "overhead"], lines)])

@@ -1,17 +1,14 @@
-"""The summary of an evaluation: ``summary.csv``, ``tests.csv`` and ``summary.md``."""
+"""The summary of an evaluation: ``summary.csv`` and ``tests.csv``."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from napari_diffuscope.evaluate.folder import write_text
 from napari_diffuscope.evaluate.restore.baselines import INPUT, METHODS, TITLES
 from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE
 from napari_diffuscope.evaluate.statistics import ALL, Spread, by_case, compared, conditions, spread_of
-from napari_diffuscope.evaluate.tables import Row
+from napari_diffuscope.evaluate.tables import Row, write_csv
 
 Condition = tuple[str, str, str]
 EVERYWHERE: Condition = (ALL, ALL, ALL)
@@ -44,11 +41,10 @@ _TESTS = (
 )
 
 
-def write_summary(out: Path, rows: Sequence[Row], labels: Sequence[str], text: str) -> None:
-    """Write the medians, the tests of the first model, and the report ``text``."""
-    _write_csv(out / "summary.csv", _SUMMARY, summary_rows(rows))
-    _write_csv(out / "tests.csv", _TESTS, comparison_rows(rows, labels))
-    write_text(out / "summary.md", text)
+def write_summary(out: Path, rows: Sequence[Row], labels: Sequence[str]) -> None:
+    """Write the medians and the tests of the first model."""
+    write_csv(out / "summary.csv", _SUMMARY, summary_rows(rows))
+    write_csv(out / "tests.csv", _TESTS, comparison_rows(rows, labels))
 
 
 def title_of(method: str, kind: str = "") -> str:
@@ -133,11 +129,3 @@ def comparison_rows(rows: Sequence[Row], labels: Sequence[str]) -> list[Row]:
             values = (*condition, ours, method, *(f"{n:.4g}" for n in numbers))
             made.append(dict(zip(_TESTS, values, strict=True)))
     return made
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue(), newline="")

@@ -9,7 +9,7 @@ from typing import Any
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import FIGURES, read_arguments, write_arguments
 from napari_diffuscope.evaluate.restore.models import Candidate
-from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import RestoreEvaluationSettings
 from napari_diffuscope.evaluate.tables import KEY, Row, Table
 from napari_diffuscope.jobs import Job, Update
 
@@ -60,54 +60,48 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """Result of an evaluation.
+class Outcome:
+    """Rows of all that was asked for.
 
     Parameters
     ----------
-    out
-        Folder with the tables, ``summary.md`` and figures.
     results, samples, coverage, deviation
-        Rows of the tables of that name.
+        Of the tables of that name.
     labels
-        Names of the models in the tables, in the order in which they were given.
-    summary
-        Text of ``summary.md``.
+        Names of the models in the tables, in the order in which they were named.
     """
 
-    out: Path
     results: tuple[Row, ...]
     samples: tuple[Row, ...]
     coverage: tuple[Row, ...]
     deviation: tuple[Row, ...]
     labels: tuple[str, ...]
-    summary: str
 
 
 def resume(
-    out: Path, settings: EvaluationSettings, models: tuple[Candidate, ...], tables: Tables
+    out: Path, settings: RestoreEvaluationSettings, models: tuple[Candidate, ...], tables: Tables
 ) -> Job[None]:
     """Check that the folder holds nothing else; forget rows of models that have changed."""
-    known: dict[str, Any] = {}
-    if (kept := read_arguments(out)) is not None:
+    tested: dict[str, Any] = {}
+    if (written := read_arguments(out)) is not None:
         try:
-            known, rows = dict(kept["models"]), dict(kept["settings"])
+            tested, facts = dict(written["models"]), dict(written["settings"])
         except (LookupError, TypeError, ValueError) as error:
             raise DiffuscopeError(f"{out} holds another kind of evaluation; name another folder.") from error
-        differing = [name for name, value in settings.of_the_rows().items() if rows.get(name) != value]
-        if differing or kept.get("format") != FORMAT:
+        differing = [name for name, value in settings.facts().items() if facts.get(name) != value]
+        if differing or written.get("format") != FORMAT:
             what = f"with another {differing[0]}" if differing else "of another version"
             raise DiffuscopeError(f"{out} holds an evaluation {what}; name another folder.")
     elif any(out.glob("*.csv")):
         raise DiffuscopeError(f"{out} holds tables of something else; name another folder.")
     for model in models:
-        facts = {"place": model.place, "sha256": model.sha256, "scale": model.card.deviation_scale}
-        if model.label in known and {**known[model.label], "place": ""} != {**facts, "place": ""}:
+        version = {"place": model.place, "sha256": model.sha256, "scale": model.card.deviation_scale}
+        if model.label in tested and {**tested[model.label], "place": ""} != {**version, "place": ""}:
             tables.forget(model.label)
             _forget_figures(out)
             yield Update(0, 0, f"{model.label} has changed; its rows are computed anew.", warning=True)
-        known[model.label] = facts
-    write_arguments(out, {"format": FORMAT, "settings": settings.of_the_rows(), "models": known})
+        tested[model.label] = version
+    write_arguments(out, {"format": FORMAT, "settings": settings.facts(), "models": tested})
 
 
 def _forget_figures(out: Path) -> None:

@@ -15,7 +15,7 @@ from napari_diffuscope.evaluate.restore.classical import workers_for
 from napari_diffuscope.evaluate.restore.figures import Panel
 from napari_diffuscope.evaluate.restore.judge import MIDDLE, WHOLE
 from napari_diffuscope.evaluate.restore.models import Candidate, middle
-from napari_diffuscope.evaluate.restore.settings import EvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.tables import Tables
 from napari_diffuscope.evaluate.tables import KEY
 from napari_diffuscope.jobs import Update
@@ -29,7 +29,7 @@ SAMPLE_COST = 0.3
 class Work:
     """What is shared by all steps, and how far the work is."""
 
-    settings: EvaluationSettings
+    settings: RestoreEvaluationSettings
     out: Path
     tables: Tables
     methods: tuple[str, ...]
@@ -52,7 +52,7 @@ class Work:
 
 
 def plan(
-    settings: EvaluationSettings,
+    settings: RestoreEvaluationSettings,
     out: Path,
     tables: Tables,
     methods: tuple[str, ...],
@@ -79,7 +79,7 @@ def plan(
     return work
 
 
-def flat_inside(name: CaseName, settings: EvaluationSettings) -> bool:
+def flat_inside(name: CaseName, settings: RestoreEvaluationSettings) -> bool:
     """Whether the part of a field that would be sampled has no content, so that nothing can be measured on it."""
     part = name.field.clean[middle(name.field.clean.shape, settings.crop)]
     return bool(part.max() <= part.min())

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import (
-    FIGURES,
-    check_place,
-    keep_arguments,
-    write_text,
-)
+from napari_diffuscope.evaluate.folder import keep_arguments
+from napari_diffuscope.evaluate.harness import Findings
 from napari_diffuscope.evaluate.shape.classes import Scores, check_installed, classify, splits_of
 from napari_diffuscope.evaluate.shape.figures import draw_cells
 from napari_diffuscope.evaluate.shape.models import Contender, contenders, pending, train_folds
@@ -26,51 +21,21 @@ from napari_diffuscope.evaluate.shape.protocols import (
 from napari_diffuscope.evaluate.shape.report import report
 from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
 from napari_diffuscope.evaluate.shape.spread import spreads
-from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.outputs import working_in
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.shape.cells import KnownCell, folds_of, read_cells
 
 SCORES = ("protocol", "repeat", "macro_f1")
 
 
-@dataclass(frozen=True)
-class ShapeEvaluation:
-    """Result of an evaluation.
-
-    Parameters
-    ----------
-    out
-        Folder with ``results.csv``, ``shape.md``, volumes and figures.
-    rows
-        Of the table.
-    scores
-        Of the classification; empty without one.
-    summary
-        Text of ``shape.md``; empty while folds are missing.
-    """
-
-    out: Path
-    rows: tuple[Row, ...]
-    scores: tuple[Scores, ...]
-    summary: str
-
-
-def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[ShapeEvaluation]:
-    """Train models on all folds but one, let them predict that one, and compare.
-
-    Parameters
-    ----------
-    settings
-        What is tested.
-    out
-        Folder for models, tables and figures. What is there already of the same evaluation is not made again.
+def train_models(settings: ShapeEvaluationSettings, out: Path) -> Job[bool]:
+    """Train models on all folds but one; whether there is one for every fold.
 
     Yields
     ------
     Update
-        Of the trainings, and then of each fold and method.
+        Of the trainings.
 
     Raises
     ------
@@ -79,40 +44,54 @@ def shape_evaluation_job(settings: ShapeEvaluationSettings, out: Path) -> Job[Sh
     """
     if settings.classify and not settings.only:
         check_installed()
-    inputs = [settings.data, settings.recipe, *settings.models]
-    check_place(out, (place for place in inputs if place))
     yield Update(0, 0, "Reading cells")
-    cells = read_cells(Path(settings.data))
-    folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
+    read_cells(Path(settings.data))
     kinds = contenders(settings, out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     data = str(Path(settings.data).resolve())
-    keep_arguments(out, {"kind": "shape", **settings.of_the_rows(), "data": data})
+    keep_arguments(out, {"kind": "shape", **settings.facts(), "data": data})
     for kind in kinds:
         if kind.recipe is not None:
             yield from train_folds(kind, settings, out)
     if settings.only:
         yield Update(1, 1, "These folds are trained; once all are, run it without naming folds.")
-        return ShapeEvaluation(out, (), (), "")
+        return False
     for kind in kinds:
         if missing := pending(kind, settings):
             raise DiffuscopeError(
                 f"There is no model {kind.place(missing[0])}; train the fold or name another folder."
             )
-    with working_in(out):
-        results = Results.of(out)
-        yield from _predict(kinds, cells, folds, settings, results)
-        scores = yield from _classified(kinds[0], cells, settings, results, out)
-        labels = [kind.label for kind in kinds]
-        yield Update(0, 0, "Comparing samples with the truth")
-        only = kinds[0].card(1).diffusion.estimate_only
-        spread = () if only else spreads(cells, labels[0], settings.samples, results)
-        summary = report(results.table.rows, scores, settings, kinds, spread)
-        write_text(out / "shape.md", summary)
-        yield Update(0, 0, "Drawing cells")
-        draw_cells(out / FIGURES, cells, labels, results)
-    return ShapeEvaluation(out, tuple(results.table.rows), scores, summary)
+    return True
+
+
+def shape_findings(settings: ShapeEvaluationSettings, out: Path) -> Job[Findings]:
+    """Let the model of each fold predict the cells that it never saw, and compare.
+
+    Yields
+    ------
+    Update
+        Of each fold and method.
+
+    Raises
+    ------
+    DiffuscopeError
+        For a model that may have seen a cell, or cannot be used on it.
+    """
+    cells = read_cells(Path(settings.data))
+    folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
+    kinds, results = contenders(settings, out), Results.of(out)
+    yield from _predict(kinds, cells, folds, settings, results)
+    scores = yield from _classified(kinds[0], cells, settings, results, out)
+    labels = [kind.label for kind in kinds]
+    yield Update(0, 0, "Comparing samples with the truth")
+    only = kinds[0].card(1).diffusion.estimate_only
+    spread = () if only else spreads(cells, labels[0], settings.samples, results)
+    return Findings(
+        {"results": results.table.rows},
+        report(results.table.rows, scores, settings, kinds, spread),
+        lambda folder: draw_cells(folder, cells, labels, results),
+    )
 
 
 def _predict(
@@ -156,16 +135,16 @@ def _classified(
     for name in measure_features(cells, kind.label, variants, results, table):
         yield Update(0, 0, f"Features of {name}")
     ways = protocols(cells, kind.label, variants, results, table)
-    found: tuple[Scores, ...] = ()
+    scores: tuple[Scores, ...] = ()
     count, total = 0, settings.repeats * len(ways)
     for step in classify(ways, classes, repeats=settings.repeats, trees=settings.trees, seed=settings.seed):
         if isinstance(step[0], Scores):
-            found = tuple(score for score in step if isinstance(score, Scores))
+            scores = tuple(score for score in step if isinstance(score, Scores))
         else:
             yield Update(count, total, f"Classifying: {step[0]}, {step[1]}")
             count += 1
-    _keep_scores(out, found)
-    return found
+    _keep_scores(out, scores)
+    return scores
 
 
 def _keep_scores(out: Path, scores: Sequence[Scores]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import COLOURS, DPI, can_draw, save_figure
+from napari_diffuscope.evaluate.drawing import COLOURS, DPI, save_figure
 from napari_diffuscope.evaluate.shape.predictions import ESTIMATE, SAMPLE, Results
 from napari_diffuscope.evaluate.shape.report import best_fit, values_of
 from napari_diffuscope.measure.shapes.meshes import surface_mesh
@@ -64,9 +64,7 @@ def chosen_cells(cells: Sequence[KnownCell], overlaps: dict[str, float]) -> list
     ]
 
 
-def draw_cells(
-    folder: Path, cells: Sequence[KnownCell], labels: Sequence[str], results: Results
-) -> Path | None:
+def draw_cells(folder: Path, cells: Sequence[KnownCell], labels: Sequence[str], results: Results) -> None:
     """Draw a cell per row: image, surfaces of truth and predictions, and sections.
 
     Parameters
@@ -79,14 +77,7 @@ def draw_cells(
         Of the models; cells are chosen by the first.
     results
         Their predictions.
-
-    Returns
-    -------
-    Path or None
-        The figure; ``None`` where matplotlib is not installed.
     """
-    if not can_draw():
-        return None
     from matplotlib.figure import Figure
 
     overlaps = values_of(results.table.rows, (labels[0], ESTIMATE), "iou")
@@ -100,9 +91,7 @@ def draw_cells(
         for column, view in enumerate(shapes):
             _draw_surface(figure.add_subplot(grid[row, 1 + column], projection="3d"), view)
         _draw_section(figure.add_subplot(grid[row, columns - 1]), shapes, legend=row == 0)
-    path = folder / "shapes.png"
-    save_figure(figure, path, dpi=DPI)
-    return path
+    save_figure(figure, folder / "shapes.png", dpi=DPI)
 
 
 def _views(cell: KnownCell, labels: Sequence[str], results: Results) -> list[View]:

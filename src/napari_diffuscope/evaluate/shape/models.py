@@ -54,23 +54,23 @@ def contenders(settings: ShapeEvaluationSettings, out: Path) -> tuple[Contender,
     DiffuscopeError
         For a recipe that is none for shapes, or two kinds of one name.
     """
-    found = []
+    kinds = []
     if settings.recipe:
         recipe = read_recipe(Path(settings.recipe))
         if recipe.data.kind != "shapes":
             raise DiffuscopeError(
                 f'{settings.recipe} is no recipe for shapes: its [data] has no kind = "shapes".'
             )
-        found.append(Contender(recipe.name, out / "models" / recipe.name, recipe))
+        kinds.append(Contender(recipe.name, out / "models" / recipe.name, recipe))
         if settings.one_pass and recipe.diffusion.highest_share < 1:
             name = recipe.name + ONE_PASS
             plain = replace(recipe, name=name, diffusion=replace(recipe.diffusion, highest_share=1.0))
-            found.append(Contender(name, out / "models" / name, plain))
-    found += [Contender(Path(place).resolve().name, Path(place)) for place in settings.models]
-    labels = [contender.label for contender in found]
+            kinds.append(Contender(name, out / "models" / name, plain))
+    kinds += [Contender(Path(place).resolve().name, Path(place)) for place in settings.models]
+    labels = [kind.label for kind in kinds]
     if doubled := [label for label in labels if labels.count(label) > 1]:
         raise DiffuscopeError(f"Two kinds of models are called {doubled[0]}; rename a folder or a recipe.")
-    return tuple(found)
+    return tuple(kinds)
 
 
 def fold_recipe(recipe: Recipe, fold: int, settings: ShapeEvaluationSettings) -> Recipe:

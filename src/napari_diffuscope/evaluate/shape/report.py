@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.evaluate import markdown
 from napari_diffuscope.evaluate.bootstrap import Interval, mean_interval, paired_interval
 from napari_diffuscope.evaluate.shape.classes import SPLITS, Scores, few
 from napari_diffuscope.evaluate.shape.models import Contender
@@ -117,10 +118,8 @@ def report(
 
 
 def _main_table(rows: Sequence[Row], settings: ShapeEvaluationSettings) -> list[str]:
-    lines = [
-        "| method | IoU | volume error | surface error | roughness error | plane | evaluations | s per cell |",
-        "|" + "---|" * 8,
-    ]
+    head = ("method", *(WORDS[measure] for measure in ERRORS), "plane", "evaluations", "s per cell")
+    lines = []
     for method in methods_of(rows):
         intervals = [
             mean_interval(
@@ -138,8 +137,8 @@ def _main_table(rows: Sequence[Row], settings: ShapeEvaluationSettings) -> list[
             f"{evaluations:.0f}" if evaluations else "",
             f"{np.median(list(values_of(rows, method, 'seconds').values())):.2f}",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        lines.append(cells)
+    return markdown.table(head, lines)
 
 
 def _name(method: Method) -> str:
@@ -147,15 +146,12 @@ def _name(method: Method) -> str:
 
 
 def _differences(rows: Sequence[Row], ours: Method, settings: ShapeEvaluationSettings) -> list[str]:
-    lines = [
-        f"| minus | {' | '.join(WORDS[m] for m in ERRORS)} | IoU better in |",
-        "|" + "---|" * (2 + len(ERRORS)),
-    ]
+    lines = []
     mine, best = values_of(rows, ours, "iou"), best_fit(rows)
     for method in methods_of(rows):
         if method == ours:
             continue
-        found = [
+        gaps = [
             difference(rows, ours, method, m, resamples=settings.resamples, seed=settings.seed).text(
                 3, signed=True
             )
@@ -164,74 +160,70 @@ def _differences(rows: Sequence[Row], ours: Method, settings: ShapeEvaluationSet
         theirs = values_of(rows, method, "iou")
         wins = sum(mine[cell] > theirs[cell] for cell in theirs)
         name = f"{_name(method)} (the best fit)" if method == best else _name(method)
-        lines.append(f"| {name} | {' | '.join(found)} | {wins} of {len(theirs)} |")
-    return lines
+        lines.append([name, *gaps, f"{wins} of {len(theirs)}"])
+    return markdown.table(["minus", *(WORDS[measure] for measure in ERRORS), "IoU better in"], lines)
 
 
 def _classes(rows: Sequence[Row]) -> list[str]:
     classes = {row["cell"]: row["class"] for row in rows}
     kinds = sorted(set(classes.values()))
     counts = {kind: sum(k == kind for k in classes.values()) for kind in kinds}
-    head = " | ".join(f"{kind or 'all'} ({counts[kind]})" for kind in kinds)
-    lines = [f"| method | {head} |", "|" + "---|" * (1 + len(kinds))]
+    lines = []
     for method in methods_of(rows):
         overlaps = values_of(rows, method, "iou")
         means = [np.mean([v for cell, v in overlaps.items() if classes[cell] == kind]) for kind in kinds]
-        lines.append(f"| {_name(method)} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
-    return lines
+        lines.append([_name(method), *(f"{mean:.3f}" for mean in means)])
+    return markdown.table(["method", *(f"{kind or 'all'} ({counts[kind]})" for kind in kinds)], lines)
 
 
 def _settings(rows: Sequence[Row]) -> list[str]:
-    lines = ["| fit | fold | parameters |", "|---|---|---|"]
-    found = dict.fromkeys(
-        (row["method"], row["fold"], row["setting"]) for row in rows if row["variant"] == FIT
-    )
-    lines += [f"| {method} | {fold} | {setting} |" for method, fold, setting in sorted(found)]
-    return lines
+    tuned = {(row["method"], row["fold"], row["setting"]) for row in rows if row["variant"] == FIT}
+    return markdown.table(["fit", "fold", "parameters"], sorted(tuned))
 
 
 def _trainings(kinds: Sequence[Contender], settings: ShapeEvaluationSettings) -> list[str]:
-    lines = ["| model | fold | parameters | cells | steps | minutes | threads |", "|" + "---|" * 7]
-    for kind in kinds:
-        for fold in range(1, settings.folds + 1):
-            lines.append(_training(kind, fold))
-    return lines
+    head = ("model", "fold", "parameters", "cells", "steps", "minutes", "threads")
+    folds = range(1, settings.folds + 1)
+    return markdown.table(head, [_training(kind, fold) for kind in kinds for fold in folds])
 
 
-def _training(kind: Contender, fold: int) -> str:
+def _training(kind: Contender, fold: int) -> list[str]:
     from napari_diffuscope.weights.folder import build_network
 
     card = kind.card(fold)
     size = sum(one.numel() for one in build_network(card.network, device="meta").parameters())
-    known: dict[str, Any] = card.training
-    minutes = f"{known['seconds'] / 60:.1f}" if "seconds" in known else ""
-    cells = [
+    training: dict[str, Any] = card.training
+    minutes = f"{training['seconds'] / 60:.1f}" if "seconds" in training else ""
+    return [
         kind.label,
         str(fold),
         f"{size / 1e6:.2f} M",
-        *(str(known.get(key, "")) for key in ("cells", "steps")),
+        *(str(training.get(key, "")) for key in ("cells", "steps")),
         minutes,
-        str(known.get("threads", "")),
+        str(training.get("threads", "")),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
-def _spread(found: Sequence[Spread], settings: ShapeEvaluationSettings) -> list[str]:
-    lines = [
+def _spread(spreads: Sequence[Spread], settings: ShapeEvaluationSettings) -> list[str]:
+    head = ("of", "truth between samples", "deviation", "error", "mean difference")
+    rows = [
+        (
+            one.name,
+            f"{100 * one.within:.0f} %",
+            f"{100 * one.deviation:.1f} %",
+            f"{100 * one.error:.1f} %",
+            f"{100 * one.bias:+.1f} %",
+        )
+        for one in spreads
+    ]
+    return [
         f"{settings.samples} samples of each cell. If the truth were one more sample, it would lie between the "
-        f"smallest and the largest of them in {100 * found[0].expected:.0f} % of the cells, and the error would be "
+        f"smallest and the largest of them in {100 * spreads[0].expected:.0f} % of the cells, and the error would be "
         f"{np.sqrt(1 + 1 / settings.samples):.2f} times the deviation. Deviation over the samples of a cell, and "
         "difference of their mean from the truth (root mean squares over cells, and its mean), relative to that mean.",
         "",
-        "| of | truth between samples | deviation | error | mean difference |",
-        "|" + "---|" * 5,
+        *markdown.table(head, rows),
     ]
-    for one in found:
-        lines.append(
-            f"| {one.name} | {100 * one.within:.0f} % | {100 * one.deviation:.1f} % | {100 * one.error:.1f} % | "
-            f"{100 * one.bias:+.1f} % |"
-        )
-    return lines
 
 
 def _classification(
@@ -239,7 +231,16 @@ def _classification(
 ) -> list[str]:
     classes = {row["cell"]: row["class"] for row in rows}
     kinds = sorted(set(classes.values()))
+    head = ("features", "macro-F1", *(f"F1 {kind}" for kind in kinds))
     lines = [
+        (
+            score.name,
+            f"{np.mean(score.macro):.3f} ± {np.std(score.macro, ddof=1):.3f}",
+            *(f"{score.each[kind]:.3f}" for kind in kinds),
+        )
+        for score in scores
+    ]
+    return [
         f"Random forests of {settings.trees} trees, {SPLITS} stratified parts (fewer where a class has fewer cells), "
         f"{settings.repeats} repeats; macro-F1 as mean ± standard deviation over repeats. *Added* and *repeated* are "
         f"training rows of the classes with few cells ({', '.join(few(list(classes.values())))}), up to the size of "
@@ -247,12 +248,5 @@ def _classification(
         "the cells themselves are tested on. *2D*: outline and grey values of the image. *True 3D*: features of the "
         "known shapes.",
         "",
-        f"| features | macro-F1 | {' | '.join(f'F1 {kind}' for kind in kinds)} |",
-        "|" + "---|" * (2 + len(kinds)),
+        *markdown.table(head, lines),
     ]
-    for score in scores:
-        each = " | ".join(f"{score.each[kind]:.3f}" for kind in kinds)
-        lines.append(
-            f"| {score.name} | {np.mean(score.macro):.3f} ± {np.std(score.macro, ddof=1):.3f} | {each} |"
-        )
-    return lines

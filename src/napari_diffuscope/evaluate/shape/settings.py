@@ -2,88 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from napari_diffuscope.errors import DiffuscopeError
-
-_NOT_OF_THE_ROWS = (
-    "recipe",
-    "one_pass",
-    "models",
-    "only",
-    "steps",
-    "minutes",
-    "classify",
-    "repeats",
-    "trees",
-    "resamples",
-    "device",
-)
+from napari_diffuscope.evaluate import declared as common
+from napari_diffuscope.evaluate.declared import Evaluation, EvaluationSettings
+from napari_diffuscope.methods.common_settings import device
+from napari_diffuscope.methods.declared import declared
 
 
 @dataclass(frozen=True)
-class ShapeEvaluationSettings:
-    """What is tested, and how.
+class ShapeEvaluationSettings(EvaluationSettings):
+    """What is tested, and how; each is declared here.
 
-    Parameters
-    ----------
-    data
-        Folder with ``image``, ``mask`` and ``obj``, as for training.
-    recipe
-        TOML file of the network that is trained anew in every fold; empty for given models alone.
-    one_pass
-        Whether the same network is also trained as a plain regression, from 2D to 3D in one pass.
-    models
-        Folders with ``fold-1``, ``fold-2``, …: a model each, trained on the other folds.
-    folds
-        Number of folds.
-    only
-        Folds to train now; the others are left to later runs, and nothing is compared. Empty for all.
-    steps, minutes
-        How long each is trained, instead of what the recipe says; one of the two.
-    samples, sampling_steps
-        Number of samples of a cell, and network evaluations of each (``None``: the model's own).
-    seed
-        Of the folds, the trainings and the samples.
-    classify, repeats, trees
-        Whether cells are classified too, in how many repeated splits, and by how many trees.
-    resamples
-        Of the bootstrap.
-    device
-        Where networks run.
+    Raises
+    ------
+    DiffuscopeError
+        For values that are none of what is declared, or do not go together.
     """
 
-    data: str
-    recipe: str = ""
-    one_pass: bool = True
-    models: tuple[str, ...] = ()
-    folds: int = 5
-    only: tuple[int, ...] = ()
-    steps: int | None = None
-    minutes: float | None = None
-    samples: int = 5
-    sampling_steps: int | None = None
-    seed: int = 0
-    classify: bool = True
-    repeats: int = 20
-    trees: int = 200
-    resamples: int = 10_000
-    device: str = "auto"
+    LATER = ("recipe", "one_pass", "models", "only", "steps", "minutes", "classify", "repeats", "trees", "resamples",
+             "device")  # fmt: skip
 
-    def __post_init__(self) -> None:
-        for name, least in (("folds", 2), ("samples", 2), ("seed", 0), ("repeats", 2), ("trees", 1)):
-            if getattr(self, name) < least:
-                raise DiffuscopeError(f"{name} must be at least {least}, not {getattr(self, name)}.")
+    data: str = common.data("Folder with image, mask and obj: cells whose 3D shape is known.")
+    recipe: str | None = declared(None, "Recipe", "TOML file of the network to train anew in every fold.")
+    one_pass: bool = declared(
+        True,
+        "One pass",
+        "Also train the network of the recipe as a plain regression, from 2D to 3D in one pass.",
+    )
+    models: tuple[str, ...] = common.models("Folder that holds models fold-1, fold-2, …; repeat for several.")
+    folds: int = common.whole(5, "Folds", "Number of folds.", 2)
+    only: tuple[int, ...] = declared(
+        (), "Only", "Train this fold alone and compare later; repeat for several.", low=1, also=("fold",)
+    )
+    steps: int | None = common.whole(
+        None, "Steps", "Steps of each training, instead of what the recipe says.", 1
+    )
+    minutes: float | None = declared(None, "Minutes", "Or its minutes.", low=0.01)
+    samples: int = common.samples(5, "Samples of a cell.")
+    sampling_steps: int | None = common.whole(
+        None, "Sampling steps", "Network evaluations per sample, instead of the model's own.", 1
+    )
+    seed: int = common.seed("Of folds, trainings and samples.")
+    classify: bool = declared(True, "Classify", "Also classify the cells; needs scikit-learn.")
+    repeats: int = common.whole(20, "Repeats", "Repeated splits of the classification.", 2)
+    trees: int = common.whole(200, "Trees", "Trees of each forest.", 1)
+    resamples: int = common.whole(10_000, "Resamples", "Of the bootstrap.", 1, advanced=True)
+    device: str = device()
+
+    def check(self) -> None:
+        """Refuse two lengths of a training, a fold that there is not, and an evaluation of nothing."""
         if self.steps is not None and self.minutes is not None:
             raise DiffuscopeError("Give the length of a training in steps or in minutes, not both.")
-        if wrong := [fold for fold in self.only if not 1 <= fold <= self.folds]:
+        if wrong := [fold for fold in self.only if fold > self.folds]:
             raise DiffuscopeError(f"There is no fold {wrong[0]}; there are 1 to {self.folds}.")
         if not self.recipe and not self.models:
             raise DiffuscopeError(
                 "Nothing is tested: name a recipe, or folders with the models of the folds."
             )
 
-    def of_the_rows(self) -> dict[str, Any]:
-        """What every row of the table depends on, as JSON knows it."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_OF_THE_ROWS}
+
+SHAPE = Evaluation(
+    "shape",
+    "Cross-validate shapes by cell, against fits and a network of one pass; stop with Ctrl-C and go on later.",
+    ShapeEvaluationSettings,
+    findings="napari_diffuscope.evaluate.shape.evaluation:shape_findings",
+    report="shape.md",
+    before="napari_diffuscope.evaluate.shape.evaluation:train_models",
+)

@@ -16,30 +16,30 @@ SMOOTHINGS = (0.4, 0.6, 0.8, 1.0, 1.4, 2.0)
 
 
 @dataclass(frozen=True)
-class Found:
+class Filled:
     """A volume, and the setting that it was made with."""
 
     volume: np.ndarray
     setting: str = ""
 
 
-def nearest(measured: np.ndarray, factor: int, truth: np.ndarray) -> Found:
+def nearest(measured: np.ndarray, factor: int, truth: np.ndarray) -> Filled:
     """The nearest measured plane, the one before where two are equally near."""
     place = np.arange(len(truth)) / factor
-    return Found(measured[np.ceil(place - 0.5).astype(int)])
+    return Filled(measured[np.ceil(place - 0.5).astype(int)])
 
 
-def linear(measured: np.ndarray, factor: int, truth: np.ndarray) -> Found:
+def linear(measured: np.ndarray, factor: int, truth: np.ndarray) -> Filled:
     """Linear interpolation."""
-    return Found(_spline(measured, factor, len(truth), 1))
+    return Filled(_spline(measured, factor, len(truth), 1))
 
 
-def cubic(measured: np.ndarray, factor: int, truth: np.ndarray) -> Found:
+def cubic(measured: np.ndarray, factor: int, truth: np.ndarray) -> Filled:
     """Cubic spline along z, natural at the ends."""
-    return Found(_spline(measured, factor, len(truth), 3))
+    return Filled(_spline(measured, factor, len(truth), 3))
 
 
-def smoothed_linear(measured: np.ndarray, factor: int, truth: np.ndarray) -> Found:
+def smoothed_linear(measured: np.ndarray, factor: int, truth: np.ndarray) -> Filled:
     """Linear interpolation of planes smoothed in themselves, by the width that comes nearest to the truth.
 
     A real user has no truth to choose by: this is more than any can do. Measured planes are put back.
@@ -55,10 +55,10 @@ def smoothed_linear(measured: np.ndarray, factor: int, truth: np.ndarray) -> Fou
             best, least, chosen = made, error, sigma
     assert best is not None
     best[::factor] = measured
-    return Found(best, f"sigma {chosen:g}")
+    return Filled(best, f"sigma {chosen:g}")
 
 
-def sharpened_linear(measured: np.ndarray, factor: int, truth: np.ndarray, *, fwhm: float) -> Found:
+def sharpened_linear(measured: np.ndarray, factor: int, truth: np.ndarray, *, fwhm: float) -> Filled:
     """Linear interpolation, then Richardson-Lucy along z with the true blur, stopped where it is nearest to the truth.
 
     Parameters
@@ -71,8 +71,7 @@ def sharpened_linear(measured: np.ndarray, factor: int, truth: np.ndarray, *, fw
     from scipy.ndimage import gaussian_filter1d
 
     def blurred(volume: np.ndarray) -> np.ndarray:
-        found: np.ndarray = gaussian_filter1d(volume, fwhm / FWHM_PER_SIGMA, axis=0, mode="reflect")
-        return found
+        return np.asarray(gaussian_filter1d(volume, fwhm / FWHM_PER_SIGMA, axis=0, mode="reflect"))
 
     missing = np.arange(len(truth)) % factor > 0
     dark = float(measured.min()) - 1e-3 * float(np.ptp(measured))  # light must be positive
@@ -83,7 +82,7 @@ def sharpened_linear(measured: np.ndarray, factor: int, truth: np.ndarray, *, fw
         if error < least:
             best, least, chosen = guess, error, iteration
         guess = guess * blurred(light / np.maximum(blurred(guess), 1e-6))
-    return Found(best + dark, f"{chosen} iterations")
+    return Filled(best + dark, f"{chosen} iterations")
 
 
 def _spline(measured: np.ndarray, factor: int, planes: int, degree: int) -> np.ndarray:
@@ -91,15 +90,14 @@ def _spline(measured: np.ndarray, factor: int, planes: int, degree: int) -> np.n
 
     place = np.arange(planes) / factor
     if degree == 3 and len(measured) > 2:
-        made: np.ndarray = CubicSpline(np.arange(len(measured)), measured, bc_type="natural")(place)
-        return made.astype(np.float32)
+        spline = CubicSpline(np.arange(len(measured)), measured, bc_type="natural")
+        return np.asarray(spline(place), dtype=np.float32)
     low = np.minimum(place.astype(int), len(measured) - 2)
     weight = (place - low).astype(np.float32)[:, None, None]
-    found: np.ndarray = measured[low] * (1 - weight) + measured[low + 1] * weight
-    return found
+    return np.asarray(measured[low] * (1 - weight) + measured[low + 1] * weight)
 
 
-BASELINES: dict[str, Callable[[np.ndarray, int, np.ndarray], Found]] = {
+BASELINES: dict[str, Callable[[np.ndarray, int, np.ndarray], Filled]] = {
     "nearest": nearest,
     "linear": linear,
     "cubic": cubic,
@@ -111,6 +109,6 @@ SHARPENED = "Richardson-Lucy"
 """Name of :func:`sharpened_linear`, which is only tried on thick planes."""
 
 
-def baselines(fwhm: float) -> dict[str, Callable[[np.ndarray, int, np.ndarray], Found]]:
+def baselines(fwhm: float) -> dict[str, Callable[[np.ndarray, int, np.ndarray], Filled]]:
     """Those that suit planes of this thickness in pixels."""
     return {**BASELINES, SHARPENED: partial(sharpened_linear, fwhm=fwhm)} if fwhm else BASELINES

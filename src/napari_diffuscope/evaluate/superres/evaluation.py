@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.evaluate.folder import (
-    FIGURES,
-    evaluating_in,
-    keep_arguments,
-    write_text,
-)
+from napari_diffuscope.evaluate.drawing import can_draw
+from napari_diffuscope.evaluate.folder import FIGURES, keep_arguments
+from napari_diffuscope.evaluate.harness import Findings, label_of
 from napari_diffuscope.evaluate.superres.baselines import BASELINES, SHARPENED, baselines
 from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS, judge, known_planes
 from napari_diffuscope.evaluate.superres.report import draw_views, report
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings, Variant
-from napari_diffuscope.evaluate.tables import Row, Table
+from napari_diffuscope.evaluate.tables import Table, Value
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
@@ -51,25 +48,6 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SuperresEvaluation:
-    """Result of an evaluation.
-
-    Parameters
-    ----------
-    out
-        Folder with ``superres.csv``, ``superres.md`` and figures.
-    rows
-        Of the table.
-    summary
-        Text of ``superres.md``.
-    """
-
-    out: Path
-    rows: tuple[Row, ...]
-    summary: str
-
-
-@dataclass(frozen=True)
 class _Made:
     """A volume under test and what it took."""
 
@@ -82,15 +60,8 @@ class _Made:
     setting: str = ""
 
 
-def superres_evaluation_job(settings: SuperresEvaluationSettings, out: Path) -> Job[SuperresEvaluation]:
+def superres_findings(settings: SuperresEvaluationSettings, out: Path) -> Job[Findings]:
     """Take planes away from a volume and let all methods put them back; only missing planes count.
-
-    Parameters
-    ----------
-    settings
-        What is tested.
-    out
-        Folder for table and figures. Where it holds an evaluation of the same data, what is missing is added.
 
     Yields
     ------
@@ -102,20 +73,12 @@ def superres_evaluation_job(settings: SuperresEvaluationSettings, out: Path) -> 
     DiffuscopeError
         For data or models that cannot be used, or a folder that holds another evaluation.
     """
-    with evaluating_in(out, (settings.data, *settings.models)):
-        return (yield from _evaluated(settings, out))
-
-
-def _evaluated(settings: SuperresEvaluationSettings, out: Path) -> Job[SuperresEvaluation]:
     yield Update(0, 0, "Opening models and data")
-    truth = read_truth(settings)
-    models = _models(settings)
-    keep_arguments(out, {"kind": "superres", **settings.of_the_rows()})
+    truth, models = read_truth(settings), _models(settings)
+    keep_arguments(out, {"kind": "superres", **settings.facts()})
     table = Table(out / "superres.csv", COLUMNS, ("factor", "method", "variant", "orientation"))
-    total = len(settings.factors) * (
-        1 + len(baselines(settings.axial_fwhm)) + sum(len(v) for _, _, v in models)
-    )
-    done = 0
+    each = 1 + len(baselines(settings.axial_fwhm)) + sum(len(variants) for _, _, variants in models)
+    done, total = 0, each * len(settings.factors)
     for factor in settings.factors:
         planes = truth[: known_planes(len(truth), factor)]
         views: dict[str, np.ndarray] = {TRUTH: planes}
@@ -128,11 +91,9 @@ def _evaluated(settings: SuperresEvaluationSettings, out: Path) -> Job[SuperresE
                 views[made.method if not made.variant else f"{made.method}, {made.variant}"] = made.volume
             done += 1
             yield Update(done, total, f"{factor} x")
-        if len(views) > 1:
+        if len(views) > 1 and can_draw():
             draw_views(out / FIGURES, views, factor)
-    summary = report(table.rows, settings, truth.shape)
-    write_text(out / "superres.md", summary)
-    return SuperresEvaluation(out, tuple(table.rows), summary)
+    return Findings({"superres": table.rows}, report(table.rows, settings, truth.shape))
 
 
 def read_truth(settings: SuperresEvaluationSettings) -> np.ndarray:
@@ -182,15 +143,14 @@ _Model = tuple[str, str, tuple[Variant, ...]]
 
 def _models(settings: SuperresEvaluationSettings) -> list[_Model]:
     """Label, place and variants of each model."""
-    found: list[_Model] = []
+    opened: list[_Model] = []
     for place in settings.models:
         model = load_model(place)
         check_fits(model, SuperresSettings(model=place))
-        label = model.card.name if model.card.name not in [one for one, _, _ in found] else place
-        if label in (*BASELINES, SHARPENED, TRUTH) or label in [one for one, _, _ in found]:
-            raise DiffuscopeError(f"{place} is named twice or like a method; rename its folder.")
-        found.append((label, place, tuple(v for v in settings.variants if _can(model.card, v))))
-    return found
+        taken = (*BASELINES, SHARPENED, TRUTH, *(label for label, _, _ in opened))
+        label = label_of(model.card.name, place, taken)
+        opened.append((label, place, tuple(v for v in settings.variants if _can(model.card, v))))
+    return opened
 
 
 def _can(card: ModelCard, variant: Variant) -> bool:
@@ -215,8 +175,8 @@ def _volumes(
             yield None
             continue
         began = time.perf_counter()
-        found = method(measured, factor, truth)
-        yield _Made(name, "", found.volume, time.perf_counter() - began, setting=found.setting)
+        filled = method(measured, factor, truth)
+        yield _Made(name, "", filled.volume, time.perf_counter() - began, setting=filled.setting)
     for label, place, variants in models:
         for variant in variants:
             if (str(factor), label, variant) in there:
@@ -265,22 +225,11 @@ def _of_model(
     )
 
 
-def _rows(made: _Made, truth: np.ndarray, factor: int, patch: int) -> list[dict[str, str | int | float]]:
-    found = judge(truth, made.volume, factor, patch)
+def _rows(made: _Made, truth: np.ndarray, factor: int, patch: int) -> list[dict[str, Value]]:
+    judged = judge(truth, made.volume, factor, patch)
+    facts = {name: getattr(made, name) for name in COLUMNS if hasattr(made, name)}
+    perfect = {"psnr": float("inf")} if made.method == TRUTH else {}
     return [
-        {
-            "factor": factor,
-            "method": made.method,
-            "variant": made.variant,
-            "orientation": orientation,
-            "psnr": found[orientation].psnr if made.method != TRUTH else float("inf"),
-            "ssim": found[orientation].ssim,
-            "frechet": found[orientation].frechet,
-            "floor": found[orientation].floor,
-            "evaluations": made.evaluations,
-            "seconds": made.seconds,
-            "disagreement": made.disagreement,
-            "setting": made.setting,
-        }
+        {"factor": factor, "orientation": orientation, **facts, **vars(judged[orientation]), **perfect}
         for orientation in ORIENTATIONS
     ]

@@ -49,12 +49,12 @@ def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dic
     missing = np.arange(len(truth)) % factor > 0
     peak = float(truth.max() - truth.min())
     real = _patches(truth, 0, patch)
-    found = {}
+    judged = {}
     for axis, name in enumerate(ORIENTATIONS):
         psnr, ssim = _quality(truth, volume, missing, axis, peak)
         frechet, floor = _distance(real, _patches(volume, axis, patch))
-        found[name] = Judged(psnr, ssim, frechet, floor)
-    return found
+        judged[name] = Judged(psnr, ssim, frechet, floor)
+    return judged
 
 
 def _quality(
@@ -91,8 +91,8 @@ def _distance(real: np.ndarray, made: np.ndarray) -> tuple[float, float]:
     """Fréchet distance on features of intensity, spectrum and texture; NaN where there are too few patches."""
     if len(real) < 8 or len(made) < 8:
         return float("nan"), float("nan")
-    found = compare_sets(real, made, repeats=4)
-    return found.value, found.floor
+    distance = compare_sets(real, made, repeats=4)
+    return distance.value, distance.floor
 
 
 def known_planes(planes: int, factor: int) -> int:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import DPI, can_draw, save_figure
+from napari_diffuscope.evaluate import markdown
+from napari_diffuscope.evaluate.drawing import DPI, save_figure
 from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 from napari_diffuscope.evaluate.tables import Row
-
-Key = tuple[str, str]
 
 
 def report(rows: Sequence[Row], settings: SuperresEvaluationSettings, shape: Sequence[int]) -> str:
@@ -28,8 +27,8 @@ def report(rows: Sequence[Row], settings: SuperresEvaluationSettings, shape: Seq
         "between the two directions before they were last brought together.",
     ]
     for factor in sorted({int(row["factor"]) for row in rows}):
-        own = [row for row in rows if int(row["factor"]) == factor]
-        words += ["", f"## Every {factor}{_ordinal(factor)} plane kept", "", *_table(own)]
+        kept = [row for row in rows if int(row["factor"]) == factor]
+        words += ["", f"## Every {factor}{_ordinal(factor)} plane kept", "", *_table(kept)]
     return "\n".join(words) + "\n"
 
 
@@ -50,29 +49,31 @@ def _ordinal(number: int) -> str:
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    head = "| method | PSNR xy | xz | yz | SSIM xy | xz | yz | Fréchet xz | yz | floor | slices | apart | setting |"
-    lines = [head, "|" + "---|" * 13]
-    methods = dict.fromkeys((row["method"], row["variant"]) for row in rows)
-    for method in methods:
-        found = {row["orientation"]: row for row in rows if (row["method"], row["variant"]) == method}
-        if len(found) == len(ORIENTATIONS):
-            lines.append(_line(method, found))
-    return lines
+    head = (
+        "method | PSNR xy | xz | yz | SSIM xy | xz | yz | Fréchet xz | yz | floor | slices | apart | setting"
+    )
+    lines = []
+    for method in dict.fromkeys((row["method"], row["variant"]) for row in rows):
+        by_orientation = {
+            row["orientation"]: row for row in rows if (row["method"], row["variant"]) == method
+        }
+        if len(by_orientation) == len(ORIENTATIONS):
+            lines.append(_cells(method, by_orientation))
+    return markdown.table(head.split(" | "), lines)
 
 
-def _line(method: Key, found: Mapping[str, Row]) -> str:
-    one = found["xz"]
-    cells = [
+def _cells(method: tuple[str, str], rows: Mapping[str, Row]) -> list[str]:
+    one = rows["xz"]
+    return [
         ", ".join(word for word in method if word),
-        *(_number(found[o]["psnr"], 2) for o in ORIENTATIONS),
-        *(_number(found[o]["ssim"], 3) for o in ORIENTATIONS),
-        *(_number(found[o]["frechet"], 2) for o in ("xz", "yz")),
+        *(_number(rows[o]["psnr"], 2) for o in ORIENTATIONS),
+        *(_number(rows[o]["ssim"], 3) for o in ORIENTATIONS),
+        *(_number(rows[o]["frechet"], 2) for o in ("xz", "yz")),
         _number(one["floor"], 2),
         one["evaluations"] if one["evaluations"] != "0" else "",
         _number(one["disagreement"], 2),
         one["setting"],
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _number(text: str, digits: int) -> str:
@@ -80,16 +81,8 @@ def _number(text: str, digits: int) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else ""
 
 
-def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> Path | None:
-    """Orthogonal views of all volumes side by side: an XY plane that was not measured, an XZ and a YZ plane.
-
-    Returns
-    -------
-    Path or None
-        The figure; ``None`` where matplotlib is not installed.
-    """
-    if not can_draw():
-        return None
+def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> None:
+    """Orthogonal views of all volumes side by side: an XY plane that was not measured, an XZ and a YZ plane."""
     from matplotlib.figure import Figure
 
     truth = next(iter(views.values()))
@@ -106,6 +99,4 @@ def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> Pa
             axes.set_yticks([])
             axes.set_ylabel(label if place == 0 else "", fontsize=8)
     figure.suptitle(f"{factor} times finer along z; equal contrast", fontsize=9)
-    path = folder / f"superres-{factor}x.png"
-    save_figure(figure, path, dpi=DPI)
-    return path
+    save_figure(figure, folder / f"superres-{factor}x.png", dpi=DPI)
