@@ -10,6 +10,7 @@ import random
 import struct
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -158,6 +159,22 @@ def test_a_pickled_network_is_no_weights(folder: Path) -> None:
     path = folder / "whole.pt"
     torch.save(torch.nn.Linear(2, 2), path)
     refused(path, "torch.nn.modules.linear.Linear", "state_dict()")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pickles_of_every_protocol_open(folder: Path, protocol: int) -> None:
+    path = folder / "model.pt"
+    torch.save({"state_dict": weights(), "epoch": 7}, path, pickle_protocol=protocol)
+    assert load_model(path).card.training["epoch"] == 7
+
+
+def test_a_pickle_that_asks_for_gigabytes_gets_none() -> None:
+    tracemalloc.start()
+    try:
+        read_pickle(b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.", "file")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_exponential_pickles_take_no_time() -> None:
