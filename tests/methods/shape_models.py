@@ -29,7 +29,6 @@ CARD = ModelCard(
     axes="ZYX",
     size=(SIDE,) * 3,
     condition_channels=4,
-    normalisation="none",
     cell_extent=0.75,
 )
 

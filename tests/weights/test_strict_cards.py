@@ -174,3 +174,13 @@ def test_weights_of_diffusers_are_found_under_all_their_names(tmp_path: Path, na
         return
     (tmp_path / f"{STEM}.bin").touch()
     assert [path.name for path in weight_files(tmp_path)] == [f"{STEM}.bin"]
+
+
+def test_entries_of_earlier_versions_are_passed_over(folder: Path) -> None:
+    path = folder / CARD_FILE
+    card = json.loads(path.read_text())
+    assert "normalisation" not in card
+    path.write_text(json.dumps({**card, "normalisation": "stack-percentiles"}))
+    assert load_model(folder).card.name == card["name"]
+    path.write_text(json.dumps({**card, "normalization": "none"}))
+    assert "normalization" in refused(folder)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -40,18 +40,6 @@ class NoiseLevel:
 
 
 CLEAN = NoiseLevel(1.0, 0.0, 0.0)
-
-
-class Schedule(Protocol):
-    """Gives the noise levels that a sampler passes through."""
-
-    def levels(self, steps: int) -> list[NoiseLevel]:
-        """``steps + 1`` levels from the highest down to none."""
-        ...
-
-    def highest(self) -> NoiseLevel:
-        """The level that sampling starts from."""
-        ...
 
 
 @dataclass(frozen=True)

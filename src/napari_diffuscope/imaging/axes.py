@@ -15,8 +15,6 @@ SAMPLES = "S"
 DEFAULT_AXES = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
 """Axes by number of dimensions, for arrays that say nothing; four dimensions are CZYX only by saying so."""
 
-NAMES = {"T": "time", "C": "channel", "Z": "depth", "Y": "height", "X": "width", "N": "sample", "S": "colour"}
-
 _WORDS = {
     "T": "t time times frame frames timepoint timepoints time_point timestep",
     "C": "c ch channel channels chan wavelength wavelengths band bands",

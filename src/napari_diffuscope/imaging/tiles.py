@@ -43,11 +43,6 @@ class Tile:
     inner: Box
 
     @property
-    def core_shape(self) -> tuple[int, ...]:
-        """Lengths of the core."""
-        return tuple(part.stop - part.start for part in self.core)
-
-    @property
     def window_shape(self) -> tuple[int, ...]:
         """Lengths of the window."""
         return tuple(stop - start for start, stop in self.window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -205,11 +205,3 @@ class OpenAIUNetConfig:
             if given.get(name) == -1:
                 given[name] = None
         return cls.from_dict({"dims": dims, **given})
-
-    def with_attention(
-        self, *, heads: int = 1, head_channels: int | None = None, qkv_order: QKVOrder = "heads-first"
-    ) -> OpenAIUNetConfig:
-        """Return a copy with what a file of weights does not tell."""
-        return replace(
-            self, heads=heads, decoder_heads=None, head_channels=head_channels, qkv_order=qkv_order
-        )

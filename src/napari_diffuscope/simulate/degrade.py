@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from napari_diffuscope.simulate.processing import (
     Stretch,
     stitch,
 )
-from napari_diffuscope.simulate.specimens import clean_image
 
 Step = Resample | Smooth | Sharpen
 
@@ -135,30 +132,6 @@ def _photons(clean01: np.ndarray, model: NoiseModel) -> np.ndarray:
     """Photons per pixel of the camera."""
     small = clean01 if model.enlarge is None else model.enlarge.reduce(clean01)
     return model.exposure.photons(np.maximum(small, 0))
-
-
-def noise_level(noisy: np.ndarray, clean: np.ndarray) -> float:
-    """Root mean square of the noise relative to the range of the signal (its maximum minus its minimum)."""
-    rms = float(np.sqrt(np.mean(np.square(noisy - clean, dtype=np.float64))))
-    return rms / max(float(np.ptp(clean)), 1e-9)
-
-
-def training_pair(
-    rng: np.random.Generator, shape: Sequence[int], pixel_size_um: float | None = None
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Draw specimen, optics and noise.
-
-    Returns
-    -------
-    noisy, clean
-        As of :func:`noisy`.
-    info
-        What was drawn: kind, pixel size, optics, the noise model and the noise level.
-    """
-    image, info = clean_image(rng, shape, pixel_size_um=pixel_size_um)
-    model = draw_noise(rng)
-    taken, clean = noisy(image, model, rng)
-    return taken, clean, {**info, "noise": model, "noise_level": noise_level(taken, clean)}
 
 
 def _draw_camera(rng: np.random.Generator, exposure: Exposure) -> Camera:

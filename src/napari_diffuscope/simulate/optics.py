@@ -22,11 +22,6 @@ AIRY_FWHM = 0.5145
 """Full width at half maximum of the Airy pattern in units of λ/NA."""
 
 
-def gaussian_sigma_um(wavelength_nm: float, numerical_aperture: float) -> float:
-    """Lateral standard deviation in µm of the Gaussian nearest to a widefield spot: 0.21 λ/NA."""
-    return 0.21 * wavelength_nm / 1000 / numerical_aperture
-
-
 def gaussian_psf(
     pixel_size_um: PixelSize, sigma_um: float | Sequence[float], *, ndim: int = 2, truncate: float = 4.0
 ) -> np.ndarray:
@@ -172,22 +167,6 @@ def confocal_psf_3d(
         for wavelength in (excitation_nm, emission_nm)
     )
     return unit_sum(excitation * emission)
-
-
-def gaussian_psf_3d(
-    pixel_size_um: PixelSize,
-    *,
-    wavelength_nm: float,
-    numerical_aperture: float,
-    refractive_index: float = 1.515,
-) -> np.ndarray:
-    """Gaussian spot in space: 0.21 λ/NA across and 0.78 n λ/NA² along the axis, as standard deviations.
-
-    The axial formula is 2√6 n / (k NA²), the paraxial widefield one of Zhang, Zerubia & Olivo-Marin (2007).
-    """
-    lateral = gaussian_sigma_um(wavelength_nm, numerical_aperture)
-    axial = 2 * np.sqrt(6) * refractive_index * wavelength_nm / 1000 / (2 * np.pi * numerical_aperture**2)
-    return gaussian_psf(pixel_size_um, (axial, lateral, lateral), ndim=3, truncate=3.0)
 
 
 def blur(density: np.ndarray, psf: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.documents import read_toml
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import NetworkSpec, Task
 
@@ -284,12 +284,7 @@ def read_recipe(path: Path) -> Recipe:
     DiffuscopeError
         For a file that is absent, no TOML, or has a wrong entry, which the sentence names.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DiffuscopeError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DiffuscopeError(f"{path} is not valid TOML: {error}.") from error
+    values = read_toml(path, "recipe")
     _make_absolute(values, path.parent)
     return parse(Recipe, values, str(path))
 

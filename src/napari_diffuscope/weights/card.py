@@ -24,6 +24,9 @@ from napari_diffuscope.weights.card_checks import (
 )
 
 FORMAT = 1
+FORMER = ("normalisation",)
+"""Entries of earlier versions, which say nothing any more."""
+
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -255,9 +258,6 @@ class ModelCard:
         Whether the measurement comes before the state among the channels of its input.
     data_range
         Values that the network works on.
-    normalisation
-        How intensities become these values: ``stack-percentiles`` (one affine map per channel for the whole
-        stack) or ``none``.
     pixel_size
         Smallest and largest pixel size of its training images in µm, where known.
     deviation_scale
@@ -305,7 +305,6 @@ class ModelCard:
     condition_channels: int = 1
     condition_first: bool = False
     data_range: tuple[float, float] = (-1.0, 1.0)
-    normalisation: Literal["stack-percentiles", "none"] = "stack-percentiles"
     pixel_size: tuple[float, float] | None = None
     deviation_scale: float = 1.0
     axial_fwhm: tuple[float, float] | None = None
@@ -381,4 +380,6 @@ def read_card(folder: Path) -> ModelCard:
             raise DiffuscopeError(
                 f"{path} has format {quoted(values['format'])}; this version reads format {FORMAT}."
             )
+        if isinstance(values, dict):
+            values = {name: value for name, value in values.items() if name not in FORMER}
         return parse(ModelCard, values, str(path))

@@ -115,7 +115,6 @@ def card_of(evidence: Evidence) -> ModelCard:
     name = evidence.path.stem
     title = f"{base.title}, {evidence.fingerprint.variant}" if base and evidence.fingerprint else name
     task = said.task or (base.task if base else "generate")
-    measured = task in ("restoration", "superresolution")
     card = ModelCard(
         name=name,
         title=title,
@@ -129,7 +128,6 @@ def card_of(evidence: Evidence) -> ModelCard:
         condition_channels=evidence.condition_channels,
         condition_first=bool(base and base.condition_first),
         data_range=base.data_range if base else (-1.0, 1.0),
-        normalisation="stack-percentiles" if measured else "none",
         citation=base.citation if base else (),
     )
     return replace(card, **said.given(*_OF_THE_CARD))

@@ -56,8 +56,6 @@ class Fingerprint:
         How it was trained and is sampled.
     axes, size, state_channels, condition_channels, condition_first, data_range
         As on a model card.
-    normalisation
-        As on a model card.
     needs
         What it must be given, in words.
     """
@@ -76,7 +74,6 @@ class Fingerprint:
     condition_channels: int
     condition_first: bool
     data_range: tuple[float, float]
-    normalisation: Literal["stack-percentiles", "none"] = "none"
     needs: str = ""
 
 
@@ -160,7 +157,6 @@ RESTORATION = Fingerprint(
     condition_channels=1,
     condition_first=True,
     data_range=(-1.0, 1.0),
-    normalisation="stack-percentiles",
     needs="the image to restore, in [-1, 1]",
 )
 
@@ -189,7 +185,6 @@ MSDSR = Fingerprint(
     condition_channels=0,
     condition_first=False,
     data_range=(0.0, 1.0),
-    normalisation="stack-percentiles",
     needs="the known rows of an image of 48 × 48 pixels in [0, 1], grey copied to three channels",
 )
 

@@ -32,8 +32,7 @@ def infer_openai(shapes: Shapes) -> OpenAIUNetConfig:
     """Infer the architecture of an OpenAI UNet.
 
     Shapes do not tell the number of heads, the q/k/v order, whether a 3D network keeps its depth, or the
-    constants of the norms: the result has the defaults for these. Complete it with
-    :meth:`~napari_diffuscope.networks.openai_config.OpenAIUNetConfig.with_attention`.
+    constants of the norms: the result has the defaults for these.
 
     Parameters
     ----------

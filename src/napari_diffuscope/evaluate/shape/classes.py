@@ -7,7 +7,7 @@ never saw the cell; what is added to a class comes from cells of the training pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -16,8 +16,6 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 
 SPLITS = 5
-
-Rows = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def check_installed() -> None:

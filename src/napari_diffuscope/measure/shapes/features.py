@@ -52,10 +52,6 @@ def feature_units(unit: str = "µm") -> dict[str, str]:
     return {name: superscripts[power] for name, power in _POWERS.items()}
 
 
-FEATURE_UNITS = feature_units()
-"""Units of the features where the voxel size is in µm."""
-
-
 def shape_features(occupied: object, *, voxel_size: VoxelSize = 1.0) -> dict[str, float]:
     """All features of one object.
 

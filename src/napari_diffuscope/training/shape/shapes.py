@@ -133,7 +133,6 @@ class ShapesTask:
             axes="ZYX",
             size=(recipe.data.patch,) * 3,
             condition_channels=len(CHANNELS),
-            normalisation="none",
             cell_extent=self.extent,
             occupancy_threshold=self.threshold(network),
             cell_features=features_of(self.pieces.cells) if len(self.pieces.cells) > 2 else None,
