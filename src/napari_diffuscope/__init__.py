@@ -1,7 +1,7 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore``, ``superresolve``, ``predict_shapes`` and ``load_model`` are loaded on first use: importing the package
-imports neither torch nor napari.
+``restore``, ``superresolve``, ``predict_shapes``, ``generate`` and ``load_model`` are loaded on first use: importing
+the package imports neither torch nor napari.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
+    from napari_diffuscope.methods.generate import GenerateSettings, generate
     from napari_diffuscope.methods.restore.job import restore
     from napari_diffuscope.methods.restore.settings import RestoreSettings
     from napari_diffuscope.methods.shape.job import predict_shapes
@@ -28,11 +29,13 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "DiffuscopeError",
+    "GenerateSettings",
     "Image",
     "RestoreSettings",
     "ShapeSettings",
     "SuperresSettings",
     "__version__",
+    "generate",
     "load_model",
     "predict_shapes",
     "restore",
@@ -41,10 +44,12 @@ __all__ = [
 
 _WHERE = {
     "DiffuscopeError": "errors",
+    "GenerateSettings": "methods.generate",
     "Image": "imaging.image",
     "RestoreSettings": "methods.restore.settings",
     "ShapeSettings": "methods.shape.settings",
     "SuperresSettings": "methods.superres.settings",
+    "generate": "methods.generate",
     "load_model": "weights.model",
     "predict_shapes": "methods.shape.job",
     "restore": "methods.restore.job",

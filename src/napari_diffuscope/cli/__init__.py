@@ -16,9 +16,10 @@ from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, sa
 from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.cli.signals import exit_code, stoppable
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods import generate as _generate  # registers the method
 from napari_diffuscope.methods.method import METHODS
 
-__all__ = ["app", "main"]
+__all__ = ["_generate", "app", "main"]
 
 
 def _print_version(wanted: bool) -> None:

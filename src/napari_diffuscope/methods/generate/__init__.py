@@ -1,0 +1,95 @@
+"""Images made from noise by a model that has learned what such images look like. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from napari_diffuscope.imaging.files import image_of, labels_of
+from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.methods.generate.settings import GenerateSettings, describe
+from napari_diffuscope.methods.method import METHODS, Input, Method
+from napari_diffuscope.methods.running import Result, array_sinks, method_job
+
+__all__ = ["GENERATE", "GenerateSettings", "generate"]
+
+GENERATE = METHODS.add(
+    Method(
+        "generate",
+        "Generate",
+        "Make images that never were: of one kind of structure, of any size, without an image to start from.",
+        GenerateSettings,
+        describe,
+        "napari_diffuscope.methods.generate.job:generate_job",
+        inputs=(
+            Input(
+                "like",
+                "An image to start from: what is made is like it, the more the lower the strength.",
+                optional=True,
+            ),
+            Input(
+                "mask",
+                "Labels that are not 0 where that image is to be filled in; the rest of it stays.",
+                "labels",
+                optional=True,
+            ),
+        ),
+        doing="Generating",
+        result="generated image",
+        former=("generation",),
+    )
+)
+
+
+def generate(
+    *,
+    like: Any = None,
+    mask: Any = None,
+    class_: str | None = None,
+    settings: GenerateSettings | None = None,
+    on_update: Callable[[Update], None] | None = None,
+    **choices: Any,
+) -> Result:
+    """Make images in memory, with the same defaults and results as the window and the command line.
+
+    Parameters
+    ----------
+    like
+        An image to start from, of a single plane: an array, an :class:`~napari_diffuscope.imaging.image.Image` or a
+        file. Its size is that of the result.
+    mask
+        Where that image is to be filled in (not 0), of the same shape; elsewhere it stays as it is, bit for bit.
+    class_
+        A class of the model, or a mixture such as ``"microtubules:0.7,mitochondria:0.3"``.
+    settings, choices
+        A :class:`~napari_diffuscope.methods.generate.settings.GenerateSettings`, and fields of it to replace:
+        ``number``, ``size``, ``width``, ``seed``, ``steps`` and others.
+    on_update
+        Called with every :class:`~napari_diffuscope.jobs.Update`.
+
+    Returns
+    -------
+    Result
+        ``.generated`` is a float32 array ``(number, height, width)``, or one plane where a single image is made, in
+        the units of the training data; ``.specs["generated"]`` says its pixel size, ``.record`` what made it.
+
+    Raises
+    ------
+    DiffuscopeError
+        For settings, a model or an image that do not fit.
+
+    Examples
+    --------
+    >>> generate(number=16, size=256, class_="microtubules", seed=1).generated  # doctest: +SKIP
+    """
+    if class_ is not None:
+        choices["class_"] = class_
+    chosen = replace(settings or GenerateSettings(), **choices)
+    inputs = {}
+    if like is not None:
+        inputs["like"] = image_of(like)
+    if mask is not None:
+        inputs["mask"] = labels_of(mask)
+    sinks = array_sinks(GENERATE, GENERATE.outputs(inputs, chosen), chosen)
+    return run(method_job(GENERATE, inputs, chosen, sinks=sinks), on_update)

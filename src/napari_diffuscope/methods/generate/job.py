@@ -1,0 +1,97 @@
+"""Images made from noise, of any size; Saguy et al., Small Methods 2024 (doi 10.1002/smtd.202400672), and better.
+
+An image is as large as is asked for: a network that sees a bounded neighbourhood, or windows whose estimates are
+blended at every step, and noise that belongs to positions, make it of one piece. It is moved on from one noise level
+to the next piece by piece, from states that lie in memory or, where they are large, beside the output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.device import choose_device
+from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
+from napari_diffuscope.methods.generate.plan import generate_plan
+from napari_diffuscope.methods.generate.settings import RESULT, class_weights, shape_of
+from napari_diffuscope.methods.generate.steering import start_of, steered
+from napari_diffuscope.methods.generate.windows import Reach
+from napari_diffuscope.methods.records import note_model
+from napari_diffuscope.methods.storing import run_identity
+from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
+from napari_diffuscope.methods.work import Work
+from napari_diffuscope.weights.model import load_model
+
+MOST_IN_MEMORY = 2**28
+"""Bytes of states up to which they lie in memory."""
+
+GPU_PIXELS = 2**20
+CPU_PIXELS = 2**14
+"""Pixels that are computed at the same time, of several images."""
+
+
+def generate_job(work: Work) -> Job[None]:
+    """Make images, one group after the other; images that the output has are not made again.
+
+    Raises
+    ------
+    DiffuscopeError
+        For a model that cannot do what is asked for, an image to start from that does not fit, or too little memory.
+    """
+    settings, record = work.settings, work.record
+    device = choose_device(settings.device)
+    yield work.update(message=f"Loading {settings.model}")
+    model = steered(load_model(settings.model, device=device), settings)
+    note_model(record, model, device)
+    card, reach = model.card, Reach.of(model)
+    said: list[str] = []
+    shape = reach.padded(shape_of(work.inputs, settings), card.name)
+    start = start_of(work.inputs, settings, card, shape, said.append)
+    plan = generate_plan(model, settings, start.strength)
+    record |= {
+        "classes": dict(zip(card.classes, class_weights(card, settings.class_) or (), strict=False)),
+        "unit": card.values.unit if card.values else "",
+        "steps": plan.steps,
+    }
+    for sentence in said:
+        yield work.warn(sentence)
+    chain = Chain(work, model, plan, start, reach, shape, piece_edge(settings.tile, shape, model.device.type))
+    per_image = plan.steps * len(chain.pieces)
+    work.total = settings.number * per_image
+    states = _stored_states(work, chain)
+    for images in _groups(work, chain):
+        missing = [image for image in images if not all(map(work.written, blocks_of(work, image)))]
+        work.done = images[0] * per_image + (len(images) - len(missing)) * per_image
+        if missing:
+            yield from chain.made(missing, states or States())
+    if states is not None:
+        states.forget()
+
+
+def _groups(work: Work, chain: Chain) -> Iterator[list[int]]:
+    """Numbers of the images that are made at the same time."""
+    height, width = chain.shape
+    most = CPU_PIXELS if chain.model.device.type == "cpu" else GPU_PIXELS
+    count = work.settings.batch or max(1, most // (height * width))
+    if _bytes(chain) * count > MOST_IN_MEMORY:
+        count = max(1, MOST_IN_MEMORY // _bytes(chain))
+    number = work.settings.number
+    return (list(range(first, min(first + count, number))) for first in range(0, number, count))
+
+
+def _bytes(chain: Chain) -> int:
+    """Of what is stored of an image between two steps."""
+    height, width = chain.shape
+    return height * width * chain.start.channels * 4 * (4 if chain.plan.remembers else 2)
+
+
+def _stored_states(work: Work, chain: Chain) -> States | None:
+    """Where large states lie: beside the output, where they outlive the process; ``None`` for in memory."""
+    files = work.options.get("files")
+    if files is None or _bytes(chain) <= MOST_IN_MEMORY:
+        return None
+    folder = states_path(Path(files[RESULT]).resolve())
+    refuse_foreign(folder)
+    identity = run_identity(work.method, work.inputs, work.settings)
+    return States(folder, {**identity, "tile": chain.tile})

@@ -1,0 +1,96 @@
+"""Which windows of an image its network is given, so that a pixel gets the same value in every tile.
+
+A network that is local by construction sees its piece and what is around it as far as it reaches; at the border of the
+image it sees the border, as in training. The windows of any other network lie at fixed places, overlap by half, and
+their estimates are blended: at every step, so that one image comes of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.generate.steering import Region
+from napari_diffuscope.weights.model import Model
+
+Range = tuple[int, int]
+
+UNKNOWN_WINDOW = 128
+"""Edge of the windows of a network that is not local and does not say on which size it was trained."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a network sees an image.
+
+    Parameters
+    ----------
+    stride
+        Windows start at multiples of it and are multiples of it long.
+    radius
+        How far a network sees that is local.
+    window
+        Edge of the windows of any other; 0 for local ones.
+    """
+
+    stride: int
+    radius: int = 0
+    window: int = 0
+
+    @classmethod
+    def of(cls, model: Model) -> Reach:
+        """The reach of a model's network."""
+        network = model.network
+        stride = int(max(network.total_stride))  # type: ignore[arg-type]
+        if hasattr(network, "receptive_radius"):
+            return cls(stride, int(max(network.receptive_radius)))  # type: ignore[arg-type]
+        return cls(stride, window=max(model.card.size) if model.card.size else UNKNOWN_WINDOW)
+
+    def padded(self, shape: tuple[int, int], name: str) -> tuple[int, int]:
+        """Height and width of the state of an image, whole strides.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the network is given at least its window, and the image is smaller.
+        """
+        if min(shape) < self.window:
+            raise DiffuscopeError(
+                f"{name} makes images of {self.window} pixels and more each way, not {min(shape)}; "
+                "choose a larger size."
+            )
+        height, width = (-(-length // self.stride) * self.stride for length in shape)
+        return height, width
+
+    def windows(self, wanted: Region, shape: tuple[int, int]) -> list[Region]:
+        """Windows that decide the wanted pixels, in order; inside the image."""
+        rows, columns = (self._along(part, length) for part, length in zip(wanted, shape, strict=True))
+        return list(product(rows, columns))
+
+    def _along(self, wanted: Range, length: int) -> list[Range]:
+        start, stop = wanted
+        if not self.window:
+            first = max(start - self.radius, 0) // self.stride * self.stride
+            return [(first, min(-(-(stop + self.radius) // self.stride) * self.stride, length))]
+        size = self.window
+        count = 1 + -(-(length - size) // max(size // 2, 1))
+        firsts = [0] if count == 1 else [round(i * (length - size) / (count - 1)) for i in range(count)]
+        return [(first, first + size) for first in firsts if first < stop and first + size > start]
+
+
+def overlap(window: Region, wanted: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where what is wanted lies in a window, and where that lies in what is wanted."""
+    both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window, wanted, strict=True)]
+    inner = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, window, strict=True))
+    outer = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, wanted, strict=True))
+    return inner, outer
+
+
+def taper(size: int) -> Tensor:
+    """Product of Hann windows that nowhere reach zero, ``(size, size)``."""
+    hann = torch.hann_window(size + 2, periodic=False)[1:-1]
+    return torch.outer(hann, hann)

@@ -1,0 +1,104 @@
+"""Small generators for tests: untrained, exact, and as published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.weights.card import (
+    Density,
+    DiffusionSpec,
+    ModelCard,
+    NetworkSpec,
+    ScheduleSpec,
+    ValueScale,
+)
+from napari_diffuscope.weights.folder import write_folder
+from tests.published import fill
+
+CARD = ModelCard(
+    name="tiny-generator",
+    title="Tiny generator",
+    purpose="Tests.",
+    task="generate",
+    network=NetworkSpec("local-unet", {}),
+    diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine"), steps=3, clip=(-1.0, 1.0)),
+    size=(64, 64),
+    condition_channels=0,
+    pixel_size=(0.02, 0.02),
+    values=ValueScale(0.0, 20.0, "localisations per pixel"),
+)
+CLASSES = ("microtubules", "mitochondria")
+
+
+def write_generator(folder: Path, *, classes: tuple[str, ...] = CLASSES, **changes: Any) -> Path:
+    """An untrained local network, whose gains are opened so that all of it counts."""
+    torch.manual_seed(0)
+    network = LocalUNet(
+        LocalUNetConfig(
+            condition_channels=0,
+            widths=(8, 12),
+            encoder_blocks=(1, 1),
+            decoder_blocks=(1,),
+            classes=len(classes),
+            numbers=2,
+            embedding=16,
+        )
+    )
+    for parameter in network.parameters():
+        if parameter.dim() == 0:
+            nn.init.constant_(parameter, 0.5)
+    card = replace(
+        CARD,
+        network=NetworkSpec("local-unet", network.config.to_dict()),
+        classes=classes,
+        **{
+            "class_optional": bool(classes),
+            "density": Density(0.1, 0.5, "share of bright pixels"),
+            **changes,
+        },
+    )
+    write_folder(folder, card, dict(network.state_dict()))
+    return folder
+
+
+def write_windowed(folder: Path, window: int = 64) -> Path:
+    """A network with attention and group normalisation, that gives three channels and predicts noise."""
+    network = OpenAIUNet(
+        OpenAIUNetConfig(
+            model_channels=32, channel_multipliers=(1, 1), res_blocks=1, attention_downsampling=(2,), heads=1
+        )
+    )
+    fill(network)
+    card = replace(
+        CARD,
+        network=NetworkSpec("openai-unet", network.config.to_dict()),
+        diffusion=DiffusionSpec(
+            "epsilon",
+            ScheduleSpec("cosine", count=20),
+            time="rescaled",
+            variance="fixed-large",
+            clip=(-1.0, 1.0),
+            steps=3,
+            published_steps=20,
+        ),
+        size=(window, window),
+        state_channels=3,
+        values=None,
+        pixel_size=None,
+    )
+    write_folder(folder, card, dict(network.state_dict()))
+    return folder
+
+
+def write_folder_of(folder: Path, network: LocalUNet, **changes: Any) -> Path:
+    """A generator of any local network."""
+    card = replace(CARD, network=NetworkSpec("local-unet", network.config.to_dict()), **changes)
+    write_folder(folder, card, dict(network.state_dict()))
+    return folder
