@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from benchmarks._driving import finish
 
 from napari_diffuscope.diffusion.ancestral import (
     AncestralStep,
@@ -23,7 +24,6 @@ from napari_diffuscope.diffusion.schedule import (
     linear_alpha_bar,
 )
 from napari_diffuscope.diffusion.solvers import Query, ddim
-from tests.driving import finish
 from tests.published import PUBLISHED
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from benchmarks._driving import finish
 
 from napari_diffuscope.diffusion.denoiser import clean_estimate, noise_estimate
 from napari_diffuscope.diffusion.posterior_mean import MeanChain, mean_chain, mean_levels
@@ -16,7 +17,6 @@ from napari_diffuscope.diffusion.schedule import (
     linear_alpha_bar,
 )
 from napari_diffuscope.diffusion.solvers import ddim
-from tests.driving import finish
 
 SCHEDULES = {
     "linear": DiscreteSchedule(linear_alpha_bar(1000), 4e-4),

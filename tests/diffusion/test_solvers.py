@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from benchmarks._driving import asked, finish
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
@@ -24,7 +25,6 @@ from napari_diffuscope.diffusion.solvers import (
     ddim,
     dpm_solver_pp_2m,
 )
-from tests.driving import asked, finish
 
 
 def toy(x: Tensor) -> Tensor:

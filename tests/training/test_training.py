@@ -82,7 +82,7 @@ def test_wrong_recipes_are_refused_by_name(tmp_path: Path, text: str, sentence: 
 
 
 def test_an_absent_recipe_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DiffuscopeError, match="cannot be read"):
+    with pytest.raises(DiffuscopeError, match="There is no file"):
         read_recipe(tmp_path / "absent.toml")
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.networks.config import NetworkConfig, published_floats_per_pixel
 
 
 @dataclass(frozen=True)
-class EDM2UNetConfig:
+class EDM2UNetConfig(NetworkConfig):
     """Everything that decides the layers of an EDM2 UNet.
 
     Parameters
@@ -86,36 +87,10 @@ class EDM2UNetConfig:
 
     @property
     def floats_per_pixel(self) -> float:
-        """Peak number of float32 values that inference on the CPU holds per input pixel, for planning memory.
-
-        The peak is in the first decoder block at full resolution: its input, the concatenation with the
-        encoder's map, shortcut and result, with the maps still waiting at full resolution. Convolutions need
-        workspace of up to the same size again.
-        """
-        first, second = (*self.level_channels, self.level_channels[-1])[:2]
-        waiting = self.res_blocks * first
-        return 2.0 * (2 * second + 3 * first + waiting + self.in_channels + self.out_channels)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dictionary."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> EDM2UNetConfig:
-        """Read what :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        DiffuscopeError
-            If an entry is unknown.
-        """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise DiffuscopeError(
-                f"The description of the EDM2 UNet has unknown entries ({', '.join(sorted(unknown))});"
-                " it may come from a newer version."
-            )
-        return cls(**values)
+        """See :func:`~napari_diffuscope.networks.config.published_floats_per_pixel`."""
+        return published_floats_per_pixel(
+            self.level_channels, self.res_blocks, self.in_channels, self.out_channels
+        )
 
     @classmethod
     def from_published(cls, values: Mapping[str, Any]) -> EDM2UNetConfig:

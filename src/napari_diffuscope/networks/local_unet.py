@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_diffuscope.networks.config import NetworkConfig
 from napari_diffuscope.networks.magnitude import SILU_GAIN, MPConv, MPFourier, mp_cat, mp_sum, silu
 from napari_diffuscope.networks.starlet import smoothed_copies, starlet, starlet_radius
 
@@ -37,7 +38,7 @@ LARGEST = 6.0
 
 
 @dataclass(frozen=True)
-class LocalUNetConfig:
+class LocalUNetConfig(NetworkConfig):
     """Architecture of a :class:`LocalUNet`.
 
     Parameters
@@ -110,10 +111,6 @@ class LocalUNetConfig:
     def bands(self) -> int:
         """Number of starlet bands of all input channels."""
         return (self.wavelets + 1) * (self.channels + self.condition_channels) if self.wavelets else 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return asdict(self)
 
 
 class _Block(nn.Module):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.attention import QKV_ORDERS, QKVOrder
+from napari_diffuscope.networks.config import NetworkConfig, published_floats_per_pixel
 
 _PUBLISHED_NAMES = {
     "channel_mult": "channel_multipliers",
@@ -23,7 +24,7 @@ _PUBLISHED_IGNORED = {"image_size", "use_checkpoint", "use_fp16"}
 
 
 @dataclass(frozen=True)
-class OpenAIUNetConfig:
+class OpenAIUNetConfig(NetworkConfig):
     """Everything that decides the layers of an OpenAI UNet.
 
     One description for improved-diffusion (Nichol & Dhariwal 2021, arXiv 2102.09672), guided-diffusion
@@ -135,15 +136,10 @@ class OpenAIUNetConfig:
 
     @property
     def floats_per_pixel(self) -> float:
-        """Peak number of float32 values that inference on the CPU holds per input pixel, for planning memory.
-
-        The peak is in the first decoder block at full resolution: its input, the concatenation with the
-        encoder's map, shortcut and result, with the maps still waiting at full resolution. Convolutions need
-        workspace of up to the same size again.
-        """
-        first, second = (*self.level_channels, self.level_channels[-1])[:2]
-        waiting = self.res_blocks * first
-        return 2.0 * (2 * second + 3 * first + waiting + self.in_channels + self.out_channels)
+        """See :func:`~napari_diffuscope.networks.config.published_floats_per_pixel`."""
+        return published_floats_per_pixel(
+            self.level_channels, self.res_blocks, self.in_channels, self.out_channels
+        )
 
     def heads_at(self, channels: int, *, decoder: bool = False) -> int:
         """Return the number of attention heads at a width."""
@@ -160,27 +156,6 @@ class OpenAIUNetConfig:
     def _attended_channels(self) -> set[int]:
         attended = {c for i, c in enumerate(self.level_channels) if 2**i in self.attention_downsampling}
         return attended | ({self.level_channels[-1]} if self.middle_attention else set())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-able dictionary."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> OpenAIUNetConfig:
-        """Read what :meth:`to_dict` wrote.
-
-        Raises
-        ------
-        DiffuscopeError
-            If an entry is unknown.
-        """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise DiffuscopeError(
-                f"The description of the UNet has unknown entries ({', '.join(sorted(unknown))});"
-                " it may come from a newer version."
-            )
-        return cls(**values)
 
     @classmethod
     def from_published(cls, values: Mapping[str, Any], *, dims: int = 2) -> OpenAIUNetConfig:

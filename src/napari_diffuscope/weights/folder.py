@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import name_of, reading
+from napari_diffuscope.networks.config import NetworkConfig
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
@@ -24,7 +25,11 @@ from napari_diffuscope.weights.card_checks import check_channels, check_network_
 from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 
-_CONFIGS = {"local-unet": LocalUNetConfig, "openai-unet": OpenAIUNetConfig, "edm2-unet": EDM2UNetConfig}
+_NETWORKS: dict[str, tuple[type[nn.Module], type[NetworkConfig]]] = {
+    "local-unet": (LocalUNet, LocalUNetConfig),
+    "openai-unet": (OpenAIUNet, OpenAIUNetConfig),
+    "edm2-unet": (EDM2UNet, EDM2UNetConfig),
+}
 
 
 def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
@@ -37,15 +42,10 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
     """
     check_network_numbers(spec.arguments)
     try:
-        parse(_CONFIGS[spec.kind], dict(spec.arguments), "network")
+        network, config = _NETWORKS[spec.kind]
+        parse(config, dict(spec.arguments), "network")
         with torch.device(device):
-            match spec.kind:
-                case "local-unet":
-                    return LocalUNet(LocalUNetConfig(**spec.arguments))
-                case "openai-unet":
-                    return OpenAIUNet(OpenAIUNetConfig.from_dict(spec.arguments))
-                case "edm2-unet":
-                    return EDM2UNet(EDM2UNetConfig.from_dict(spec.arguments))
+            return network(config.from_dict(spec.arguments))
     except DiffuscopeError as error:
         raise DiffuscopeError(f"The network in the model card cannot be built: {error}") from error
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
