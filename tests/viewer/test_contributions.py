@@ -29,6 +29,7 @@ def test_menus(viewer) -> None:
         "Restore",
         "Super-resolve volume",
         "Predict 3D shape",
+        "Compare",
         "Models",
     }
     submenu = [item.title for item in menus.get_menu("napari/layers/filter") if hasattr(item, "submenu")]
@@ -38,7 +39,8 @@ def test_menus(viewer) -> None:
         "napari-diffuscope.superres",
     ]
     assert [item.command.id for item in menus.get_menu("napari-diffuscope/measure")] == [
-        "napari-diffuscope.shape"
+        "napari-diffuscope.shape",
+        "napari-diffuscope.compare",
     ]
 
 

@@ -11,6 +11,14 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_diffuscope.methods.record import RECORD_KEY
 
+#: Key in the metadata of layers that only show a comparison: no user's image, and nothing to work on.
+DISPLAY_KEY = "napari-diffuscope-display"
+
+
+def is_display(layer: Any) -> bool:
+    """Whether a layer only shows a comparison."""
+    return DISPLAY_KEY in layer.metadata
+
 
 def is_result(layer: Any) -> bool:
     """Whether one of our methods made a layer."""
@@ -102,7 +110,7 @@ class LayerChoice(QComboBox):
         self._layers = [
             layer
             for layer in self._viewer.layers
-            if isinstance(layer, self._kind) and not self._hidden(layer)
+            if isinstance(layer, self._kind) and not is_display(layer) and not self._hidden(layer)
         ]
         for layer in old:
             if layer not in self._layers:

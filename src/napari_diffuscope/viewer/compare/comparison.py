@@ -11,9 +11,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.viewer.contrast import SPREAD
+from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
 
-#: Key in the metadata of layers that only show a comparison and are none of the user's.
-DISPLAY_KEY = "napari-diffuscope-display"
 FEWEST, MOST = 2, 9
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 GRID = ("enabled", "shape", "stride", "spacing")
@@ -61,6 +61,10 @@ class ViewState:
         """Whether a layer was there when the view was remembered."""
         return any(layer == known for known, _ in self._layers)
 
+    def looks(self, layer: Any) -> dict[str, Any]:
+        """How a layer was shown; empty for one that came later."""
+        return next((looks for known, looks in self._layers if layer == known), {})
+
     def restore(self) -> None:
         """Return to the view as it was; layers that came meanwhile stay as they are, above the others."""
         window, self._window = self._window, None
@@ -68,11 +72,15 @@ class ViewState:
         if window is None:
             return
         _holders.pop(_identity(self._viewer), None)
-        for layer, looks in layers:  # first of all: whatever goes wrong later, nothing stays hidden
-            if layer in self._viewer.layers:
-                _put_back(layer, looks)
-        self._put_back_order([layer for layer, _ in layers])
-        self._put_back_window(window)
+        there = [(layer, looks) for layer, looks in layers if layer in self._viewer.layers]
+        with ExitStack() as steps:  # runs them all, the last one first, whatever goes wrong with one of them
+            steps.callback(self._put_back_window, window)
+            steps.callback(self._put_back_order, [layer for layer, _ in there])
+            for layer, looks in there:
+                steps.callback(_put_back, layer, looks)
+            # One view first: napari counts the scale bars of cells before it has counted the cells.
+            steps.callback(setattr, self._viewer.canvas.grid, "enabled", False)
+            steps.callback(setattr, self._viewer.canvas.overlays.scale_bar, "gridded", False)
 
     def _window_now(self) -> dict[str, Any]:
         viewer = self._viewer
@@ -86,14 +94,14 @@ class ViewState:
 
     def _put_back_order(self, before: list[Any]) -> None:
         now = list(self._viewer.layers)
-        wanted = [layer for layer in before if layer in now]
+        wanted = list(before)
         wanted += [layer for layer in now if layer not in wanted]
         arrange(self._viewer, wanted)
 
     def _put_back_window(self, window: dict[str, Any]) -> None:
         viewer = self._viewer
-        _set(viewer.canvas.grid, window["grid"])
         _set(viewer.canvas.overlays.scale_bar, window["bar"])
+        _set(viewer.canvas.grid, window["grid"])
         added = viewer.dims.ndim - len(window["order"])
         order = (*range(added), *(axis + added for axis in window["order"]))
         viewer.dims.order = order if added >= 0 else tuple(range(viewer.dims.ndim))
@@ -103,9 +111,9 @@ class ViewState:
 
 def arrange(viewer: Any, layers: list[Any]) -> None:
     """Put all layers of a viewer into an order, the lowest first."""
-    now = list(viewer.layers)
-    if layers != now:
-        viewer.layers.move_multiple([now.index(layer) for layer in layers], 0)
+    for place, layer in enumerate(layers):  # one by one: napari 0.9 fails on some orders of several at once
+        if viewer.layers[place] != layer:
+            viewer.layers.move(viewer.layers.index(layer), place)
 
 
 @contextmanager
@@ -121,7 +129,7 @@ def restored_on_error(state: ViewState) -> Iterator[None]:
 def _looks(layer: Any) -> dict[str, Any]:
     looks = _values(layer, [name for name in LAYER if hasattr(layer, name)])
     looks["name"] = layer.name_overlay.visible
-    looks["planes"] = [dict(plane.dict()) for plane in layer.experimental_clipping_planes]
+    looks["planes"] = [plane.model_dump() for plane in layer.experimental_clipping_planes]
     return looks
 
 

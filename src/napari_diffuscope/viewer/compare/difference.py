@@ -1,0 +1,284 @@
+"""One against the other: their difference, pixel by pixel of the finer one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import Colormap
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.viewer.compare.background_reading import read
+from napari_diffuscope.viewer.compare.in_view import finer_grid
+from napari_diffuscope.viewer.compare.overlay import Caption
+from napari_diffuscope.viewer.compare.patch import Patch
+from napari_diffuscope.viewer.compare.sampling import Pixels, PlaneGrid, luminance, pixels_of, sample
+from napari_diffuscope.viewer.compare.stage import Stage
+from napari_diffuscope.viewer.compare.way import Way
+
+Quantity = Literal["absolute", "relative", "deviations"]
+#: Blue where the layer lies below the reference, white where they are equal, red where it lies above.
+DIVERGING = Colormap(
+    [
+        [0.02, 0.19, 0.58, 1],
+        [0.26, 0.58, 0.86, 1],
+        [1, 1, 1, 1],
+        [0.94, 0.45, 0.28, 1],
+        [0.60, 0.02, 0.08, 1],
+    ],
+    name="below or above",
+)
+#: Error in units of the deviation that is shown at the end of the colours at first.
+DEVIATIONS = 4.0
+#: Relative differences are shown where the reference is above this part of its largest values in view.
+FAINTEST = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Difference2D:
+    """A difference on a grid: values with NaN where there is none, and the line that was fitted."""
+
+    values: np.ndarray
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class Difference(Way):
+    """Where two layers differ, and by how much, in colours centred at zero."""
+
+    name, title, key = "difference", "Difference", "K"
+    purpose = "The other layer minus the reference at each pixel in view: blue below, white equal, red above."
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.quantity: Quantity = "absolute"
+        self.fit = False
+        self.deviation: Any = None
+        self.limit: float | None = None
+        self.shown_limit = 1.0
+        self._patch = Patch(self.viewer, "difference")
+        self._grid: PlaneGrid | None = None
+        self._of: tuple[Any, ...] = ()
+        self._inside = False
+
+    def enter(self) -> None:
+        """Show the difference of what is in view."""
+        self._check()
+        self.stage.present(())
+        self._inside = True
+        self.follow()
+
+    def leave(self) -> None:
+        """Hide it."""
+        if self._inside:
+            self._inside = False
+            self._patch.hide()
+            self.stage.overlay.caption([])
+
+    def change(self, *, quantity: Quantity, fit: bool, deviation: Any, limit: float | None) -> None:
+        """Show something else of the difference.
+
+        Parameters
+        ----------
+        limit
+            Value at either end of the colours; ``None`` for one that suits what is in view.
+        """
+        if (quantity, fit) != (self.quantity, self.fit) or deviation != self.deviation:
+            self.forget()
+        self.quantity, self.fit, self.deviation, self.limit = quantity, fit, deviation, limit
+        if self._inside:
+            self._check()
+            self.follow()
+
+    def follow(self) -> None:
+        """Compute what has come into view."""
+        if not self._inside:
+            return
+        first, second = self.stage.pair
+        grid, finest = finer_grid(self.viewer, [first, second])
+        if grid is None:
+            self._say_apart(first, second)
+            return
+        if grid.same(self._grid) and self._of == (first, second):
+            self._patch.reveal()
+            self._patch.wear(self._look())
+            self._caption()
+            return
+        self._compute(first, second, grid, finest)
+
+    def forget(self) -> None:
+        """What was computed is old, and so is the range of the colours."""
+        self._grid = None
+        self._of = ()
+
+    def clear(self) -> None:
+        """Remove the layer of the difference."""
+        self.forget()
+        self._patch.remove()
+
+    def _check(self) -> None:
+        if self.viewer.dims.ndisplay == 3:
+            raise DiffuscopeError(
+                "The difference is drawn plane by plane; switch the viewer to 2D to see it."
+            )
+        first, second = self.stage.pair
+        labels = [layer for layer in (first, second) if isinstance(layer, Labels)]
+        if len(labels) == 1:
+            raise DiffuscopeError(
+                f"{labels[0].name!r} holds labels, which are no intensities to subtract; compare two images or two "
+                "layers of labels, or use Grid, Swipe or Blink."
+            )
+        if labels and self.quantity != "absolute":
+            raise DiffuscopeError("Labels are only present or absent; choose the difference itself for them.")
+        if self.quantity == "deviations" and self.deviation not in self.viewer.layers:
+            raise DiffuscopeError("Choose the layer that holds the deviation (uncertainty) of the result.")
+
+    def _compute(self, first: Any, second: Any, grid: PlaneGrid, finest: Any) -> None:
+        layers = [first, second] + ([self.deviation] if self.quantity == "deviations" else [])
+        sources = [pixels_of(self.viewer, layer) for layer in layers]
+        quantity, fit, fresh = self.quantity, self.fit, self._of != (first, second)
+
+        def then(result: Difference2D) -> None:
+            if not self._inside:
+                return
+            self._grid, self._of = grid, (first, second)
+            if fresh:
+                self.shown_limit = steady_limit(result.values, quantity, labels=isinstance(first, Labels))
+            self._patch.show(result.values, grid, self._look())
+            self._state(result, first, second, finest)
+
+        def values() -> Difference2D:
+            return difference(sources, grid, quantity, fit=fit)
+
+        read(
+            self.stage.background,
+            values,
+            then,
+            key="difference",
+            at_once=all(each.in_memory for each in sources),
+        )
+
+    def _look(self) -> dict[str, Any]:
+        limit = self.limit or self.shown_limit
+        signed = self.quantity != "deviations"
+        return {
+            "name": self._name(),
+            "colormap": DIVERGING if signed else "magma",
+            "contrast_limits": (-limit if signed else 0.0, limit),
+            "blending": "translucent_no_depth",
+        }
+
+    def _name(self) -> str:
+        first, second = (layer.name for layer in self.stage.pair)
+        words = f"{second} − {first}"
+        return {
+            "absolute": words,
+            "relative": f"({words}) / {first}",
+            "deviations": f"|{words}| / deviation",
+        }[self.quantity]
+
+    def _caption(self) -> None:
+        limit, percent = self.limit or self.shown_limit, " %" if self.quantity == "relative" else ""
+        sign = "0 to " if self.quantity == "deviations" else "±"
+        self.stage.overlay.caption(
+            [Caption(self._name()), Caption(f"{sign}{limit:.4g}{percent}", right=True)]
+        )
+
+    def _state(self, result: Difference2D, first: Any, second: Any, finest: Any) -> None:
+        """Say what was subtracted, how it was fitted, and on which pixels."""
+        self._caption()
+        name = f"{second.name!r}"
+        if self.fit and not isinstance(first, Labels):
+            name = (
+                f"{result.scale:.4g} × {name} {'+' if result.offset >= 0 else '−'} {abs(result.offset):.4g}"
+            )
+            name += " (fitted to the reference on what is in view)"
+        words = [f"{name} minus {first.name!r}, at the pixels of {finest.name!r}; the other is interpolated."]
+        if isinstance(first, Labels):
+            words = [
+                f"Red: only in {second.name!r}; blue: only in {first.name!r}; white: in both or in none."
+            ]
+        if any(getattr(layer, "rgb", False) for layer in (first, second)):
+            words.append("Colours count as their luminance.")
+        if self.quantity == "relative":
+            words.append(
+                "In percent of the reference, where that is above a hundredth of its bright pixels in view."
+            )
+        if self.quantity == "deviations":
+            finite = result.values[np.isfinite(result.values)]
+            share = float((finite > 2).mean()) if finite.size else 0.0
+            words.append(
+                f"{share:.1%} of the pixels in view are off by more than 2 deviations; of honest ones 5 %."
+            )
+        self.stage.say(" ".join(words), False)
+
+    def _say_apart(self, first: Any, second: Any) -> None:
+        self._grid = None
+        self._patch.hide()
+        self.stage.overlay.caption([])
+        self.stage.say(
+            f"Nothing that both {first.name!r} and {second.name!r} cover is in view, so there is no difference; "
+            "move it into the window, or check the pixel sizes and places of the layers.",
+            True,
+        )
+
+
+def difference(sources: list[Pixels], grid: PlaneGrid, quantity: Quantity, *, fit: bool) -> Difference2D:
+    """The second source minus the first one at the points of a grid.
+
+    Parameters
+    ----------
+    sources
+        Reference, other, and for ``deviations`` the deviation.
+    quantity
+        In units of intensity, in percent of the reference, or the error without sign in units of the deviation.
+    fit
+        Bring the other to the reference by the straight line of least squares first.
+    """
+    if sources[0].labels and sources[1].labels:
+        first, second = ((sample(each, grid) > 0).astype(np.float32) for each in sources[:2])
+        return Difference2D(second - first)
+    first, second = (luminance(sample(each, grid, linear=True)) for each in sources[:2])
+    scale, offset = fitted_line(second, first) if fit else (1.0, 0.0)
+    values = np.float32(scale) * second + np.float32(offset) - first if fit else second - first
+    if quantity == "relative":
+        bright = np.nanquantile(np.abs(first), 0.99) if np.isfinite(first).any() else 0.0
+        strong = np.abs(first) > FAINTEST * bright
+        values = np.divide(100 * values, np.abs(first), out=np.full_like(values, np.nan), where=strong)
+    if quantity == "deviations":
+        deviation = sample(sources[2], grid, linear=True)
+        values = np.divide(np.abs(values), deviation, out=np.full_like(values, np.nan), where=deviation > 0)
+    return Difference2D(values, scale, offset)
+
+
+def fitted_line(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Scale and offset that bring an image nearest to a reference, in the sense of least squares.
+
+    Returns
+    -------
+    tuple
+        ``(1, 0)`` where the image is constant or nothing is left to fit.
+    """
+    both = np.isfinite(image) & np.isfinite(reference)
+    x, y = image[both].astype(float), reference[both].astype(float)
+    if x.size < 2:
+        return 1.0, 0.0
+    spread = x - x.mean()
+    power = float(spread @ spread)
+    if power <= 1e-12 * max(float(x @ x), 1e-300):
+        return 1.0, 0.0
+    scale = float(spread @ (y - y.mean())) / power
+    return scale, float(y.mean() - scale * x.mean())
+
+
+def steady_limit(values: np.ndarray, quantity: Quantity, *, labels: bool = False) -> float:
+    """Where the colours end at first: at all but the largest differences in view."""
+    if quantity == "deviations":
+        return DEVIATIONS
+    finite = np.abs(values[np.isfinite(values)])
+    if labels or finite.size == 0:
+        return 1.0
+    limit = float(np.percentile(finite, 99.5))
+    return limit if limit > 0 else float(finite.max()) or 1.0

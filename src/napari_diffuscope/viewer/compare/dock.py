@@ -1,0 +1,82 @@
+"""Plugins › Diffuscope › Compare: choose layers, look at them in four ways, and measure them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QTabWidget, QVBoxLayout, QWidget
+
+from napari_diffuscope.viewer.canvas_guard import CanvasGuard
+from napari_diffuscope.viewer.compare.choice import CompareChoice
+from napari_diffuscope.viewer.compare.comparison import Comparison
+from napari_diffuscope.viewer.compare.look_page import LookPage
+from napari_diffuscope.viewer.compare.looking import Looking
+from napari_diffuscope.viewer.tabs import TabbedWidget
+
+
+class CompareDock(TabbedWidget):
+    """Compares two to nine layers, of ours or not.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer, given by napari.
+    """
+
+    tab_title = "Compare"
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._docked = False
+        self._guard = CanvasGuard(napari_viewer, self)
+        self.comparison = Comparison(napari_viewer, self)
+        self.looking = Looking(self.comparison, self)
+        self.choice = CompareChoice(self.comparison)
+        self.look = LookPage(self.looking)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.add_page("Look", "Look at the layers beside, over and against each other.", self.look)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 0)
+        layout.addWidget(self.choice)
+        layout.addWidget(self.tabs, 1)
+        for way in self.looking.ways.values():
+            self._add_shortcut(way.key, way.name)
+
+    def add_page(self, title: str, tooltip: str, page: QWidget) -> None:
+        """Add a page, scrolled where it is higher than the dock."""
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(page)
+        self.tabs.setTabToolTip(self.tabs.addTab(scroll, title), tooltip)
+
+    def sizeHint(self) -> QSize:
+        """As wide as the other docks."""
+        return QSize(350, 640)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice that napari took the dock out of the window."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._docked:
+                self.leave()
+            self._docked = self.parent() is not None
+        return super().event(event)
+
+    def leave(self) -> None:
+        """Return to the user's view and let go of the viewer."""
+        self.looking.leave_viewer()
+        self.look.disconnect_viewer()
+        self.choice.disconnect_viewer()
+        self.comparison.disconnect_viewer()
+        self._guard.release()
+
+    def _add_shortcut(self, key: str, name: str) -> None:
+        """The key of a way, also while the dock has the keyboard."""
+        shortcut = QShortcut(QKeySequence(key), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(lambda: self.looking.show(name))

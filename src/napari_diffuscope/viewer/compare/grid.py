@@ -1,0 +1,122 @@
+"""Beside each other: a cell for each layer, one camera, one set of sliders, and one cursor in all cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.viewer.compare.cells import best_shape, cell_boxes, fitting_zoom
+from napari_diffuscope.viewer.compare.comparison import unit_factors, world_box
+from napari_diffuscope.viewer.compare.overlay import Mark, in_words
+from napari_diffuscope.viewer.compare.stage import Stage
+from napari_diffuscope.viewer.compare.way import Way
+
+#: Pixels between cells.
+GAP = 4
+
+
+class Grid(Way):
+    """napari's own grid, with names, a scale bar and the cross of the cursor in each cell."""
+
+    name, title, key = "grid", "Grid", "G"
+    purpose = "All layers beside each other, moved and zoomed together; a cross marks the same place in each."
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._inside = False
+        self._ratio = 1.0
+        self._place: tuple[float, ...] = ()
+
+    def enter(self) -> None:
+        """Put each layer into a cell; the same part of the specimen stays in view."""
+        viewer, layers = self.viewer, self.comparison.layers
+        camera = viewer.scene.camera
+        center, zoom = tuple(camera.center), camera.zoom
+        size = _size_in_view(viewer, layers)
+        shape = best_shape(len(layers), size, viewer.canvas.size)
+        self._ratio = fitting_zoom(size, viewer.canvas.size, shape) / fitting_zoom(size, viewer.canvas.size)
+        self.stage.present(layers, drawn=False)
+        grid = viewer.canvas.grid
+        grid.stride, grid.shape, grid.spacing, grid.enabled = 1, shape, GAP, True
+        for layer in layers:
+            layer.name_overlay.visible = True
+        bar = viewer.canvas.overlays.scale_bar
+        bar.visible = True  # before it is in all cells: napari looks for those of the cells at once
+        bar.gridded = True
+        camera.center, camera.zoom = center, zoom * self._ratio
+        viewer.mouse_move_callbacks.append(self._on_mouse)
+        self.stage.on_leave = self._forget_mouse
+        self._inside = True
+
+    def leave(self) -> None:
+        """Return to one view."""
+        if not self._inside:
+            return
+        self._inside = False
+        if self._on_mouse in self.viewer.mouse_move_callbacks:
+            self.viewer.mouse_move_callbacks.remove(self._on_mouse)
+        self._forget_mouse()
+        self.stage.on_leave = lambda: None
+        viewer, camera = self.viewer, self.viewer.scene.camera
+        center, zoom = tuple(camera.center), camera.zoom
+        viewer.canvas.grid.enabled = False
+        for layer in self.comparison.layers:
+            layer.name_overlay.visible = False
+        camera.center, camera.zoom = center, zoom / self._ratio
+
+    def follow(self) -> None:
+        """Move the crosses with the images."""
+        if self._place:
+            self._mark()
+
+    def _on_mouse(self, viewer: Any, event: Any) -> None:
+        self._place = tuple(float(at) for at in event.position)
+        self._mark()
+
+    def _forget_mouse(self) -> None:
+        self._place = ()
+        self.stage.overlay.mark([])
+
+    def _mark(self) -> None:
+        """Draw the cross in every cell, with the layer's value there."""
+        viewer, layers = self.viewer, list(self.viewer.layers)
+        if viewer.dims.ndisplay != 2 or len(self._place) != viewer.dims.ndim:
+            self.stage.overlay.mark([])
+            return
+        boxes = cell_boxes(viewer)
+        marks = []
+        for layer in self.comparison.layers:
+            box = boxes.get(tuple(viewer.canvas.grid.position(layers.index(layer), layers)))
+            if box is not None:
+                x, y = on_canvas(viewer, self._place, box)
+                marks.append(Mark(x, y, in_words(value_at(viewer, layer, self._place)), box))
+        self.stage.overlay.mark(marks)
+
+
+def on_canvas(
+    viewer: Any, place: tuple[float, ...], box: tuple[float, float, float, float]
+) -> tuple[float, float]:
+    """Where a place of the world is drawn in a cell in 2D, in pixels of the canvas: x and y."""
+    camera = viewer.scene.camera
+    left, top, width, height = box
+    rows, columns = (place[axis] for axis in viewer.dims.displayed)
+    down, across = (str(each) for each in camera.orientation2d)
+    dy = (rows - camera.center[-2]) * camera.zoom * (-1 if down == "up" else 1)
+    dx = (columns - camera.center[-1]) * camera.zoom * (-1 if across == "left" else 1)
+    return left + width / 2 + dx, top + height / 2 + dy
+
+
+def value_at(viewer: Any, layer: Any, place: tuple[float, ...]) -> Any:
+    """Value of a layer at a place of the world; ``None`` outside of it."""
+    point = np.array(place, dtype=float)
+    point[len(point) - layer.ndim :] *= unit_factors(viewer, layer)
+    return layer.get_value(tuple(point), world=True)
+
+
+def _size_in_view(viewer: Any, layers: list[Any]) -> tuple[float, float]:
+    """Height and width of what the layers cover together, along the axes that the window shows."""
+    boxes = np.array([world_box(viewer, layer) for layer in layers])
+    lengths = (boxes[:, 1].max(0) - boxes[:, 0].min(0))[list(viewer.dims.displayed)[-2:]]
+    lengths = np.where(np.isfinite(lengths), lengths, 1.0)
+    return float(lengths[0]), float(lengths[1])
