@@ -29,6 +29,7 @@ def test_menus(viewer) -> None:
         "Restore",
         "Super-resolve volume",
         "Predict 3D shape",
+        "Generate",
         "Compare",
         "Models",
     }

@@ -99,3 +99,14 @@ def test_updates_of_other_outputs_are_ignored() -> None:
     results.paint(Update(1, 2, message="Loading"))
     results.paint(Update(1, 2, output="deviation", region=(0,), preview=np.ones((8, 8))))
     assert np.isnan(results.arrays["restored"]).all()
+
+
+def test_a_preview_across_finished_blocks_is_forgotten_with_their_plane() -> None:
+    results = Results([STACK])
+    preview(results, 0, 1.0)  # the whole plane, which is finished in two blocks
+    for rows in (slice(0, 4), slice(4, 8)):
+        region = (0, rows, slice(0, 8))
+        results.arrays["restored"][region] = 5
+        results.paint(Update(2, 9, output="restored", region=region, final=True))
+    results.drop_previews()
+    assert (results.arrays["restored"][0] == 5).all()

@@ -66,6 +66,11 @@ def test_run_copy_command_and_repeat(qtbot, viewer, dock, tmp_path: Path, monkey
         main(words[1:])
     np.testing.assert_array_equal(open_image(tmp_path / words[3]).data[:], result.data)
 
+    offset = toy.form.rows["offset"]
+    assert (offset.value, offset.widget.native.text()) == (None, "automatic")
+    offset.value = 3
+    assert (toy.form.settings().offset, offset.widget.native.text()) == (3, "3")
+    offset.value = None
     toy.form.rows["gain"].value, toy.form.rows["way"].value = 1.0, "plain"
     click(qtbot, toy.repeat_button)
     assert (toy.form.settings().gain, toy.form.settings().way) == (3.0, "inverted")

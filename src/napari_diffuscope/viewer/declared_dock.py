@@ -36,11 +36,12 @@ class DeclaredDock(MethodDock):
     """
 
     declaration: Method
-    form: DeclaredForm
+    form_kind: type[DeclaredForm] = DeclaredForm
+    form: Any
 
     def __init__(self, napari_viewer: Any) -> None:
         self.method, self.result_of = self.declaration.name, self.declaration.result
-        form = DeclaredForm(
+        form = self.form_kind(
             napari_viewer, self.declaration, lambda sentence: self.bar.fail(DiffuscopeError(sentence))
         )
         super().__init__(napari_viewer, form)

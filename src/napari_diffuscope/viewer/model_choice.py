@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.viewer.limits import limit_of
 from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.widgets import choice, choose, fill, note, say
@@ -286,9 +287,14 @@ def _card_text(card: ModelCard | None) -> str:
         return "A published checkpoint without a card; what it was made for stands in its paper."
     lines = [escape(card.purpose), f"<b>Licence</b> {escape(card.licence)}"]
     if card.pixel_size:
-        low, high = card.pixel_size
-        lines.insert(1, f"<b>Pixel size</b> {low:g} – {high:g} µm")
+        lines.insert(1, f"<b>Pixel size</b> {pixel_sizes(card.pixel_size)}")
     return "<br>".join(lines)
+
+
+def pixel_sizes(limits: tuple[float, float]) -> str:
+    """``0.02 µm``, or from which to which."""
+    low, high = limits
+    return f"{low:g} µm" if same_length(low, high) else f"{low:g} – {high:g} µm"
 
 
 def _card_details(card: ModelCard | None) -> str:

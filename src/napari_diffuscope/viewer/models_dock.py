@@ -9,7 +9,7 @@ from typing import Any
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QTextBrowser, QVBoxLayout
 
-from napari_diffuscope.viewer.model_choice import CATALOGUE
+from napari_diffuscope.viewer.model_choice import CATALOGUE, pixel_sizes
 from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.widgets import button
 from napari_diffuscope.weights.card import ModelCard
@@ -58,7 +58,7 @@ def _card_html(card: ModelCard, folder: str) -> str:
         ("For", card.task),
         (
             "Pixel size",
-            f"{card.pixel_size[0]:g} – {card.pixel_size[1]:g} µm" if card.pixel_size else "not stated",
+            pixel_sizes(card.pixel_size) if card.pixel_size else "not stated",
         ),
         ("When not to trust it", card.limits or "not stated"),
         (

@@ -143,11 +143,16 @@ class Results:
         height, width = self.arrays[name].shape[-2:]
         done = self._pixels_done[name]
         self._any_final.add(name)
-        self._previews[name] = {preview for preview in self._previews[name] if not _inside(preview, box)}
         for plane in itertools.product(*(range(start, stop) for start, stop in box[:-2])):
             done[plane] = done.get(plane, 0) + (y1 - y0) * (x1 - x0)
             if done[plane] >= height * width:
                 self.finished[name].add(plane)
+        self._previews[name] = {each for each in self._previews[name] if not self._replaced(name, each, box)}
+
+    def _replaced(self, name: str, preview: Box, final: Box) -> bool:
+        """Whether a preview lies in a part that was finished, or in planes that are: those come in other pieces."""
+        planes = itertools.product(*(range(start, stop) for start, stop in preview[:-2]))
+        return _inside(preview, final) or self.finished[name].issuperset(planes)
 
     def _choose_limits(self, name: str, region: Index, *, final: bool) -> None:
         """Contrast limits from the first preview, and once more from the first finished plane; then steady."""

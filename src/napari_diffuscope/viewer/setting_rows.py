@@ -14,6 +14,9 @@ from napari_diffuscope.viewer.widgets import add_row, note, say, show_row, with_
 MOST = 2**31 - 2
 """Of a spin box whose setting has no limit."""
 
+MOST_EXACT = 2**53
+"""Up to this whole numbers are exact as real ones."""
+
 
 class SettingRow:
     """The control of one setting.
@@ -54,7 +57,7 @@ class SettingRow:
         """What is chosen; ``None`` where that is left open."""
         value = self.widget.value
         if self._open_number:
-            return None if value < self._least else value
+            return None if value < self._least else self.setting.kind(value)
         return value or None if self.setting.optional and self.setting.kind is str else value
 
     @value.setter
@@ -112,11 +115,15 @@ def _number(setting: Setting) -> Any:
     if setting.slider:
         return FloatSlider(min=low, max=high, step=0.01)
     step = 1 if setting.kind is int else setting.step
-    least = low - step if setting.optional else low
-    kind = SpinBox if setting.kind is int else FloatSpinBox
-    box = kind(min=least, max=high, step=step)
+    if setting.kind is int and not setting.optional:
+        box = SpinBox(min=low, max=high, step=1)
+    else:
+        box = FloatSpinBox(min=low - step * setting.optional, max=min(high, MOST_EXACT), step=step)
     if setting.optional:
+        # The box of whole numbers of any size has no text for a value left open.
         box.native.setSpecialValueText(setting.unset)
+        if setting.kind is int:
+            box.native.setDecimals(0)
     if setting.unit and hasattr(box.native, "setSuffix"):
         box.native.setSuffix(f" {setting.unit}")
     return box
@@ -166,6 +173,10 @@ class SettingRows(Mapping[str, SettingRow]):
         """Show what counts in a mode."""
         for name, row in self._rows.items():
             show_row(self._layouts[name], row.field, row.setting.counts_in(mode))
+
+    def show(self, name: str, visible: bool) -> None:
+        """Show or hide one row."""
+        show_row(self._layouts[name], self._rows[name].field, visible)
 
     def values(self) -> dict[str, Any]:  # type: ignore[override]
         """What is chosen, by name."""

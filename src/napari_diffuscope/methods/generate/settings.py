@@ -82,7 +82,7 @@ class GenerateSettings(Settings):
         "Makes a series: the first image is that of the seed, the last one that of this other seed, those between "
         "pass from one to the other.",
         low=0,
-        high=common.MOST_SEED,
+        high=2**53,
         unset="no series",
         advanced=True,
     )
@@ -140,9 +140,8 @@ class GenerateSettings(Settings):
 
     @property
     def block(self) -> tuple[int, int]:
-        """What is written at a time: a plane, or a part of it."""
-        height, width = self.shape
-        return min(height, BLOCK), min(width, BLOCK)
+        """Longest edges of what is written at a time."""
+        return BLOCK, BLOCK
 
 
 def describe(inputs: Mapping[str, Image], settings: GenerateSettings) -> Sequence[Output]:
