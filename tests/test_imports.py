@@ -33,11 +33,12 @@ ALLOWED = {
     "simulate": {"simulate", "imaging"},
     "weights": {"weights", *BASE},
     "measure": {"measure", *BASE},
+    "comparison": {"comparison", "measure", "imaging"},
     "methods": {"methods", "weights", "measure", *BASE},
     "evaluate": {"evaluate", "training", "simulate", "methods", "weights", "measure", *BASE},
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
-    "cli": {"cli", "training", "evaluate", "simulate", "methods", "weights", "measure", *BASE},
-    "viewer": {"viewer", "simulate", "methods", "weights", "measure", *BASE},
+    "cli": {"cli", "training", "evaluate", "simulate", "comparison", "methods", "weights", "measure", *BASE},
+    "viewer": {"viewer", "simulate", "comparison", "methods", "weights", "measure", *BASE},
 }
 
 # Declared, and needed by what is imported or by napari rather than imported by the sources.

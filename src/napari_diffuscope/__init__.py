@@ -1,7 +1,7 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore``, ``superresolve``, ``predict_shapes``, ``generate`` and ``load_model`` are loaded on first use: importing
-the package imports neither torch nor napari.
+``restore``, ``superresolve``, ``predict_shapes``, ``generate``, ``compare`` and ``load_model`` are loaded on first
+use: importing the package imports neither torch nor napari.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_diffuscope.comparison.api import compare
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
     from napari_diffuscope.methods.generate import GenerateSettings, generate
@@ -35,6 +36,7 @@ __all__ = [
     "ShapeSettings",
     "SuperresSettings",
     "__version__",
+    "compare",
     "generate",
     "load_model",
     "predict_shapes",
@@ -49,6 +51,7 @@ _WHERE = {
     "RestoreSettings": "methods.restore.settings",
     "ShapeSettings": "methods.shape.settings",
     "SuperresSettings": "methods.superres.settings",
+    "compare": "comparison.api",
     "generate": "methods.generate",
     "load_model": "weights.model",
     "predict_shapes": "methods.shape.job",

@@ -179,3 +179,10 @@ def test_bad_input_is_told_in_a_sentence() -> None:
         fourier_ring_correlation(image, image, window="boxcar")  # type: ignore[arg-type]
     with pytest.raises(DiffuscopeError, match="whole numbers"):
         split_photons(image)
+
+
+def test_an_image_with_two_rings_has_a_curve() -> None:
+    image = np.random.default_rng(0).random((4, 4))
+    curve = fourier_ring_correlation(image, image)
+    assert len(curve.smoothed()) == len(curve.frequency) == 2
+    assert curve.resolution is None

@@ -92,8 +92,8 @@ class RingCurve:
     def smoothed(self) -> np.ndarray:
         """The curve averaged over each ring and its neighbours, weighted by their counts."""
         kernel = np.ones(3)
-        weighted = np.convolve(self.correlation * self.count, kernel, "same")
-        mean: np.ndarray = weighted / np.convolve(self.count, kernel, "same")
+        weighted = np.convolve(self.correlation * self.count, kernel)[1:-1]
+        mean: np.ndarray = weighted / np.convolve(self.count, kernel)[1:-1]
         return mean
 
 

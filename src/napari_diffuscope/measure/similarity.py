@@ -64,6 +64,21 @@ def ssim(
     return float(np.mean(values))
 
 
+def ssim_map(truth: np.ndarray, image: np.ndarray, *, data_range: float) -> np.ndarray:
+    """Structural similarity of every window of 7 pixels that fits into the image, as :func:`ssim` averages it.
+
+    Parameters
+    ----------
+    truth, image
+        float64 arrays of one shape.
+    data_range
+        Positive.
+    """
+    luminance, contrast = _terms(truth, image, data_range, gaussian=False)
+    similarity: np.ndarray = luminance * contrast
+    return similarity
+
+
 def ms_ssim(
     truth: object,
     image: object,
@@ -108,6 +123,59 @@ def scales_for(shape: tuple[int, ...]) -> int:
     return sum(shortest // 2**scale >= window for scale in range(len(SCALE_WEIGHTS)))
 
 
+Moments = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def window_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
+    """Means, variances and covariance in windows of 7 pixels along each axis, wherever they fit into the image.
+
+    Parameters
+    ----------
+    truth, image
+        float64 arrays of one shape.
+
+    Returns
+    -------
+    tuple
+        Means of truth and image, their variances and their covariance (over N - 1).
+    """
+    _room_for(truth, BOX)
+    unbiased = BOX**truth.ndim / (BOX**truth.ndim - 1)
+    mean_t, mean_i, *squares = _moments(truth, image, _box, BOX // 2)
+    var_t, var_i, covariance = (unbiased * each for each in squares)
+    return mean_t, mean_i, var_t, var_i, covariance
+
+
+def gaussian_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
+    """The same in the Gaussian window of 11 pixels, over N."""
+    _room_for(truth, 2 * RADIUS + 1)
+    return _moments(truth, image, _gaussian, RADIUS)
+
+
+def mirrored_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
+    """The same at every pixel, the images mirrored at their borders."""
+    return _moments(truth, image, _mirrored_gaussian, 0)
+
+
+def _moments(truth: np.ndarray, image: np.ndarray, smooth: Filter, margin: int) -> Moments:
+    inner = (slice(margin, -margin or None),) * truth.ndim
+    level_t, level_i = truth.mean(), image.mean()
+    low_t, low_i = truth - level_t, image - level_i
+    mean_t, mean_i = smooth(low_t)[inner], smooth(low_i)[inner]
+    var_t = smooth(low_t**2)[inner] - mean_t**2
+    var_i = smooth(low_i**2)[inner] - mean_i**2
+    covariance = smooth(low_t * low_i)[inner] - mean_t * mean_i
+    return mean_t + level_t, mean_i + level_i, var_t, var_i, covariance
+
+
+def _room_for(array: np.ndarray, window: int) -> None:
+    if min(array.shape) < window:
+        raise DiffuscopeError(
+            f"Structural similarity needs {window} pixels along every axis, but the shape is {array.shape}: "
+            "take a larger image, or planewise=True for a stack with few planes."
+        )
+
+
 def _ms_ssim(truth: np.ndarray, image: np.ndarray, size: float) -> float:
     scales = max(1, scales_for(truth.shape))  # below one scale, _terms says that the image is too small
     weights = np.array(SCALE_WEIGHTS[:scales])
@@ -115,12 +183,12 @@ def _ms_ssim(truth: np.ndarray, image: np.ndarray, size: float) -> float:
         weights /= weights.sum()
     value = 1.0
     for scale, weight in enumerate(weights):
-        luminance, contrast = _terms(truth, image, size, gaussian=True)
         last = scale == scales - 1
+        luminance, contrast = _terms(truth, image, size, gaussian=True)
         mean = float((luminance * contrast).mean() if last else contrast.mean())
         value *= max(mean, 0.0) ** float(weight)
         if not last:
-            truth, image = _halved(truth), _halved(image)
+            truth, image = halved(truth), halved(image)
     return value
 
 
@@ -128,7 +196,7 @@ def _planes(array: np.ndarray, planewise: bool) -> np.ndarray:
     return array if planewise and array.ndim == 3 else array[None]
 
 
-def _halved(array: np.ndarray) -> np.ndarray:
+def halved(array: np.ndarray) -> np.ndarray:
     """Means over 2 pixels along each axis; an odd last pixel is dropped."""
     for axis in range(array.ndim):
         even = np.moveaxis(array, axis, 0)[: array.shape[axis] // 2 * 2]
@@ -141,11 +209,7 @@ def _terms(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Luminance and contrast-structure terms of equation 13 wherever the window fits into the image."""
     window = 2 * RADIUS + 1 if gaussian else BOX
-    if min(truth.shape) < window:
-        raise DiffuscopeError(
-            f"Structural similarity needs {window} pixels along every axis, but the shape is {truth.shape}: "
-            "take a larger image, or planewise=True for a stack with few planes."
-        )
+    _room_for(truth, window)
     smooth: Filter = _gaussian if gaussian else _box
     unbiased = 1.0 if gaussian else BOX**truth.ndim / (BOX**truth.ndim - 1)
     inner = (slice(window // 2, -(window // 2)),) * truth.ndim
@@ -168,4 +232,9 @@ def _box(array: np.ndarray) -> np.ndarray:
 
 def _gaussian(array: np.ndarray) -> np.ndarray:
     smoothed: np.ndarray = ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA)
+    return smoothed
+
+
+def _mirrored_gaussian(array: np.ndarray) -> np.ndarray:
+    smoothed: np.ndarray = ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA, mode="mirror")
     return smoothed

@@ -1,0 +1,1 @@
+"""Images beside each other: where they lie, numbers, curves and a report."""

@@ -1,0 +1,145 @@
+"""Files, arrays and images as the scene of a comparison."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.comparison.job import Scene
+from napari_diffuscope.comparison.placing import Box, place, reference_placed
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.files import image_of, labels_of
+from napari_diffuscope.imaging.image import Image
+
+Region = tuple[int, int, int, int]
+"""First and one past the last row, first and one past the last column."""
+
+
+def open_scene(
+    reference: Any,
+    others: Sequence[Any],
+    *,
+    names: Sequence[str] | None = None,
+    axes: str | None = None,
+    labels: bool = False,
+    mask: Any = None,
+    plane: int | Sequence[int] | None = None,
+    crop: Region | None = None,
+) -> Scene:
+    """A scene of whatever a caller has.
+
+    Parameters
+    ----------
+    reference, others
+        Paths of files, arrays (numpy, dask, zarr) or images. RGB is taken by its luminance.
+    names
+        What to call them, the reference first.
+    axes
+        Axes of all of them, where they are silent or wrong.
+    labels
+        Whether they are labels.
+    mask
+        Labels or a picture of 0 and others, on its own grid: only where it is not 0 pixels count.
+    plane
+        Compare one plane: its number along all leading axes of the reference, or its index along each; all planes by
+        default.
+    crop
+        A part of each plane of the reference.
+
+    Raises
+    ------
+    DiffuscopeError
+        If something cannot be read, does not go together or does not exist.
+    """
+    images = [_opened(each, axes, labels) for each in (reference, *others)]
+    called = _names(images, names)
+    images = [replace(image, name=name) for image, name in zip(images, called, strict=True)]
+    first, *rest = images
+    placed = reference_placed(first, record=record_of(reference), labels=labels)
+    around = tuple(
+        place(first, image, record=record_of(source), labels=labels)
+        for image, source in zip(rest, others, strict=True)
+    )
+    hidden = (
+        None
+        if mask is None
+        else place(first, replace(_opened(mask, None, True), name="the mask"), labels=True)
+    )
+    return Scene(placed, around, _part(first, plane, crop), hidden)
+
+
+def record_of(source: Any) -> dict[str, Any] | None:
+    """How an image in a file was made, if it is one of our results; nothing of what cannot be read."""
+    if not isinstance(source, str | os.PathLike):
+        source = getattr(source, "source", None)
+        if source is None:
+            return None
+    path = Path(source)
+    try:
+        if path.suffix.lower() == ".zarr" or path.is_dir():
+            from napari_diffuscope.imaging.blocks import read_zarr_record
+
+            return read_zarr_record(path)
+        if path.suffix.lower() in (".tif", ".tiff"):
+            from napari_diffuscope.imaging.tiff import read_record
+
+            return read_record(path)
+    except DiffuscopeError:
+        return None
+    return None
+
+
+def _opened(source: Any, axes: str | None, labels: bool) -> Image:
+    return labels_of(source) if labels and axes is None else image_of(source, axes)
+
+
+def _names(images: Sequence[Image], given: Sequence[str] | None) -> list[str]:
+    """Names that can be told apart: those of files, with a number where they are doubled."""
+    if given is not None:
+        if len(given) != len(images):
+            raise DiffuscopeError(
+                f"{len(given)} names were given for {len(images)} images; give one for each."
+            )
+        return list(given)
+    names = [_short(image, number) for number, image in enumerate(images)]
+    return [
+        f"{name} ({names[:number].count(name) + 1})" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    ]
+
+
+def _short(image: Image, number: int) -> str:
+    if image.name == "image" and image.source is None:
+        return "reference" if number == 0 else f"image {number}"
+    return image.name.removesuffix(".ome")
+
+
+def _part(image: Image, plane: int | Sequence[int] | None, crop: Region | None) -> Box | None:
+    if plane is None and crop is None:
+        return None
+    ranges = [(0, length) for length in image.shape]
+    if plane is not None:
+        index = (
+            image.plane_index(int(plane)) if isinstance(plane, int | np.integer) else tuple(map(int, plane))
+        )
+        if len(index) != len(image.leading_shape):
+            raise DiffuscopeError(
+                f"The plane {quoted(plane)} does not fit the axes {image.axes}; give a number, or one for each of "
+                f"{image.axes[:-2] or 'no axes'}."
+            )
+        image.plane_index(int(np.ravel_multi_index(index, image.leading_shape)) if index else 0)
+        ranges[:-2] = [(at, at + 1) for at in index]
+    if crop is not None:
+        top, bottom, left, right = map(int, crop)
+        if not (0 <= top < bottom <= image.shape[-2] and 0 <= left < right <= image.shape[-1]):
+            raise DiffuscopeError(
+                f"The part {quoted(tuple(crop))} does not lie in the planes of {image.plane_shape}; give rows and "
+                "columns inside of them."
+            )
+        ranges[-2:] = [(top, bottom), (left, right)]
+    return Box(tuple(ranges))
