@@ -32,12 +32,12 @@ def parse(kind: type[T], values: Any, where: str) -> T:
     if not isinstance(values, dict):
         raise DiffuscopeError(f"{where} must be a table of named values, not {values!r}.")
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - set(known)):
+    entries = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(entries)):
         raise DiffuscopeError(
-            f"{where} has an unknown entry {quoted(unknown[0])}; known are {', '.join(known)}."
+            f"{where} has an unknown entry {quoted(unknown[0])}; known are {', '.join(entries)}."
         )
-    for name, field in known.items():
+    for name, field in entries.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
             raise DiffuscopeError(f"{where} lacks the entry {name!r}.")
     return kind(**{name: _convert(hints[name], value, f"{where}: {name}") for name, value in values.items()})

@@ -15,12 +15,12 @@ def devices(
     from napari_diffuscope.imaging.memory import free_memory
     from napari_diffuscope.methods.device import available_devices
 
-    found = available_devices()
-    for name in found:
+    devices_here = available_devices()
+    for name in devices_here:
         if names:
             typer.echo(name)
             continue
-        mark = "  (auto)" if name == found[0] else ""
+        mark = "  (auto)" if name == devices_here[0] else ""
         typer.echo(f"{name:<8}{_describe(name)}, {free_memory(name) / 2**30:.1f} GiB free{mark}")
 
 

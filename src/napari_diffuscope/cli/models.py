@@ -94,9 +94,9 @@ def cells_command(
     """
     from napari_diffuscope.training.shape.cells import measure_training_cells
 
-    known = measure_training_cells(find_model(model), cells)
+    features = measure_training_cells(find_model(model), cells)
     typer.echo(
-        f"{model}: {known.cells} cells measured; 95 % of them lie below a distance of {known.limit:g}."
+        f"{model}: {features.cells} cells measured; 95 % of them lie below a distance of {features.limit:g}."
     )
 
 

@@ -47,8 +47,8 @@ class Anscombe:
         values = np.asarray(values, dtype=np.float64)
         beyond = (values / 2) ** 2 - 1 / 8 - noise**2
         beyond = beyond + photons[-1] - ((means[-1] / 2) ** 2 - 1 / 8 - noise**2)
-        found = np.where(values > means[-1], beyond, np.interp(values, means, photons))
-        return np.asarray(self.offset + self.gain * found)
+        inverted = np.where(values > means[-1], beyond, np.interp(values, means, photons))
+        return np.asarray(self.offset + self.gain * inverted)
 
 
 def _stabilise(photons: np.ndarray, noise: float) -> np.ndarray:

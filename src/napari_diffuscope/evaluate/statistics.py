@@ -90,12 +90,12 @@ def median_test(first: np.ndarray, second: np.ndarray) -> float:
 
 def conditions(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     """Source, noise and level of rows, in the order of their first appearance, sources together."""
-    found = list(dict.fromkeys((row["source"], row["noise"], row["level"]) for row in rows))
-    sources = list(dict.fromkeys(source for source, _, _ in found))
-    noises = list(dict.fromkeys(noise for _, noise, _ in found))
+    unordered = list(dict.fromkeys((row["source"], row["noise"], row["level"]) for row in rows))
+    sources = list(dict.fromkeys(source for source, _, _ in unordered))
+    noises = list(dict.fromkeys(noise for _, noise, _ in unordered))
     order = ("low", "medium", "high")
     return sorted(
-        found,
+        unordered,
         key=lambda c: (
             sources.index(c[0]),
             noises.index(c[1]),

@@ -143,8 +143,8 @@ def known_axes(names: Sequence[str], shape: Sequence[int]) -> tuple[tuple[int, .
         If there are more unknown axes than free letters.
     """
     meanings = [letter_of(name) for name in names]
-    kept = [place for place, letter in enumerate(meanings) if shape[place] > 1 or letter in ("Y", "X")]
-    letters = [meanings[place] or "" for place in kept]
+    places = [place for place, letter in enumerate(meanings) if shape[place] > 1 or letter in ("Y", "X")]
+    letters = [meanings[place] or "" for place in places]
     unknown = [place for place, letter in enumerate(letters) if not letter]
     free = [letter for letter in "ZTC" if letter not in letters]
     if len(unknown) > len(free):
@@ -155,4 +155,4 @@ def known_axes(names: Sequence[str], shape: Sequence[int]) -> tuple[tuple[int, .
     taken = sorted(free[: len(unknown)], key=LETTERS.index)
     for place, letter in zip(unknown, taken, strict=True):
         letters[place] = letter
-    return tuple(kept), "".join(letters)
+    return tuple(places), "".join(letters)

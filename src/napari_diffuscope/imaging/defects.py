@@ -139,18 +139,14 @@ def _alone(
     inner[~seen] = wide[~seen] = 0.0
     ground, beside = np.nanmedian(wide, axis=1), np.nanmax(inner, axis=1)
     peak = plane[places]
-    found: np.ndarray = few & seen & (peak - ground > height) & (beside - ground < SHARE * (peak - ground))
-    return found
+    return np.asarray(few & seen & (peak - ground > height) & (beside - ground < SHARE * (peak - ground)))
 
 
 def _windows(plane: np.ndarray, places: tuple[np.ndarray, ...], reach: int, border: float) -> np.ndarray:
     """Squares around pixels, ``(N, 2 reach + 1, 2 reach + 1)``."""
     padded = np.pad(plane, reach, constant_values=border)
     offsets = np.arange(2 * reach + 1)
-    found: np.ndarray = padded[
-        places[0][:, None, None] + offsets[:, None], places[1][:, None, None] + offsets
-    ]
-    return found
+    return np.asarray(padded[places[0][:, None, None] + offsets[:, None], places[1][:, None, None] + offsets])
 
 
 def level(line: IntensityMap, value: float) -> float:
@@ -179,17 +175,15 @@ def bright_objects(plane: np.ndarray, line: IntensityMap) -> np.ndarray | None:
         if not core.any():
             return None
         pieces, _ = ndimage.label(plane > level(line, SKIRT), np.ones((3, 3)))
-    kept = np.zeros(pieces.max() + 1, bool)
-    kept[pieces[core]] = True
-    found: np.ndarray = kept[pieces] & np.isfinite(plane)
-    return found
+    bright = np.zeros(pieces.max() + 1, bool)
+    bright[pieces[core]] = True
+    return np.asarray(bright[pieces] & np.isfinite(plane))
 
 
 def filled(plane: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """The plane with missing pixels taken from the nearest one that is there."""
     nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-    found: np.ndarray = plane[tuple(nearest)]
-    return found
+    return np.asarray(plane[tuple(nearest)])
 
 
 def bridged(plane: np.ndarray, defects: np.ndarray) -> np.ndarray:

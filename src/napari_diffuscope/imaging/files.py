@@ -132,10 +132,10 @@ def kind_of(path: Path) -> Kind:
 
 
 def _opened(
-    given: str | Path, axes: str | None, rgb: RGB, series: int | None, *, as_stored: bool = False
+    source: str | Path, axes: str | None, rgb: RGB, series: int | None, *, as_stored: bool = False
 ) -> Image:
-    refuse_address(given)
-    path, axes = Path(given), None if axes is None else letters_of(axes)
+    refuse_address(source)
+    path, axes = Path(source), None if axes is None else letters_of(axes)
     kind = kind_of(path)
     if kind == "TIFF":
         from napari_diffuscope.imaging.tiff import read_image

@@ -106,8 +106,7 @@ class PlaneSample:
     @property
     def pool(self) -> np.ndarray:
         """The finite ones, one after the other."""
-        found: np.ndarray = self.blocks[np.isfinite(self.blocks)]
-        return found
+        return np.asarray(self.blocks[np.isfinite(self.blocks)])
 
     @property
     def constant(self) -> bool:
@@ -209,16 +208,16 @@ def measure_intensities(
 
     flat = np.arange(image.plane_count).reshape(image.leading_shape)
     axis = image.axes.index("C") if "C" in image.axes else None
-    found = []
+    intensities = []
     for channel in range(image.channel_count):
-        own = (flat if axis is None else np.take(flat, channel, axis=axis)).ravel()
-        chosen = _spread(own, most_planes)
+        planes = (flat if axis is None else np.take(flat, channel, axis=axis)).ravel()
+        chosen = _spread(planes, most_planes)
         if robust:
-            found.append(measure_channel(image, channel, chosen))
+            intensities.append(measure_channel(image, channel, chosen))
             continue
         line = intensity_from_planes(map(image.read_plane, chosen))
-        found.append(ChannelIntensity(channel, line, tuple(chosen)))
-    return tuple(found)
+        intensities.append(ChannelIntensity(channel, line, tuple(chosen)))
+    return tuple(intensities)
 
 
 def _spread(indices: np.ndarray, most: int) -> Sequence[int]:

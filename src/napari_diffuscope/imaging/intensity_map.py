@@ -63,5 +63,4 @@ def _narrowed(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.kind != "f":
         return values
     limit = np.finfo(dtype).max
-    found: np.ndarray = np.clip(values, -limit, limit).astype(dtype)
-    return found
+    return np.asarray(np.clip(values, -limit, limit).astype(dtype))

@@ -60,12 +60,12 @@ def parse_bytes(text: str) -> int:
     DiffuscopeError
         If it is none of these.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(iB|B)?\s*", text, flags=re.IGNORECASE)
-    if not found:
+    matched = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(iB|B)?\s*", text, flags=re.IGNORECASE)
+    if not matched:
         raise DiffuscopeError(
             f"{text!r} is no amount of memory; write bytes or a number with a unit, like 3GiB."
         )
-    number, prefix, suffix = float(found[1]), found[2].upper(), (found[3] or "").lower()
+    number, prefix, suffix = float(matched[1]), matched[2].upper(), (matched[3] or "").lower()
     return int(number * (_DECIMAL if suffix == "b" and prefix else _UNITS)[prefix])
 
 
@@ -138,20 +138,20 @@ def _cgroup_free(root: Path = _CGROUPS, membership: Path = Path("/proc/self/cgro
         lines = membership.read_text().splitlines()
     except OSError:  # no Linux, or hidden: then there is no limit to know of
         return []
-    found = []
+    free = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            found += _below(root, path, "memory.max", "memory.current", "inactive_file")
+            free += _below(root, path, "memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
             old = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
-            found += _below(root / "memory", path, *old)
-    return found
+            free += _below(root / "memory", path, *old)
+    return free
 
 
 def _below(root: Path, path: str, limit: str, usage: str, cache: str) -> list[int]:
     """Bytes left in a group and in those around it; file cache is given back on demand and counts as free."""
-    found = []
+    free = []
     group = root / path.strip("/")
     for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(root))):
         try:
@@ -162,8 +162,8 @@ def _below(root: Path, path: str, limit: str, usage: str, cache: str) -> list[in
             continue
         if most != "max":
             cached = next((int(line.split()[1]) for line in lines if line.split()[0] == cache), 0)
-            found.append(int(most) - used + cached)
-    return found
+            free.append(int(most) - used + cached)
+    return free
 
 
 def choose_tiles(

@@ -17,5 +17,4 @@ def averaged_down(plane: np.ndarray, factor: int) -> np.ndarray:
     """
     height, width = (size // factor * factor for size in plane.shape)
     blocks = plane[:height, :width].reshape(height // factor, factor, width // factor, factor)
-    means: np.ndarray = blocks.mean((1, 3), dtype=np.float32)
-    return means
+    return np.asarray(blocks.mean((1, 3), dtype=np.float32))

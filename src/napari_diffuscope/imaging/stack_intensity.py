@@ -86,7 +86,7 @@ class PlaneLines:
             others = [other for other in around if self.line(other) is not None]
             if not others:
                 continue
-            lines = [found for other in others if (found := self.line(other)) is not None]
+            lines = [fitted for other in others if (fitted := self.line(other)) is not None]
             bulk = _median([self._bulks[other] for other in others])
             if _far_apart(line, _median(lines)) and _far_apart(self._bulks[flat], bulk):
                 return True
@@ -149,8 +149,8 @@ def check_range(image: Image, flat: int, plane: np.ndarray) -> int:
 
 
 def _median_of(lines: PlaneLines, planes: Sequence[int]) -> IntensityMap:
-    found = [line for flat in planes if (line := lines.line(flat)) is not None]
-    return _median(found) if found else IntensityMap(0.0, 1.0)
+    fitted = [line for flat in planes if (line := lines.line(flat)) is not None]
+    return _median(fitted) if fitted else IntensityMap(0.0, 1.0)
 
 
 def _median(lines: Sequence[IntensityMap]) -> IntensityMap:

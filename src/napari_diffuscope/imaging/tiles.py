@@ -71,12 +71,12 @@ class _Axis:
 
     def pieces(self) -> list[tuple[slice, tuple[int, int], slice]]:
         """Core, window and inner of every tile, in order."""
-        found = []
+        parts = []
         for first in range(self.anchor, self.stop, self.edge):
             begin, end = max(first, self.start), min(first + self.edge, self.stop)
             low = first - self.halo
-            found.append((slice(begin, end), (low, low + self.window), slice(begin - low, end - low)))
-        return found
+            parts.append((slice(begin, end), (low, low + self.window), slice(begin - low, end - low)))
+        return parts
 
 
 def _up(value: int, stride: int) -> int:

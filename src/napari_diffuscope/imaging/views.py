@@ -142,9 +142,9 @@ class AxisView(View):
         source: dict[int, int | slice] = dict(self._fixed)
         source.update(zip(self.order, full_index(index, self.shape), strict=True))
         block = np.asarray(self.base[tuple(source[axis] for axis in range(len(source)))])
-        kept = [axis for axis in self.order if isinstance(source[axis], slice)]
-        read = sorted(kept)
-        return block.transpose([read.index(axis) for axis in kept])
+        sliced = [axis for axis in self.order if isinstance(source[axis], slice)]
+        read = sorted(sliced)
+        return block.transpose([read.index(axis) for axis in sliced])
 
 
 def base_array(data: ArrayLike) -> ArrayLike:

@@ -58,15 +58,15 @@ def is_zarr(path: str | Path) -> bool:
     return path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in METADATA)
 
 
-def _image_of(found: _Described, path: Path, axes: str | None, rgb: RGB) -> Image:
-    array = ZarrPixels(path, found.array)
+def _image_of(described: _Described, path: Path, axes: str | None, rgb: RGB) -> Image:
+    array = ZarrPixels(path, described.array)
     view: ArrayLike = array
-    letters, scale, units, translate = axes, found.scale, found.units, found.translate
-    if found.names is not None and not (axes is not None and len(axes) == len(array.shape)):
-        kept, named = known_axes(found.names, array.shape)
-        view, letters = _kept(array, kept), axes or named
-        scale, units = [scale[place] for place in kept], [units[place] for place in kept]
-        translate = [translate[place] for place in kept]
+    letters, scale, units, translate = axes, described.scale, described.units, described.translate
+    if described.names is not None and not (axes is not None and len(axes) == len(array.shape)):
+        places, named = known_axes(described.names, array.shape)
+        view, letters = _kept(array, places), axes or named
+        scale, units = [scale[place] for place in places], [units[place] for place in places]
+        translate = [translate[place] for place in places]
     return Image.wrap(
         view,
         letters,
@@ -76,7 +76,7 @@ def _image_of(found: _Described, path: Path, axes: str | None, rgb: RGB) -> Imag
         name=_name_of(path),
         source=str(path),
         translate=translate,
-        notes=found.notes,
+        notes=described.notes,
     )
 
 
@@ -87,11 +87,11 @@ def _name_of(path: Path) -> str:
     return name if outer == path else " ".join((name, *path.relative_to(outer).parts))
 
 
-def _kept(array: ArrayLike, kept: Sequence[int]) -> ArrayLike:
-    if len(kept) == len(array.shape):
+def _kept(array: ArrayLike, places: Sequence[int]) -> ArrayLike:
+    if len(places) == len(array.shape):
         return array
-    fixed = {place: 0 for place in range(len(array.shape)) if place not in kept}
-    return AxisView(array, kept, fixed=fixed)
+    fixed = {place: 0 for place in range(len(array.shape)) if place not in places}
+    return AxisView(array, places, fixed=fixed)
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,10 @@ def _found_in(node: Any, path: Path) -> _Described:
         return _multiscale(node, image["multiscales"][0])
     if "0" in node and not hasattr(node["0"], "shape"):
         # The layout of bioformats2raw, and of the wells of a plate: images as numbered groups.
-        found, count = _found_in(node["0"], path), sum(str(key).isdigit() for key in node)
-        return replace(found, notes=(*found.notes, _first_of(path, count))) if count > 1 else found
+        described, count = _found_in(node["0"], path), sum(str(key).isdigit() for key in node)
+        return (
+            replace(described, notes=(*described.notes, _first_of(path, count))) if count > 1 else described
+        )
     arrays = list(node.arrays())
     if len(arrays) == 1:
         return _plain(arrays[0][1])

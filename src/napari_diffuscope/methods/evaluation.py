@@ -52,7 +52,7 @@ class TileDone:
     message: str = ""
 
 
-Evaluation = Generator[TileDone, None, Tensor]
+TiledEstimate = Generator[TileDone, None, Tensor]
 
 
 @dataclass
@@ -123,7 +123,7 @@ class Evaluator:
         """How many samples go together, so that a call is full."""
         return max(1, self.choice.batch // len(self.tiles()))
 
-    def __call__(self, x: Tensor, level: NoiseLevel, condition: Tensor) -> Evaluation:
+    def __call__(self, x: Tensor, level: NoiseLevel, condition: Tensor) -> TiledEstimate:
         """Estimate of x₀ for a state.
 
         Parameters

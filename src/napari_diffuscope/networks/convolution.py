@@ -122,10 +122,10 @@ def _packing_works(dims: int) -> bool:
     weight = torch.randn(32, 16, *(3,) * dims, generator=generator)
     one = (1,) * dims
     try:
-        found = packed_convolve(x, pack_weight(weight, one, one, size), None, stride=one, padding=one)
+        packed = packed_convolve(x, pack_weight(weight, one, one, size), None, stride=one, padding=one)
     except (AttributeError, RuntimeError, TypeError):
         return False  # Not a fault: this build lacks the operation, and the ordinary one serves.
-    return torch.allclose(found, convolve(x, weight, None, stride=one, padding=one), rtol=1e-4, atol=1e-3)
+    return torch.allclose(packed, convolve(x, weight, None, stride=one, padding=one), rtol=1e-4, atol=1e-3)
 
 
 def _phase_of(weight: Callable[[], Tensor], factors: Sequence[int], offset: Sequence[int]) -> Tensor:

@@ -309,8 +309,10 @@ class LocalUNet(nn.Module):
             weights = labels.to(features) * math.sqrt(self.config.classes)
             features = mp_sum(features, self.embed_class(weights))
         if self.embed_numbers is not None:
-            given = features.new_zeros(1, self.config.numbers) if numbers is None else numbers.to(features)
-            features = mp_sum(features, self.embed_numbers(given))
+            conditions = (
+                features.new_zeros(1, self.config.numbers) if numbers is None else numbers.to(features)
+            )
+            features = mp_sum(features, self.embed_numbers(conditions))
         return silu(features) * SILU_GAIN
 
 

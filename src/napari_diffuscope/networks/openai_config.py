@@ -173,10 +173,10 @@ class OpenAIUNetConfig(NetworkConfig):
         DiffuscopeError
             If an argument is unknown.
         """
-        given = {_PUBLISHED_NAMES.get(k, k): v for k, v in values.items() if k not in _PUBLISHED_IGNORED}
-        if given.pop("use_new_attention_order", False):
-            given["qkv_order"] = "qkv-first"
+        arguments = {_PUBLISHED_NAMES.get(k, k): v for k, v in values.items() if k not in _PUBLISHED_IGNORED}
+        if arguments.pop("use_new_attention_order", False):
+            arguments["qkv_order"] = "qkv-first"
         for name in ("head_channels", "decoder_heads"):
-            if given.get(name) == -1:
-                given[name] = None
-        return cls.from_dict({"dims": dims, **given})
+            if arguments.get(name) == -1:
+                arguments[name] = None
+        return cls.from_dict({"dims": dims, **arguments})

@@ -21,16 +21,16 @@ Statistics = dict[GroupNorm, tuple[Tensor, Tensor]]
 @contextmanager
 def statistics_of(network: nn.Module) -> Iterator[Statistics]:
     """Collect the group statistics of the first image that passes through a network."""
-    found: Statistics = {}
+    statistics: Statistics = {}
 
     def look(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         assert isinstance(norm, GroupNorm)
         grouped = inputs[0][0].double().reshape(norm.num_groups, -1)
-        found[norm] = grouped.mean(1).float(), grouped.var(1, unbiased=False).float()
+        statistics[norm] = grouped.mean(1).float(), grouped.var(1, unbiased=False).float()
 
     hooks = [norm.register_forward_pre_hook(look) for norm in _norms(network)]
     try:
-        yield found
+        yield statistics
     finally:
         for hook in hooks:
             hook.remove()

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_diffuscope.imaging.tiles import Box
 from napari_diffuscope.simulate.emitters import PixelSize, field_of_view, pixel_sizes
 from napari_diffuscope.simulate.fields import log_uniform, rough_field, smooth_field
-
-Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ class Emitters:
         centre = [np.bincount(self.owner, axis, owners) / number for axis in self.position_um.T]
         place = np.stack(centre, axis=1) / pixel_sizes(pixel_size_um, chance.ndim)
         index = np.clip(place.astype(int), 0, np.asarray(chance.shape) - 1)
-        kept = (rng.uniform(size=owners) < chance[tuple(index.T)])[self.owner]
-        return Emitters(self.position_um[kept], self.weight[kept], self.owner[kept])
+        inside = (rng.uniform(size=owners) < chance[tuple(index.T)])[self.owner]
+        return Emitters(self.position_um[inside], self.weight[inside], self.owner[inside])
 
 
 def splat(pixels: np.ndarray, weight: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -40,12 +40,12 @@ def stretched(taken: Tensor, clean: Tensor, margins: tuple[float, float]) -> tup
 def quantiles(values: Tensor, shares: tuple[float, ...]) -> Tensor:
     """Quantiles along the last axis, ``(len(shares), …)``; values between two of them are interpolated."""
     ordered, last = values.sort(dim=-1).values, values.shape[-1] - 1
-    found = []
+    interpolated = []
     for share in shares:
         place = share * last
         low = int(place)
-        found.append(torch.lerp(ordered[..., low], ordered[..., min(low + 1, last)], place - low))
-    return torch.stack(found)
+        interpolated.append(torch.lerp(ordered[..., low], ordered[..., min(low + 1, last)], place - low))
+    return torch.stack(interpolated)
 
 
 @functools.cache

@@ -81,14 +81,14 @@ def _tubes(
     """Emitters in (or on) tubes around centre lines, each cut to its own length."""
     count, steps, ndim = spines.shape
     length = np.clip(rng.gamma(2.0, mean_um / 2 / step, count), 2, steps)
-    kept = np.arange(steps) < length[:, None]
+    inside = np.arange(steps) < length[:, None]
     radius = (width_um / 2) * np.exp(rng.normal(0, 0.15, (count, 1)))
     radius = radius * _beading(rng, count, steps, width_um / step)
     radius = radius * _rounded_ends(length, steps, width_um / step)
     # Enough points to fill the cross-section, the fewer the more tubes there are.
-    most = 80_000 / max(int(kept.sum()), 1)
+    most = 80_000 / max(int(inside.sum()), 1)
     repeats = int(np.clip(np.ceil(3 * width_um / step), 3, max(most, 3)))
-    owner, place = (np.repeat(index, repeats) for index in np.nonzero(kept))
+    owner, place = (np.repeat(index, repeats) for index in np.nonzero(inside))
     centre, r = spines[owner, place], radius[owner, place]
     out = r if hollow else r * np.sqrt(rng.uniform(size=len(r)))
     turn = rng.uniform(0, 2 * np.pi, len(r))

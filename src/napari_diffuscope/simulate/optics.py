@@ -190,8 +190,8 @@ def blur(density: np.ndarray, psf: np.ndarray) -> np.ndarray:
     spectrum = fft.rfftn(padded, shape) * fft.rfftn(psf.astype(np.float32), shape)
     blurred = fft.irfftn(spectrum, shape)
     # The centre of the kernel moves the image by half its edge, and the padding by as much again.
-    kept = tuple(slice(2 * h, 2 * h + n) for h, n in zip(halves, density.shape, strict=True))
-    return np.ascontiguousarray(blurred[kept], dtype=np.float32)
+    inner = tuple(slice(2 * h, 2 * h + n) for h, n in zip(halves, density.shape, strict=True))
+    return np.ascontiguousarray(blurred[inner], dtype=np.float32)
 
 
 def unit_sum(psf: np.ndarray) -> np.ndarray:

@@ -83,8 +83,7 @@ def specimen(
         return _AREAS[kind](rng, shape, pixel_size_um, **choices)
     if kind not in _LINES:
         raise DiffuscopeError(f"Specimen {kind!r} is unknown; choose one of {', '.join(KINDS)}.")
-    rendered: np.ndarray = _LINES[kind](rng, shape, pixel_size_um, **choices).render(shape, pixel_size_um)
-    return rendered
+    return np.asarray(_LINES[kind](rng, shape, pixel_size_um, **choices).render(shape, pixel_size_um))
 
 
 def clean_image(

@@ -39,8 +39,7 @@ def texture_image(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     if rng.uniform() < 0.6:
         image = gaussian_filter(image, rng.uniform(0.3, 1.5))
     scaled: np.ndarray = (image / max(float(image.max()), 1e-6)).astype(np.float32)
-    curved: np.ndarray = np.power(scaled, np.float32(log_uniform(rng, 0.7, 3.0)))
-    return curved
+    return np.asarray(np.power(scaled, np.float32(log_uniform(rng, 0.7, 3.0))))
 
 
 def leaves(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
@@ -92,5 +91,4 @@ def power_law_texture(rng: np.random.Generator, shape: Sequence[int]) -> np.ndar
 
 
 def _standardised(image: np.ndarray) -> np.ndarray:
-    centred: np.ndarray = ((image - image.mean()) / max(float(image.std()), 1e-6)).astype(np.float32)
-    return centred
+    return np.asarray(((image - image.mean()) / max(float(image.std()), 1e-6)).astype(np.float32))

@@ -45,10 +45,10 @@ def simulated_images(
     shape = (count, data.size, data.size)
     draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size)
     if cache is not None and cache.is_file():
-        kept: np.ndarray = np.load(cache, mmap_mode="r")
+        stored: np.ndarray = np.load(cache, mmap_mode="r")
         # Those of another seed or program have the same shape: the first and the last tell them apart.
-        if kept.shape == shape and all(_alike(kept[number], draw(number)) for number in {0, count - 1}):
-            return kept
+        if stored.shape == shape and all(_alike(stored[number], draw(number)) for number in {0, count - 1}):
+            return stored
     workers = min(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         MOST_WORKERS,
@@ -108,5 +108,4 @@ def _prepared(plane: np.ndarray, source: ImageSource) -> np.ndarray:
 
         plane = gaussian_filter(plane, source.blur)
     low, high = np.percentile(plane, [0.5, 99.9])
-    scaled: np.ndarray = np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1.5).astype(np.float16)
-    return scaled
+    return np.asarray(np.clip((plane - low) / max(float(high - low), 1e-6), 0, 1.5).astype(np.float16))

@@ -26,14 +26,14 @@ def image_files(folder: Path) -> list[Path]:
         If the folder is absent, may not be read, or holds none.
     """
     try:
-        found = sorted(
+        images = sorted(
             p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
         )
     except OSError as error:
         raise DiffuscopeError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    if not found:
+    if not images:
         raise DiffuscopeError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
-    return found
+    return images
 
 
 def expand(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:

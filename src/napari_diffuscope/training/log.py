@@ -45,12 +45,12 @@ def cut_back(folder: Path, step: int) -> None:
         return
     text = path.read_text(encoding="utf-8", errors="replace")
     heading, *rows = [line for line in text.splitlines(keepends=True) if line.endswith("\n")] or [""]
-    kept = [row for row in rows if (number := row.split(",")[0]).isdigit() and int(number) <= step]
+    earlier = [row for row in rows if (number := row.split(",")[0]).isdigit() and int(number) <= step]
     try:
-        if not kept:
+        if not earlier:
             path.unlink()
             return
-        replace_text(path, "".join([heading, *kept]))
+        replace_text(path, "".join([heading, *earlier]))
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -92,8 +92,7 @@ class PairBatches(Dataset[Arrays]):
         crop = np.rot90(crop, int(rng.integers(4)), axes=(-2, -1))
         crop = np.flip(crop, -1) if rng.uniform() < 0.5 else crop
         # The map of another image is not exactly that of this one.
-        moved: np.ndarray = crop * np.float32(np.exp(rng.normal(0, 0.15))) + np.float32(rng.normal(0, 0.05))
-        return moved
+        return np.asarray(crop * np.float32(np.exp(rng.normal(0, 0.15))) + np.float32(rng.normal(0, 0.05)))
 
 
 def read_pairs(data: Data, *, seed: int) -> Pairs:
@@ -178,8 +177,7 @@ class _Opened:
             raise DiffuscopeError(
                 f"The pair {self.pair.low.name!r} has pixels that are no numbers; fill them in."
             )
-        clipped: np.ndarray = both.clip(-30, 30)
-        return clipped
+        return np.asarray(both.clip(-30, 30))
 
     @property
     def noise(self) -> tuple[float, float]:
@@ -225,8 +223,7 @@ def _line(pair: Pair, low: Image, high: Image, channel: int) -> _Line:
 def _coarse(plane: np.ndarray) -> np.ndarray:
     rows, columns = (edge // COARSE for edge in plane.shape)
     blocks = plane[: rows * COARSE, : columns * COARSE].reshape(rows, COARSE, columns, COARSE)
-    means: np.ndarray = blocks.mean((1, 3), dtype=np.float64).ravel()
-    return means
+    return np.asarray(blocks.mean((1, 3), dtype=np.float64).ravel())
 
 
 def _match(data: Data, opened: Sequence[_Opened]) -> tuple[Match, tuple[str, ...]]:

@@ -44,11 +44,11 @@ def swapped_note(pairs: Iterable[tuple[float, float]], low: str, high: str) -> s
     low, high
         Names of the folders.
     """
-    known = [(a, b) for a, b in pairs if np.isfinite(a) and np.isfinite(b)]
-    noisier = sum(b > NOISIER * a for a, b in known)
-    if noisier <= len(known) / 2:
+    finite = [(a, b) for a, b in pairs if np.isfinite(a) and np.isfinite(b)]
+    noisier = sum(b > NOISIER * a for a, b in finite)
+    if noisier <= len(finite) / 2:
         return None
     return (
-        f"The images in {high!r} are noisier than those in {low!r} ({noisier} of {len(known)} pairs): are the folders "
+        f"The images in {high!r} are noisier than those in {low!r} ({noisier} of {len(finite)} pairs): are the folders "
         "swapped?"
     )

@@ -72,13 +72,11 @@ class CleanPool:
         if shrunk and rng.uniform() < self.shrunk_share:
             image = averaged_down(np.asarray(crop(rng, image, 2 * size), np.float32), 2)
         turned = _turned(rng, crop(rng, np.asarray(image), size))
-        curved: np.ndarray = np.power(turned.astype(np.float32), np.float32(rng.uniform(0.8, 1.4)))
-        return curved
+        return np.asarray(np.power(turned.astype(np.float32), np.float32(rng.uniform(0.8, 1.4))))
 
     def _texture(self, rng: np.random.Generator) -> np.ndarray:
         assert self.textures is not None
-        texture: np.ndarray = self.textures[rng.integers(len(self.textures))]
-        return texture
+        return np.asarray(self.textures[rng.integers(len(self.textures))])
 
     def _specimen(self, rng: np.random.Generator) -> np.ndarray:
         if not self.real or rng.uniform() < self.simulated_share:

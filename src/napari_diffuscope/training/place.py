@@ -102,7 +102,7 @@ def _is_log(path: Path) -> bool:
 
 def _is_bank(path: Path) -> bool:
     try:
-        kept = np.load(path, mmap_mode="r")
+        stored = np.load(path, mmap_mode="r")
     except (OSError, ValueError):
         return False
-    return bool(kept.dtype == np.float16 and kept.ndim == 3)
+    return bool(stored.dtype == np.float16 and stored.ndim == 3)

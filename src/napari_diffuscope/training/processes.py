@@ -86,8 +86,8 @@ class Processes:
 
 def _without_buffers() -> dict[str, Any]:
     """Buffers are constants here and need not be sent at every step; newer torch gives the option another name."""
-    known = inspect.signature(DistributedDataParallel).parameters
-    return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
+    parameters = inspect.signature(DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in parameters else "broadcast_buffers": False}
 
 
 def is_first() -> bool:

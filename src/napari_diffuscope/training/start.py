@@ -33,8 +33,8 @@ def starting_network(recipe: Recipe, spec: NetworkSpec) -> nn.Module:
 
 
 def _check_alike(card: ModelCard, recipe: Recipe, spec: NetworkSpec) -> None:
-    given = build_network(card.network, device="meta")
-    config: Any = given.config
+    network = build_network(card.network, device="meta")
+    config: Any = network.config
     if (card.network.kind, config.to_dict()) != (spec.kind, spec.arguments):
         raise DiffuscopeError(
             f"The network of {card.name} is not that of the recipe; copy its network into the recipe, or train "

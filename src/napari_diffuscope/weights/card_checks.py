@@ -108,19 +108,19 @@ def check_channels(card: ModelCard) -> None:
     DiffuscopeError
         Naming the entry.
     """
-    given, state, condition = card.network.arguments, card.state_channels, card.condition_channels
-    dims = given.get("dims", 2)
+    arguments, state, condition = card.network.arguments, card.state_channels, card.condition_channels
+    dims = arguments.get("dims", 2)
     if dims != len(card.axes):
         raise refuse("axes", card.axes, f"{dims} axes, as its network has")
     if card.network.kind == "local-unet":
         wanted = {
-            "state_channels": given.get("channels", 1),
-            "condition_channels": given.get("condition_channels", 1),
+            "state_channels": arguments.get("channels", 1),
+            "condition_channels": arguments.get("condition_channels", 1),
         }
     else:
         learned = card.diffusion.variance == "learned-range"
-        out = given.get("out_channels", 3 if card.network.kind == "openai-unet" else 1)
-        inputs = given.get("in_channels", 3 if card.network.kind == "openai-unet" else 2)
+        out = arguments.get("out_channels", 3 if card.network.kind == "openai-unet" else 1)
+        inputs = arguments.get("in_channels", 3 if card.network.kind == "openai-unet" else 2)
         wanted = {"state_channels": out // 2 if learned else out, "condition_channels": inputs - state}
     for name, value in (("state_channels", state), ("condition_channels", condition)):
         if value != wanted[name]:

@@ -24,13 +24,13 @@ def user_folder() -> Path:
 
 def model_folders() -> dict[str, Path]:
     """Model folders by name; a user's own model comes before a starter of the same name."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for parent in (user_folder(), STARTERS):
         if parent.is_dir():
             for folder in sorted(parent.iterdir()):
                 if (folder / CARD_FILE).is_file():
-                    found.setdefault(folder.name, folder)
-    return found
+                    folders.setdefault(folder.name, folder)
+    return folders
 
 
 def list_models(task: Task | None = None) -> list[ModelCard]:

@@ -79,13 +79,13 @@ def inspect(name_or_path: str | os.PathLike[str]) -> Inspected:
     with reading(place, "model"):
         if (place / CARD_FILE).is_file():
             card, tensors = read_tensors(place)
-            found = Inspected(place, card, tensors)
+            inspected = Inspected(place, card, tensors)
         else:
             opened = open_published(place)
             card = replace(opened.card, sha256=sha256_of(place) if place.is_file() else "")
-            found = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
-        filled_network(found.card.network, found.tensors, str(place))
-    return found
+            inspected = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
+        filled_network(inspected.card.network, inspected.tensors, str(place))
+    return inspected
 
 
 def describe(name_or_path: str | os.PathLike[str]) -> str:
@@ -131,12 +131,12 @@ def import_model(
     check_outputs([], [source], wholes=[folder])
     check_model_place(folder.resolve(), overwrite=overwrite)
     with _unpacked(source) as place:
-        found = inspect(place)
-        training = dict(found.card.training)
-        if found.card.sha256 and not (place / CARD_FILE).is_file():
-            training["file_sha256"] = found.card.sha256
-        card = replace(found.card, training=training)
-        return write_folder(folder, card, found.tensors, overwrite=overwrite)
+        inspected = inspect(place)
+        training = dict(inspected.card.training)
+        if inspected.card.sha256 and not (place / CARD_FILE).is_file():
+            training["file_sha256"] = inspected.card.sha256
+        card = replace(inspected.card, training=training)
+        return write_folder(folder, card, inspected.tensors, overwrite=overwrite)
 
 
 @contextmanager
@@ -154,29 +154,29 @@ def _unpacked(source: Path) -> Iterator[Path]:
 
 def _model_among(folder: Path, source: Path) -> Path:
     """The one model in an unpacked archive."""
-    found = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
+    places = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
     for name in ("model_index.json", "config.json"):
-        found = found or sorted(path.parent for path in folder.rglob(name))
-    found = found or sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+        places = places or sorted(path.parent for path in folder.rglob(name))
+    places = places or sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    if len(places) == 1:
+        return places[0]
+    if not places:
         raise DiffuscopeError(f"{source} holds no model: neither a model folder nor a file of weights.")
-    names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
-    raise DiffuscopeError(f"{source} holds {len(found)} models ({names}); unpack it and import one of them.")
+    names = ", ".join(str(path.relative_to(folder)) for path in places[:5])
+    raise DiffuscopeError(f"{source} holds {len(places)} models ({names}); unpack it and import one of them.")
 
 
-def _facts(found: Inspected) -> list[tuple[str, str]]:
-    card, diffusion = found.card, found.card.diffusion
+def _facts(inspected: Inspected) -> list[tuple[str, str]]:
+    card, diffusion = inspected.card, inspected.card.diffusion
     return [
         ("Name", card.name),
-        ("System", _system(found)),
+        ("System", _system(inspected)),
         ("Purpose", card.purpose),
         ("Limits", card.limits),
         ("Task", card.task),
-        ("Network", _network(found)),
+        ("Network", _network(inspected)),
         ("Input", _input(card)),
-        ("Needs", found.fingerprint.needs if found.fingerprint else ""),
+        ("Needs", inspected.fingerprint.needs if inspected.fingerprint else ""),
         ("Values", f"{card.data_range[0]:g} to {card.data_range[1]:g}"),
         ("Trained on", f"{_times(card.size)} pixels ({card.axes})" if card.size else ""),
         ("Schedule", _schedule(diffusion)),
@@ -189,19 +189,19 @@ def _facts(found: Inspected) -> list[tuple[str, str]]:
     ]
 
 
-def _system(found: Inspected) -> str:
-    if found.fingerprint is not None:
-        return found.card.title
-    if found.sidecar is not None:
-        return f"none of the published ones; described by {found.sidecar.name}"
-    return found.card.title
+def _system(inspected: Inspected) -> str:
+    if inspected.fingerprint is not None:
+        return inspected.card.title
+    if inspected.sidecar is not None:
+        return f"none of the published ones; described by {inspected.sidecar.name}"
+    return inspected.card.title
 
 
-def _network(found: Inspected) -> str:
-    spec = found.card.network
+def _network(inspected: Inspected) -> str:
+    spec = inspected.card.network
     kinds = {"openai-unet": "UNet of OpenAI's family", "edm2-unet": "EDM2 UNet", "local-unet": "local UNet"}
     count = sum(p.numel() for p in build_network(spec, device="meta").parameters())
-    dims = len(found.card.axes)
+    dims = len(inspected.card.axes)
     return f"{dims}D {kinds[spec.kind]}, {count / 1e6:.2f} M parameters{_layers(spec.kind, spec.arguments)}"
 
 

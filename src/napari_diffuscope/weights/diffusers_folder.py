@@ -173,13 +173,15 @@ def _scheduler_says(path: Path, architecture: OpenAIUNetConfig) -> Sidecar:
     )
 
 
-def _one_of(config: Mapping[str, Any], name: str, known: Mapping[str, str], default: str, path: Path) -> Any:
+def _one_of(
+    config: Mapping[str, Any], name: str, supported: Mapping[str, str], default: str, path: Path
+) -> Any:
     value = config.get(name) or default
-    if not isinstance(value, str) or value not in known:
+    if not isinstance(value, str) or value not in supported:
         raise DiffuscopeError(
-            f"{name_of(path)}: {name} must be one of {', '.join(known)}, not {quoted(value)}."
+            f"{name_of(path)}: {name} must be one of {', '.join(supported)}, not {quoted(value)}."
         )
-    return known[value]
+    return supported[value]
 
 
 def _number(config: Mapping[str, Any], name: str, default: float, path: Path) -> float:

@@ -95,34 +95,34 @@ def diffusers_config(config: Mapping[str, Any]) -> OpenAIUNetConfig:
     DiffuscopeError
         Naming what in the configuration is not supported.
     """
-    known = {name: config.get(name, default) for name, default in _DEFAULTS.items()}
-    _refuse(config, known)
-    widths = known["block_out_channels"]
-    head = known["attention_head_dim"]
-    levels = [kind in _ATTENDED for kind in known["down_block_types"]]
+    values = {name: config.get(name, default) for name, default in _DEFAULTS.items()}
+    _refuse(config, values)
+    widths = values["block_out_channels"]
+    head = values["attention_head_dim"]
+    levels = [kind in _ATTENDED for kind in values["down_block_types"]]
     return OpenAIUNetConfig(
-        in_channels=known["in_channels"],
-        out_channels=known["out_channels"],
+        in_channels=values["in_channels"],
+        out_channels=values["out_channels"],
         model_channels=widths[0],
         channel_multipliers=tuple(w // widths[0] if w % widths[0] == 0 else w / widths[0] for w in widths),
-        res_blocks=known["layers_per_block"],
+        res_blocks=values["layers_per_block"],
         attention_downsampling=tuple(2**i for i, attended in enumerate(levels) if attended),
         head_channels=head,
         heads=1,
         qkv_order="qkv-first",
-        scale_shift_norm=known["resnet_time_scale_shift"] == "scale_shift",
-        resblock_updown=_resampler(known) == "resnet",
-        classes=known["num_class_embeds"],
-        middle_attention=known["add_attention"],
-        norm_groups=known["norm_num_groups"],
-        norm_eps=known["norm_eps"],
-        frequency_shift=known["freq_shift"],
-        end_padding=known["downsample_padding"] == 0,
-        dropout=known["dropout"],
+        scale_shift_norm=values["resnet_time_scale_shift"] == "scale_shift",
+        resblock_updown=_resampler(values) == "resnet",
+        classes=values["num_class_embeds"],
+        middle_attention=values["add_attention"],
+        norm_groups=values["norm_num_groups"],
+        norm_eps=values["norm_eps"],
+        frequency_shift=values["freq_shift"],
+        end_padding=values["downsample_padding"] == 0,
+        dropout=values["dropout"],
     )
 
 
-def _refuse(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _refuse(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Raise for everything that an OpenAI UNet cannot express."""
     kind = config.get("_class_name", "UNet2DModel")
     if kind != "UNet2DModel":
@@ -130,7 +130,7 @@ def _refuse(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     only: dict[str, tuple[Any, ...]] = {
         "center_input_sample": (False,),
         "time_embedding_type": ("positional",),
-        "time_embedding_dim": (None, 4 * known["block_out_channels"][0]),
+        "time_embedding_dim": (None, 4 * values["block_out_channels"][0]),
         "mid_block_type": ("UNetMidBlock2D",),
         "mid_block_scale_factor": (1,),
         "downsample_padding": (0, 1),
@@ -138,21 +138,21 @@ def _refuse(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         "resnet_time_scale_shift": ("default", "scale_shift"),
         "class_embed_type": (None,),
     }
-    if known["resnet_time_scale_shift"] == "scale_shift" and known["add_attention"]:
-        only["attn_norm_num_groups"] = (known["norm_num_groups"],)
+    if values["resnet_time_scale_shift"] == "scale_shift" and values["add_attention"]:
+        only["attn_norm_num_groups"] = (values["norm_num_groups"],)
     else:
-        only["attn_norm_num_groups"] = (None, known["norm_num_groups"])
+        only["attn_norm_num_groups"] = (None, values["norm_num_groups"])
     for name, supported in only.items():
-        if known[name] not in supported:
+        if values[name] not in supported:
             raise DiffuscopeError(
-                f"The diffusers network has {name} = {known[name]!r}, which is not supported; only"
+                f"The diffusers network has {name} = {values[name]!r}, which is not supported; only"
                 f" {' or '.join(repr(s) for s in supported)}."
             )
-    _refuse_blocks(known)
+    _refuse_blocks(values)
 
 
-def _refuse_blocks(known: Mapping[str, Any]) -> None:
-    down, up = known["down_block_types"], known["up_block_types"]
+def _refuse_blocks(values: Mapping[str, Any]) -> None:
+    down, up = values["down_block_types"], values["up_block_types"]
     strange = sorted({*down, *up} - {*_PLAIN, *_ATTENDED, *_RESAMPLING})
     if strange:
         raise DiffuscopeError(
@@ -162,13 +162,13 @@ def _refuse_blocks(known: Mapping[str, Any]) -> None:
         raise DiffuscopeError(
             "The diffusers network has attention at other levels going down than up, which is not supported."
         )
-    _resampler(known)
+    _resampler(values)
 
 
-def _resampler(known: Mapping[str, Any]) -> str:
+def _resampler(values: Mapping[str, Any]) -> str:
     """Return how the network changes resolution, ``conv`` or ``resnet``, the same way everywhere."""
-    changing = [*known["down_block_types"][:-1], *known["up_block_types"][:-1]]
-    types = [known["downsample_type"]] * (len(changing) // 2) + [known["upsample_type"]] * (
+    changing = [*values["down_block_types"][:-1], *values["up_block_types"][:-1]]
+    types = [values["downsample_type"]] * (len(changing) // 2) + [values["upsample_type"]] * (
         len(changing) // 2
     )
     fixed = {**dict.fromkeys(_PLAIN, "conv"), **dict.fromkeys(_RESAMPLING, "resnet")}

@@ -136,8 +136,8 @@ def card_of(evidence: Evidence) -> ModelCard:
 def _network(evidence: Evidence) -> NetworkSpec:
     arguments = dict(evidence.facts.arguments)
     if evidence.facts.kind == "openai-unet":
-        given = evidence.said.given("qkv_order", "z_preserving")
-        return NetworkSpec("openai-unet", {**arguments, **evidence.attention, **given})
+        said = evidence.said.given("qkv_order", "z_preserving")
+        return NetworkSpec("openai-unet", {**arguments, **evidence.attention, **said})
     widest = arguments["model_channels"] * arguments["channel_multipliers"][-1]
     channels = evidence.attention.get("head_channels") or widest // evidence.attention["heads"]
     return NetworkSpec("edm2-unet", {**arguments, "head_channels": channels})
@@ -145,12 +145,12 @@ def _network(evidence: Evidence) -> NetworkSpec:
 
 def _diffusion(evidence: Evidence) -> DiffusionSpec:
     schedule = evidence.said.schedule or evidence.schedule
-    given = evidence.said.given("prediction", "time", "variance", "clip")
+    said = evidence.said.given("prediction", "time", "variance", "clip")
     if evidence.base is None:
         assert schedule is not None
         whole = None if schedule.kind == "continuous-cosine" else schedule.count
-        return DiffusionSpec(**{"steps": 20, "published_steps": whole, **given, "schedule": schedule})
-    spec = replace(evidence.base.diffusion, **given)
+        return DiffusionSpec(**{"steps": 20, "published_steps": whole, **said, "schedule": schedule})
+    spec = replace(evidence.base.diffusion, **said)
     if schedule is None or schedule == spec.schedule:
         return spec
     # The ancestral chain passes through the whole table.

@@ -199,8 +199,8 @@ SYSTEMS: dict[System, Fingerprint] = {
 def recognise(facts: Facts) -> Fingerprint | None:
     """The published model that a network is, or ``None``."""
     for try_one in (_dispr, _smlm, _restoration, _msdsr):
-        if found := try_one(facts):
-            return found
+        if fingerprint := try_one(facts):
+            return fingerprint
     return None
 
 

@@ -63,9 +63,9 @@ def filled_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], source: str
     network = build_network(spec, device="meta")
     fill(network, tensors, source)
     if any(tensor.is_meta for tensor in network.buffers()):  # it computes buffers that are in no file
-        given = network.state_dict()
+        weights = network.state_dict()
         network = build_network(spec)
-        network.load_state_dict(given, assign=True)
+        network.load_state_dict(weights, assign=True)
     return network
 
 
@@ -86,8 +86,8 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None
             f"The weights of {source} are damaged: {len(bad)} tensors hold values that are not finite "
             f"({_some(bad)})."
         )
-    given = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
-    network.load_state_dict(given, strict=True, assign=any(tensor.is_meta for tensor in wanted.values()))
+    converted = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
+    network.load_state_dict(converted, strict=True, assign=any(tensor.is_meta for tensor in wanted.values()))
 
 
 def check_names(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: str) -> None:

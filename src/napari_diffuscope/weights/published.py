@@ -17,7 +17,7 @@ from napari_diffuscope.weights.fingerprints import SYSTEMS, Facts, Fingerprint, 
 from napari_diffuscope.weights.folder import filled_network
 from napari_diffuscope.weights.infer import has_attention, infer_edm2, infer_openai
 from napari_diffuscope.weights.schedules import schedule_of_table
-from napari_diffuscope.weights.selection import Selection, select_network
+from napari_diffuscope.weights.selection import NetworkTensors, select_network
 from napari_diffuscope.weights.sidecar import read_sidecar
 
 
@@ -86,7 +86,7 @@ def open_checkpoint(path: Path) -> Opened:
     return Opened(path, card, lambda: selection.tensors(checkpoint), fingerprint, sidecar)
 
 
-def _facts(selection: Selection, checkpoint: Checkpoint) -> Facts:
+def _facts(selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
     shapes = selection.shapes(checkpoint)
     try:
         if selection.kind == "openai-unet":
@@ -98,7 +98,7 @@ def _facts(selection: Selection, checkpoint: Checkpoint) -> Facts:
         raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {error}") from error
 
 
-def _schedule_in(selection: Selection, checkpoint: Checkpoint) -> ScheduleSpec | None:
+def _schedule_in(selection: NetworkTensors, checkpoint: Checkpoint) -> ScheduleSpec | None:
     """The schedule whose table lies in the file, ``None`` if none does."""
     table = next((name for name in ("alphas_cumprod", "gammas") if name in selection.buffers), None)
     if table is None:
@@ -111,7 +111,7 @@ def _schedule_in(selection: Selection, checkpoint: Checkpoint) -> ScheduleSpec |
     return schedule
 
 
-def _provenance(checkpoint: Checkpoint, selection: Selection) -> dict[str, Any]:
+def _provenance(checkpoint: Checkpoint, selection: NetworkTensors) -> dict[str, Any]:
     """What is said about the training of a checkpoint."""
     raw = "as trained"
     if selection.kind == "openai-unet" and not selection.prefix:

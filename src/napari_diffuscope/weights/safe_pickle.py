@@ -110,13 +110,13 @@ class _Machine:
         """A global, refused if it is there to run code."""
         if not (isinstance(module, str) and isinstance(name, str) and f"{module}{name}".isprintable()):
             raise MalformedPickle("a name is no text")
-        found = Name(module, name)
-        if runs_code(found):
+        full_name = Name(module, name)
+        if runs_code(full_name):
             raise DiffuscopeError(
-                f"{self.where} was refused: opening it the usual way would run {found}, which weights have "
+                f"{self.where} was refused: opening it the usual way would run {full_name}, which weights have "
                 "no need of; nothing of it was run."
             )
-        return found
+        return full_name
 
 
 def _mark(m: _Machine, _: Any) -> None:

@@ -30,7 +30,7 @@ _EMA = "model_ema."
 
 
 @dataclass(frozen=True)
-class Selection:
+class NetworkTensors:
     """The network among the tensors of a file.
 
     Parameters
@@ -62,7 +62,7 @@ class Selection:
         return {own: checkpoint.open(name) for own, name in self.names.items()}
 
 
-def select_network(checkpoint: Checkpoint) -> Selection:
+def select_network(checkpoint: Checkpoint) -> NetworkTensors:
     """Find the network in a file; where its running average lies beside it, that is taken.
 
     Raises
@@ -80,7 +80,7 @@ def select_network(checkpoint: Checkpoint) -> Selection:
         raise DiffuscopeError(_sentence_about(strange, checkpoint))
     average = _average(raw, prefix, checkpoint)
     buffers = tuple(name for name in others if name in _BUFFERS)
-    return Selection(kind, prefix, average or raw, bool(average), buffers)
+    return NetworkTensors(kind, prefix, average or raw, bool(average), buffers)
 
 
 def _beside(name: str) -> bool:
@@ -88,20 +88,20 @@ def _beside(name: str) -> bool:
 
 
 def _find(checkpoint: Checkpoint) -> tuple[NetworkKind, str]:
-    found = [
+    candidates = [
         (kind, name.removesuffix(marker))
         for name in checkpoint.shapes
         for marker, kind in _MARKERS.items()
         if name.endswith(marker) and (name == marker or name[-len(marker) - 1] == ".")
     ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
         raise DiffuscopeError(
             f"{checkpoint.path} holds no network that is known: neither a UNet of OpenAI's family nor an "
             f"EDM2 UNet nor one of diffusers; its first tensors are {', '.join(list(checkpoint.shapes)[:3])}."
         )
-    prefixes = ", ".join(repr(prefix) for _, prefix in found)
+    prefixes = ", ".join(repr(prefix) for _, prefix in candidates)
     raise DiffuscopeError(f"{checkpoint.path} holds several networks ({prefixes}); save one of them alone.")
 
 

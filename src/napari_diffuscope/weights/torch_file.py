@@ -147,7 +147,7 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
     """Places of all entries, each checked to lie inside the file."""
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-            found: dict[str, Entry] = {}
+            entries: dict[str, Entry] = {}
             _refuse_programs(path, archive.namelist())
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
@@ -158,12 +158,12 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
                     raise DiffuscopeError(
                         f"{path} was refused: its entry {info.filename!r} would lie outside of its folder."
                     )
-                if info.filename in found or info.flag_bits & 1:
+                if info.filename in entries or info.flag_bits & 1:
                     raise DiffuscopeError(
                         f"{path} is damaged: its entry {info.filename!r} is doubled or encrypted."
                     )
-                found[info.filename] = _place(file, info, path, size)
-            return found
+                entries[info.filename] = _place(file, info, path, size)
+            return entries
     except (zipfile.BadZipFile, struct.error, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise DiffuscopeError(f"{path} is damaged or cut short ({error}); get the file again.") from error
 

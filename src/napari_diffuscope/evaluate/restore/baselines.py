@@ -69,10 +69,10 @@ class Search:
         """Try rising values, then ``refine`` times the geometric means around the best; returns the best value."""
         errors = {value: self._at(words, value, call) for value in values}
         for _ in range(refine):
-            known = sorted(errors)
-            place = known.index(min(errors, key=errors.__getitem__))
-            for near in known[max(place - 1, 0) : place] + known[place + 1 : place + 2]:
-                middle = float(np.sqrt(near * known[place]))
+            tried = sorted(errors)
+            place = tried.index(min(errors, key=errors.__getitem__))
+            for near in tried[max(place - 1, 0) : place] + tried[place + 1 : place + 2]:
+                middle = float(np.sqrt(near * tried[place]))
                 errors[middle] = self._at(words, middle, call)
         return min(errors, key=errors.__getitem__)
 

@@ -32,14 +32,14 @@ STREAM = 7002
 def calibration_facts(settings: RestoreEvaluationSettings) -> dict[str, Any]:
     """What decides a calibration; written into the card beside its result."""
     names = ("target", "samples", "steps", "seed", "calibration_images")
-    kept = {name: value for name, value in asdict(settings).items() if name in names}
-    return {**kept, "data": "simulated structures that no training draws, noise of camera and scanner"}
+    chosen = {name: value for name, value in asdict(settings).items() if name in names}
+    return {**chosen, "data": "simulated structures that no training draws, noise of camera and scanner"}
 
 
 def is_calibrated(candidate: Candidate, settings: RestoreEvaluationSettings) -> bool:
     """Whether its card holds the very calibration that the settings ask for, of these weights."""
-    kept = candidate.card.metrics.get("deviation_calibration")
-    return bool(kept == {**calibration_facts(settings), "sha256": candidate.sha256})
+    calibrated = candidate.card.metrics.get("deviation_calibration")
+    return bool(calibrated == {**calibration_facts(settings), "sha256": candidate.sha256})
 
 
 def calibration_field(number: int, *, seed: int, size: int) -> Field:

@@ -121,8 +121,8 @@ def make_case(name: CaseName, *, seed: int) -> Case:
         case = _measured(name, blurred / scale, wanted, cutoff_of_width(fwhm / 2), rng)
         return Case(**{**vars(case), "psf": psf, "target_psf": target_psf})
     clean = name.field.clean
-    known = name.field.fwhm_px
-    return _measured(name, clean, clean, cutoff_of_width(known) if known else cutoff_of(clean), rng)
+    fwhm_px = name.field.fwhm_px
+    return _measured(name, clean, clean, cutoff_of_width(fwhm_px) if fwhm_px else cutoff_of(clean), rng)
 
 
 def cutoff_of_width(fwhm_px: float) -> float:
@@ -137,8 +137,8 @@ def cutoff_of(truth: np.ndarray) -> float:
     radius = np.hypot(*np.meshgrid(*(2 * np.fft.fftfreq(n) for n in truth.shape), indexing="ij")).ravel()
     order = np.argsort(radius)
     total = np.cumsum(power.ravel()[order])
-    found = radius[order][np.searchsorted(total, 0.999 * total[-1])]
-    return float(np.clip(found, 0.1, 1.0))
+    cutoff = radius[order][np.searchsorted(total, 0.999 * total[-1])]
+    return float(np.clip(cutoff, 0.1, 1.0))
 
 
 def _measured(

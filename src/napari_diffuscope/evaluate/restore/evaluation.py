@@ -49,7 +49,7 @@ from napari_diffuscope.evaluate.restore.settings import RESTORE, STANDARD, Resto
 from napari_diffuscope.evaluate.restore.summary import write_summary
 from napari_diffuscope.evaluate.restore.tables import Outcome, Tables, resume
 from napari_diffuscope.evaluate.restore.work import (
-    Work,
+    EvaluationRun,
     classical_left,
     figure_name,
     flat_inside,
@@ -160,7 +160,7 @@ def _calibrated(
     return tuple(calibrated)
 
 
-def _classical(work: Work) -> Job[None]:
+def _classical(work: EvaluationRun) -> Job[None]:
     """All classical methods of all cases."""
     left, workers = classical_left(work)
     if left:
@@ -175,7 +175,7 @@ def _classical(work: Work) -> Job[None]:
             yield work.update()
 
 
-def _keep_classical(work: Work, case: Case, results: dict[str, Best]) -> None:
+def _keep_classical(work: EvaluationRun, case: Case, results: dict[str, Best]) -> None:
     panel = work.panel(case)
     rows: list[Judged] = []
     for method, best in results.items():
@@ -186,7 +186,7 @@ def _keep_classical(work: Work, case: Case, results: dict[str, Best]) -> None:
     work.tables.results.add(rows)
 
 
-def _rows(work: Work, case: Case, image: np.ndarray, facts: Judged) -> list[Judged]:
+def _rows(work: EvaluationRun, case: Case, image: np.ndarray, facts: Judged) -> list[Judged]:
     """Rows of a result of the whole field: on all of it and, where samples are drawn, on its middle."""
     with _naming(case):
         rows: list[Judged] = [{**keys(case), "region": WHOLE, **facts, **quality(case, image)}]
@@ -197,7 +197,7 @@ def _rows(work: Work, case: Case, image: np.ndarray, facts: Judged) -> list[Judg
     return rows
 
 
-def _of_models(work: Work) -> Job[None]:
+def _of_models(work: EvaluationRun) -> Job[None]:
     """Estimates and samples of all models, case by case; the figure of a case as soon as it is complete."""
     left = models_left(work)
     if left:
@@ -213,7 +213,7 @@ def _of_models(work: Work) -> Job[None]:
         _draw_panel(work, work.panels[key].case.name)
 
 
-def _one_model(work: Work, case: Case, model: Candidate, sampled: bool, cost: float) -> Job[None]:
+def _one_model(work: EvaluationRun, case: Case, model: Candidate, sampled: bool, cost: float) -> Job[None]:
     settings, panel = work.settings, work.panel(case)
     share = 0.1 if sampled else 1.0
     done = yield from _inside(work, estimate(model, case.noisy, device=settings.device), share * cost)
@@ -238,12 +238,12 @@ def _one_model(work: Work, case: Case, model: Candidate, sampled: bool, cost: fl
     work.tables.results.add(rows)
 
 
-def _inside(work: Work, job: Job[Timed], cost: float) -> Job[Timed]:
+def _inside(work: EvaluationRun, job: Job[Timed], cost: float) -> Job[Timed]:
     """Pass on how far a part of the work is."""
     return (yield from relayed(job, lambda update: work.update(cost * update.done / max(update.total, 1))))
 
 
-def _keep_samples(work: Work, case: Case, model: Candidate, drawn: Timed) -> list[Judged]:
+def _keep_samples(work: EvaluationRun, case: Case, model: Candidate, drawn: Timed) -> list[Judged]:
     """Store what is known of samples; returns the rows of one sample and of the mean of all."""
     crop, count = work.settings.crop, len(drawn.image)
     with _naming(case):
@@ -263,7 +263,7 @@ def _keep_samples(work: Work, case: Case, model: Candidate, drawn: Timed) -> lis
     return rows
 
 
-def _draw_panel(work: Work, name: CaseName) -> None:
+def _draw_panel(work: EvaluationRun, name: CaseName) -> None:
     panel = work.panels.pop(name.key, None)
     if panel is None:
         return
@@ -271,7 +271,7 @@ def _draw_panel(work: Work, name: CaseName) -> None:
     draw_case(folder / f"{figure_name(name)}.png", panel, work.models, work.settings.crop)
 
 
-def _finish(work: Work) -> Findings:
+def _finish(work: EvaluationRun) -> Findings:
     """Summary and figures of everything that was asked for."""
     methods = {INPUT, *work.methods, *(model.label for model in work.models)}
     cases = {name.key for name in work.names}

@@ -81,20 +81,20 @@ def read_fields(
     """
     if not data:
         raise DiffuscopeError(f"No data are named; give the word {STANDARD} or a folder of images.")
-    found: list[Field] = []
+    all_fields: list[Field] = []
     for word in data:
         if word == STANDARD:
-            found += standard_fields(seed, edge, STANDARD_FIELDS if limit is None else limit)
+            all_fields += standard_fields(seed, edge, STANDARD_FIELDS if limit is None else limit)
             continue
         path = Path(word).expanduser()
         if is_of_pairs(path):
-            found += pair_fields(path, edge, limit)
+            all_fields += pair_fields(path, edge, limit)
         else:
-            found += clean_fields(path, edge, shrink, limit)
-    names = [(field.source, field.name) for field in found]
+            all_fields += clean_fields(path, edge, shrink, limit)
+    names = [(field.source, field.name) for field in all_fields]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DiffuscopeError(f"{twice[0][1]} of {twice[0][0]} is there twice; name each data set once.")
-    return tuple(found)
+    return tuple(all_fields)
 
 
 def standard_fields(seed: int, edge: int, count: int) -> list[Field]:

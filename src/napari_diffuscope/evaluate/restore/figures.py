@@ -74,8 +74,8 @@ def _views(
     affine = panel.case.affine
     inner = {name: fitted(truth, image[part], affine) for name, image in panel.whole.items()}
     labels = [model.label for model in models if model.label in inner][:MOST_MODELS]
-    known = {model.label for model in models}
-    classical = [name for name in inner if name != INPUT and name not in known]
+    named = {model.label for model in models}
+    classical = [name for name in inner if name != INPUT and name not in named]
     shown = [(INPUT, inner[INPUT])] if INPUT in inner else []
     if classical:
         best = max(classical, key=lambda name: psnr(truth, inner[name]))

@@ -95,7 +95,7 @@ class Scanner:
 
     def _laser(self, lines: int, rng: np.random.Generator) -> np.ndarray:
         """Relative power per line, mean 1: a first-order autoregression."""
-        kept = float(np.exp(-1 / self.flicker_lines))
+        memory = float(np.exp(-1 / self.flicker_lines))
         kicks = rng.standard_normal(lines)
-        kicks[1:] *= np.sqrt(1 - kept**2)
-        return np.asarray(1 + self.flicker * lfilter([1.0], [1.0, -kept], kicks))
+        kicks[1:] *= np.sqrt(1 - memory**2)
+        return np.asarray(1 + self.flicker * lfilter([1.0], [1.0, -memory], kicks))

@@ -58,9 +58,9 @@ def title_of(method: str, kind: str = "") -> str:
 
 def methods_in(rows: Iterable[Row]) -> list[tuple[str, str]]:
     """Methods and kinds, classical ones first."""
-    found = dict.fromkeys((row["method"], row["kind"]) for row in rows)
+    methods = dict.fromkeys((row["method"], row["kind"]) for row in rows)
     order = (INPUT, *METHODS)
-    return sorted(found, key=lambda m: order.index(m[0]) if m[0] in order else len(order))
+    return sorted(methods, key=lambda m: order.index(m[0]) if m[0] in order else len(order))
 
 
 def matching(rows: Iterable[Row], condition: Condition) -> list[Row]:
@@ -84,9 +84,15 @@ def summary_rows(rows: Sequence[Row]) -> list[Row]:
             part = matching(inside, condition)
             for method, kind in methods_in(part):
                 for measure in (*MEASURES, "seconds"):
-                    found = spread(part, method, kind, measure)
-                    if found is not None:
-                        numbers = (found.count, found.median, found.low, found.high, found.mean)
+                    values_spread = spread(part, method, kind, measure)
+                    if values_spread is not None:
+                        numbers = (
+                            values_spread.count,
+                            values_spread.median,
+                            values_spread.low,
+                            values_spread.high,
+                            values_spread.mean,
+                        )
                         values = (region, *condition, method, kind, measure, *(f"{n:.6g}" for n in numbers))
                         made.append(dict(zip(_SUMMARY, values, strict=True)))
     return made
@@ -124,8 +130,14 @@ def comparison_rows(rows: Sequence[Row], labels: Sequence[str]) -> list[Row]:
             shared = [key for key in mine if key in theirs]
             if method == ours or not shared:
                 continue
-            found = compared([mine[key] for key in shared], [theirs[key] for key in shared])
-            numbers = (found.count, found.wins, found.difference, found.p, found.p_sign)
+            comparison = compared([mine[key] for key in shared], [theirs[key] for key in shared])
+            numbers = (
+                comparison.count,
+                comparison.wins,
+                comparison.difference,
+                comparison.p,
+                comparison.p_sign,
+            )
             values = (*condition, ours, method, *(f"{n:.4g}" for n in numbers))
             made.append(dict(zip(_TESTS, values, strict=True)))
     return made

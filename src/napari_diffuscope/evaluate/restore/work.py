@@ -26,7 +26,7 @@ SAMPLE_COST = 0.3
 
 
 @dataclass
-class Work:
+class EvaluationRun:
     """What is shared by all steps, and how far the work is."""
 
     settings: RestoreEvaluationSettings
@@ -58,7 +58,7 @@ def plan(
     methods: tuple[str, ...],
     models: tuple[Candidate, ...],
     names: tuple[CaseName, ...],
-) -> Work:
+) -> EvaluationRun:
     """Decide what is sampled and drawn, and how much is left to do."""
     sampled = sampled_cases(
         [name for name in names if not flat_inside(name, settings)], settings.limit_sampled
@@ -72,7 +72,7 @@ def plan(
         for name in first.values()
         if can_draw() and not (out / FIGURES / f"{figure_name(name)}.png").exists()
     )
-    work = Work(settings, out, tables, methods, models, names, sampled, drawn)
+    work = EvaluationRun(settings, out, tables, methods, models, names, sampled, drawn)
     work.total = sum(cost for _, cost in classical_left(work)[0]) + sum(
         cost for *_, cost in models_left(work)
     )
@@ -104,20 +104,20 @@ def sampled_cases(names: Sequence[CaseName], limit: int) -> frozenset[tuple[str,
     )
 
 
-def _methods_of(work: Work, name: CaseName) -> tuple[str, ...]:
+def _methods_of(work: EvaluationRun, name: CaseName) -> tuple[str, ...]:
     """The input and the classical methods that can treat a case."""
     blind = name.field.low is not None or name.target != "sharp"
     return (INPUT, *(method for method in work.methods if not (blind and method == "richardson-lucy")))
 
 
-def _done(work: Work) -> set[tuple[tuple[str, ...], str, str, str]]:
+def _done(work: EvaluationRun) -> set[tuple[tuple[str, ...], str, str, str]]:
     return {
         (tuple(row[part] for part in KEY), row["method"], row["kind"], row["region"])
         for row in work.tables.results.rows
     }
 
 
-def classical_left(work: Work) -> tuple[list[tuple[tuple[CaseName, tuple[str, ...]], float]], int]:
+def classical_left(work: EvaluationRun) -> tuple[list[tuple[tuple[CaseName, tuple[str, ...]], float]], int]:
     """Cases, their missing methods and what they cost; and how many are treated at a time."""
     done, left = _done(work), []
     share = (work.settings.size / 256) ** 2
@@ -132,7 +132,7 @@ def classical_left(work: Work) -> tuple[list[tuple[tuple[CaseName, tuple[str, ..
     return [(part, cost / at_once) for part, cost in left], at_once
 
 
-def models_left(work: Work) -> list[tuple[CaseName, Candidate, bool, float]]:
+def models_left(work: EvaluationRun) -> list[tuple[CaseName, Candidate, bool, float]]:
     """Cases, models, whether samples are wanted, and what they cost."""
     done, left = _done(work), []
     one = ESTIMATE_COST * (work.settings.size / 256) ** 2

@@ -112,9 +112,9 @@ def training_rows(
     if protocol.added is not None:
         largest = max(int((classes[training] == kind).sum()) for kind in set(classes))
         for kind in few(list(classes)):
-            own = training[classes[training] == kind]
-            candidates = np.concatenate([protocol.added[cell] for cell in own])
-            wanted = min(largest - len(own), len(candidates))
+            members = training[classes[training] == kind]
+            candidates = np.concatenate([protocol.added[cell] for cell in members])
+            wanted = min(largest - len(members), len(candidates))
             chosen = rng.permutation(len(candidates))[:wanted]
             rows.append(candidates[chosen])
             kinds.append(np.full(len(chosen), kind))
@@ -156,10 +156,10 @@ def classify(
     for repeat in range(repeats):
         for protocol in protocols:
             yield protocol.name, f"{repeat + 1} of {repeats}"
-            found = np.empty_like(truth)
+            predicted = np.empty_like(truth)
             for number, (training, test) in enumerate(splits[repeat * parts : (repeat + 1) * parts]):
-                found[test] = _forest(protocol, truth, training, test, trees, (seed, repeat, number))
-            per_class = f1_score(truth, found, labels=kinds, average=None, zero_division=0)
+                predicted[test] = _forest(protocol, truth, training, test, trees, (seed, repeat, number))
+            per_class = f1_score(truth, predicted, labels=kinds, average=None, zero_division=0)
             macro[protocol.name].append(float(per_class.mean()))
             each[protocol.name].append(per_class)
     yield tuple(

@@ -30,7 +30,7 @@ STEP = 2
 
 
 @dataclass(frozen=True)
-class View:
+class ShapeView:
     """A shape of a cell.
 
     Parameters
@@ -50,17 +50,20 @@ class View:
 
 def chosen_cells(cells: Sequence[KnownCell], overlaps: dict[str, float]) -> list[tuple[KnownCell, str]]:
     """Of each class the cell with the median overlap, and of all cells the one with the worst."""
-    known = {cell.name: cell for cell in cells}
-    found = []
+    by_name = {cell.name: cell for cell in cells}
+    medians = []
     for kind in sorted({cell.kind for cell in cells}):
-        ordered = sorted((n for n in overlaps if known[n].kind == kind), key=lambda n: overlaps[n])
-        found.append(
-            (known[ordered[len(ordered) // 2]], f"class {kind}, median IoU" if kind else "median IoU")
+        ordered = sorted((n for n in overlaps if by_name[n].kind == kind), key=lambda n: overlaps[n])
+        medians.append(
+            (by_name[ordered[len(ordered) // 2]], f"class {kind}, median IoU" if kind else "median IoU")
         )
     worst = min(overlaps, key=lambda name: overlaps[name])
     return [
-        *found,
-        (known[worst], f"class {known[worst].kind}, worst IoU of all" if known[worst].kind else "worst IoU"),
+        *medians,
+        (
+            by_name[worst],
+            f"class {by_name[worst].kind}, worst IoU of all" if by_name[worst].kind else "worst IoU",
+        ),
     ]
 
 
@@ -94,7 +97,7 @@ def draw_cells(folder: Path, cells: Sequence[KnownCell], labels: Sequence[str], 
     save_figure(figure, folder / "shapes.png", dpi=DPI)
 
 
-def _views(cell: KnownCell, labels: Sequence[str], results: Results) -> list[View]:
+def _views(cell: KnownCell, labels: Sequence[str], results: Results) -> list[ShapeView]:
     """Truth, estimate and a sample of the first model, estimates of the others, and the best fit."""
     rows = results.table.rows
     shown = [
@@ -105,12 +108,12 @@ def _views(cell: KnownCell, labels: Sequence[str], results: Results) -> list[Vie
     ]
     titles = ["estimate", "one sample", *(label.removeprefix(labels[0]).strip("-") for label in labels[1:])]
     titles.append(best_fit(rows)[0])
-    found = [View("truth", cell.occupied)]
+    views = [ShapeView("truth", cell.occupied)]
     for (method, variant), title in zip(shown, titles, strict=True):
         value = values_of(rows, (method, variant), "iou").get(cell.name)
         if value is not None:
-            found.append(View(title, results.volume(cell.name, method, variant), value))
-    return found
+            views.append(ShapeView(title, results.volume(cell.name, method, variant), value))
+    return views
 
 
 def _draw_image(axes: Axes, cell: KnownCell, words: str) -> None:
@@ -120,7 +123,7 @@ def _draw_image(axes: Axes, cell: KnownCell, words: str) -> None:
     axes.set_axis_off()
 
 
-def _draw_surface(axes: Axes3D, view: View) -> None:
+def _draw_surface(axes: Axes3D, view: ShapeView) -> None:
     from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
     side = len(view.occupied)
@@ -150,7 +153,7 @@ def _shrunk(occupied: np.ndarray) -> np.ndarray:
     return shares if shares.max() > 0.5 else np.asarray(shares > 0)
 
 
-def _draw_section(axes: Axes, views: Sequence[View], *, legend: bool) -> None:
+def _draw_section(axes: Axes, views: Sequence[ShapeView], *, legend: bool) -> None:
     """The section through the middle, z upwards: truth filled, estimate, one pass and fit as lines."""
     side = len(views[0].occupied)
     axes.imshow(views[0].occupied[:, side // 2], cmap="Reds", vmin=0, vmax=2.5, origin="lower")

@@ -16,7 +16,7 @@ from scipy.ndimage import distance_transform_edt
 Parameters = tuple[float, ...]
 
 
-class Cell(Protocol):
+class OutlinedShape(Protocol):
     """An outline and the shape that belongs to it."""
 
     @property
@@ -31,7 +31,7 @@ class Cell(Protocol):
 
 
 @dataclass(frozen=True)
-class Outline:
+class OutlineMeasures:
     """What the fits know of a mask.
 
     Parameters
@@ -60,7 +60,7 @@ def radius_of(mask: np.ndarray) -> float:
     return float(np.sqrt(mask.sum() / np.pi))
 
 
-def outline_of(mask: np.ndarray, typical: float) -> Outline:
+def outline_of(mask: np.ndarray, typical: float) -> OutlineMeasures:
     """Measure a mask; ``typical`` is the mean radius of the cells that a fit is tuned on."""
     mask = np.asarray(mask, bool)
     points = np.argwhere(mask).astype(float)
@@ -70,7 +70,7 @@ def outline_of(mask: np.ndarray, typical: float) -> Outline:
     away = np.moveaxis(np.indices(mask.shape), 0, -1) - centre
     squared = np.einsum("yxi,ij,yxj->yx", away, np.linalg.inv(4 * spread), away)
     depth = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    return Outline(mask.astype(float), radius_of(mask), typical, squared, depth / depth.max())
+    return OutlineMeasures(mask.astype(float), radius_of(mask), typical, squared, depth / depth.max())
 
 
 @dataclass(frozen=True)
@@ -93,29 +93,29 @@ class Family:
     """
 
     name: str
-    half_height: Callable[[Outline, Parameters], np.ndarray]
+    half_height: Callable[[OutlineMeasures, Parameters], np.ndarray]
     names: tuple[str, ...]
     starts: tuple[Parameters, ...]
     steps: Parameters
 
 
-def _height(outline: Outline, height: float, slope: float) -> float:
+def _height(outline: OutlineMeasures, height: float, slope: float) -> float:
     """A line through the typical radius, so that one of the two can be changed without the other."""
     return height * outline.typical + slope * (outline.radius - outline.typical)
 
 
-def _cylinder(outline: Outline, values: Parameters) -> np.ndarray:
+def _cylinder(outline: OutlineMeasures, values: Parameters) -> np.ndarray:
     height, slope, _ = values
     return _height(outline, height, slope) * outline.inside
 
 
-def _ellipsoid(outline: Outline, values: Parameters) -> np.ndarray:
+def _ellipsoid(outline: OutlineMeasures, values: Parameters) -> np.ndarray:
     height, slope, width, _ = values
     within = np.maximum(1 - outline.squared / max(width, 0.1) ** 2, 0)
     return np.asarray(_height(outline, height, slope) * np.sqrt(within))
 
 
-def _inflated(outline: Outline, values: Parameters) -> np.ndarray:
+def _inflated(outline: OutlineMeasures, values: Parameters) -> np.ndarray:
     height, slope, power, _ = values
     full = _height(outline, height, slope)
     return np.asarray(full * outline.depth ** max(power, 0.01) * outline.inside)
@@ -183,7 +183,7 @@ class Fit:
         return ", ".join([f"typical radius {self.typical:.1f}", *words])
 
 
-def tune(family: Family, cells: Sequence[Cell]) -> Fit:
+def tune(family: Family, cells: Sequence[OutlinedShape]) -> Fit:
     """The parameters that overlap best with known shapes: a pattern search from several starts (Hooke & Jeeves).
 
     Parameters
@@ -194,15 +194,15 @@ def tune(family: Family, cells: Sequence[Cell]) -> Fit:
         To tune on.
     """
     typical = float(np.mean([radius_of(cell.mask) for cell in cells]))
-    known = [_Columns.of(cell, typical) for cell in cells]
+    columns = [_Columns.of(cell, typical) for cell in cells]
 
     def overlap(values: Parameters) -> float:
         return float(
-            np.mean([one.overlap(family.half_height(one.outline, values), values[-1]) for one in known])
+            np.mean([one.overlap(family.half_height(one.outline, values), values[-1]) for one in columns])
         )
 
-    found = [_search(overlap, start, family.steps) for start in family.starts]
-    best, value = max(found, key=lambda pair: pair[1])
+    optima = [_search(overlap, start, family.steps) for start in family.starts]
+    best, value = max(optima, key=lambda pair: pair[1])
     return Fit(family, best, typical, value)
 
 
@@ -216,8 +216,8 @@ def _search(
         place = 0
         while place < len(moves):
             tried = tuple(v + change for v, change in zip(best, moves[place], strict=True))
-            if (found := score(tried)) > value:
-                best, value, place = tried, found, 0
+            if (reached := score(tried)) > value:
+                best, value, place = tried, reached, 0
             else:
                 place += 1
     return best, value
@@ -248,12 +248,12 @@ def _limits(half: np.ndarray, middle: float, planes: int) -> tuple[np.ndarray, n
 class _Columns:
     """A true shape as running sums along z, from which an overlap is read off quickly."""
 
-    outline: Outline
+    outline: OutlineMeasures
     sums: np.ndarray
     volume: int
 
     @classmethod
-    def of(cls, cell: Cell, typical: float) -> _Columns:
+    def of(cls, cell: OutlinedShape, typical: float) -> _Columns:
         occupied = np.asarray(cell.occupied, bool)
         sums = np.concatenate([np.zeros((1, *occupied.shape[1:]), int), occupied.cumsum(0)])
         return cls(outline_of(cell.mask, typical), sums, int(occupied.sum()))

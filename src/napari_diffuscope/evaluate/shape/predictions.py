@@ -209,12 +209,14 @@ def _predicted(
     shape, evaluations = _shape_of(cell, chosen)
     seconds = time.perf_counter() - began
     drawn = max(len(shape.samples), 1)
-    found: list[tuple[str, np.ndarray, int, float]] = [(mode, shape.occupied, evaluations * drawn, seconds)]
+    predicted: list[tuple[str, np.ndarray, int, float]] = [
+        (mode, shape.occupied, evaluations * drawn, seconds)
+    ]
     for number, sample in enumerate(shape.samples):
         results.keep(cell.name, contender.label, f"{SAMPLE}-{number}", sample)
     if shape.samples:
-        found.append((SAMPLE, shape.samples[0], evaluations, seconds / len(shape.samples)))
-    for variant, occupied, count, taken in found:
+        predicted.append((SAMPLE, shape.samples[0], evaluations, seconds / len(shape.samples)))
+    for variant, occupied, count, taken in predicted:
         results.keep(cell.name, contender.label, variant, occupied)
         yield row_of(
             fold,

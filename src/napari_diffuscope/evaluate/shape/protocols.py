@@ -84,7 +84,7 @@ def protocols(
     plane = np.array([list(plane_features(cell.image, cell.mask).values()) for cell in cells])
     true = np.array([rows[cell.name, TRUTH, TRUTH] for cell in cells])
     shapes = [np.array([rows[cell.name, method, variant] for variant in variants]) for cell in cells]
-    first = np.array([found[0] for found in shapes])
+    first = np.array([features[0] for features in shapes])
     cut = [_cut_features(cell, method, variants, results) for cell in cells]
     return (
         Protocol("2D", plane),
@@ -99,12 +99,12 @@ def protocols(
 
 def _cut_features(cell: KnownCell, method: str, variants: Sequence[str], results: Results) -> np.ndarray:
     """2D features of a cell as if it had been imaged a little higher or lower: ``(k, features)``, k from 1."""
-    found = [list(plane_features(cell.image, cell.mask).values())]
+    features = [list(plane_features(cell.image, cell.mask).values())]
     for variant in variants:
         occupied = results.volume(cell.name, method, variant)
         for height in HEIGHTS:
             place = cell.side // 2 + height * cell.side // 64
             mask = occupied[place] if 0 <= place < cell.side else np.zeros_like(cell.mask)
             if mask.sum() > 0.25 * cell.mask.sum():
-                found.append(list(plane_features(cell.image, mask).values()))
-    return np.array(found)
+                features.append(list(plane_features(cell.image, mask).values()))
+    return np.array(features)

@@ -14,7 +14,7 @@ from napari_diffuscope.evaluate.shape.classes import SPLITS, Scores, few
 from napari_diffuscope.evaluate.shape.models import Contender
 from napari_diffuscope.evaluate.shape.predictions import ERRORS, ESTIMATE, FIT
 from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
-from napari_diffuscope.evaluate.shape.spread import Spread
+from napari_diffuscope.evaluate.shape.spread import SampleSpread
 from napari_diffuscope.evaluate.tables import Row
 
 Method = tuple[str, str]
@@ -58,7 +58,7 @@ def report(
     scores: Sequence[Scores],
     settings: ShapeEvaluationSettings,
     kinds: Sequence[Contender],
-    spread: Sequence[Spread] = (),
+    spread: Sequence[SampleSpread] = (),
 ) -> str:
     """The whole report.
 
@@ -204,7 +204,7 @@ def _training(kind: Contender, fold: int) -> list[str]:
     ]
 
 
-def _spread(spreads: Sequence[Spread], settings: ShapeEvaluationSettings) -> list[str]:
+def _spread(spreads: Sequence[SampleSpread], settings: ShapeEvaluationSettings) -> list[str]:
     head = ("of", "truth between samples", "deviation", "error", "mean difference")
     rows = [
         (

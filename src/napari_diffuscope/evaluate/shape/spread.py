@@ -22,7 +22,7 @@ MEASURES: dict[str, Callable[[np.ndarray], float]] = {
 
 
 @dataclass(frozen=True)
-class Spread:
+class SampleSpread:
     """Spread of a measure over the samples of each cell, against the truth.
 
     Parameters
@@ -50,7 +50,7 @@ class Spread:
     bias: float
 
 
-def spreads(cells: Sequence[KnownCell], label: str, count: int, results: Results) -> tuple[Spread, ...]:
+def spreads(cells: Sequence[KnownCell], label: str, count: int, results: Results) -> tuple[SampleSpread, ...]:
     """Compare all measures.
 
     Parameters
@@ -74,14 +74,14 @@ def spreads(cells: Sequence[KnownCell], label: str, count: int, results: Results
     return tuple(spread_of(*one) for one in zip(names, samples, truths, strict=True))
 
 
-def spread_of(name: str, samples: np.ndarray, truths: np.ndarray) -> Spread:
+def spread_of(name: str, samples: np.ndarray, truths: np.ndarray) -> SampleSpread:
     """Compare a measure of the samples ``(cells, n)`` with the truths ``(cells,)``."""
     mean = samples.mean(1)
     scale = np.where(mean > 0, mean, 1.0)
     differences = (mean - truths) / scale
     within = (samples.min(1) <= truths) & (truths <= samples.max(1))
     count = samples.shape[1]
-    return Spread(
+    return SampleSpread(
         name,
         float(within.mean()),
         (count - 1) / (count + 1),

@@ -17,7 +17,7 @@ PATCHES = 1200
 
 
 @dataclass(frozen=True)
-class Judged:
+class PlaneQuality:
     """Measures of one volume in one orientation.
 
     Parameters
@@ -34,7 +34,7 @@ class Judged:
     floor: float
 
 
-def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dict[str, Judged]:
+def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dict[str, PlaneQuality]:
     """Measures by orientation.
 
     Parameters
@@ -53,7 +53,7 @@ def judge(truth: np.ndarray, volume: np.ndarray, factor: int, patch: int) -> dic
     for axis, name in enumerate(ORIENTATIONS):
         psnr, ssim = _quality(truth, volume, missing, axis, peak)
         frechet, floor = _distance(real, _patches(volume, axis, patch))
-        judged[name] = Judged(psnr, ssim, frechet, floor)
+        judged[name] = PlaneQuality(psnr, ssim, frechet, floor)
     return judged
 
 

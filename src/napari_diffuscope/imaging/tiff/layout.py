@@ -26,16 +26,14 @@ _STORED = {
 
 def checked_path(path: str | Path) -> Path:
     """Absolute path of a TIFF file that can be made: right suffix, existing folder."""
-    found = Path(path)
-    if found.suffix.lower() not in SUFFIXES:
+    file = Path(path)
+    if file.suffix.lower() not in SUFFIXES:
         raise DiffuscopeError(f"{str(path)!r} is no name for a TIFF file; end it in .tif or .tiff.")
-    if not found.parent.is_dir():
-        raise DiffuscopeError(
-            f"The folder {str(found.parent)!r} does not exist; create it or choose another."
-        )
-    if found.is_dir():
+    if not file.parent.is_dir():
+        raise DiffuscopeError(f"The folder {str(file.parent)!r} does not exist; create it or choose another.")
+    if file.is_dir():
         raise DiffuscopeError(f"{str(path)!r} is a folder; choose another name for the file.")
-    return found.resolve()
+    return file.resolve()
 
 
 def plane_axes(axes: str, shape: Sequence[int]) -> str:
@@ -90,5 +88,5 @@ def ome_metadata(
     if stored != axes:
         samples = f"Axis {stored[axes.index('N')]} counts samples."
         description = f"{description} {samples}".strip()
-    found = {"axes": stored, "Name": path.stem.removesuffix(".ome"), **ome_attributes(axes, sizes, kinds)}
-    return found | ({"Description": description} if description else {})
+    metadata = {"axes": stored, "Name": path.stem.removesuffix(".ome"), **ome_attributes(axes, sizes, kinds)}
+    return metadata | ({"Description": description} if description else {})

@@ -23,16 +23,16 @@ def ome_attributes(axes: str, scale: Sequence[float], units: Sequence[str]) -> d
     A size of one pixel is no size and left out. Lengths in a unit that OME does not know are in its
     "reference frame"; times in such a unit have no place in OME-XML and are left out.
     """
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for letter, size, unit in zip(axes, scale, map(unit_name, units), strict=True):
         if unit == "pixel" and size == 1:
             continue
         if letter in "ZYX":
-            found[f"PhysicalSize{letter}"] = size
-            found[f"PhysicalSize{letter}Unit"] = OME_LENGTHS.get(unit, "reference frame")
+            attributes[f"PhysicalSize{letter}"] = size
+            attributes[f"PhysicalSize{letter}Unit"] = OME_LENGTHS.get(unit, "reference frame")
         elif letter == "T" and unit in OME_TIMES:
-            found |= {"TimeIncrement": size, "TimeIncrementUnit": OME_TIMES[unit]}
-    return found
+            attributes |= {"TimeIncrement": size, "TimeIncrementUnit": OME_TIMES[unit]}
+    return attributes
 
 
 def with_record(xml: str, record: Mapping[str, Any]) -> str:

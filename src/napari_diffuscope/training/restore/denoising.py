@@ -188,9 +188,11 @@ _DEMANDS: dict[str, tuple[Callable[[NetworkSpec], NetworkSpec], Callable[[str, A
 
 
 def _check_channels(kind: str, config: Any) -> None:
-    own = kind == "local-unet"
+    local = kind == "local-unet"
     channels = (
-        (config.channels, config.condition_channels) if own else (config.out_channels, config.in_channels - 1)
+        (config.channels, config.condition_channels)
+        if local
+        else (config.out_channels, config.in_channels - 1)
     )
     if channels != (1, 1) or config.dims != 2 or config.classes:
         raise DiffuscopeError(

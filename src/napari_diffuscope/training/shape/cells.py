@@ -67,8 +67,8 @@ class KnownCell:
 
 def kind_of(name: str) -> str:
     """Class of a cell: what stands before the first underscore of its name."""
-    head, found, _ = name.partition("_")
-    return head if found else ""
+    head, separator, _ = name.partition("_")
+    return head if separator else ""
 
 
 def cell_files(folder: Path) -> dict[str, tuple[Path, Path, Path]]:
@@ -84,14 +84,14 @@ def cell_files(folder: Path) -> dict[str, tuple[Path, Path, Path]]:
             f"{folder} has no folder {absent[0]!r}: put images, masks and 3D objects of equal names into image, mask "
             "and obj."
         )
-    found = [{path.stem: path for path in image_files(folder / name)} for name in FOLDERS]
-    everywhere = set.intersection(*map(set, found))
-    if alone := sorted(set.union(*map(set, found)) - everywhere):
+    by_name = [{path.stem: path for path in image_files(folder / name)} for name in FOLDERS]
+    everywhere = set.intersection(*map(set, by_name))
+    if alone := sorted(set.union(*map(set, by_name)) - everywhere):
         raise DiffuscopeError(
             f"{len(alone)} cells in {folder} are not in all of image, mask and obj, {alone[0]!r} first; add the "
             "missing files or take these out."
         )
-    return {name: (found[0][name], found[1][name], found[2][name]) for name in sorted(everywhere)}
+    return {name: (by_name[0][name], by_name[1][name], by_name[2][name]) for name in sorted(everywhere)}
 
 
 def read_cells(folder: Path) -> tuple[KnownCell, ...]:
@@ -142,8 +142,7 @@ def _soft(path: Path) -> np.ndarray:
         raise DiffuscopeError(
             f"{path} holds {values.dtype}; masks and objects are 8-bit, cell above {INSIDE}."
         )
-    stretched: np.ndarray = values.astype(np.uint8) * np.uint8(255 if values.max() <= 1 else 1)
-    return stretched
+    return np.asarray(values.astype(np.uint8) * np.uint8(255 if values.max() <= 1 else 1))
 
 
 def folds_of(names: Sequence[str], count: int, *, seed: int) -> dict[str, int]:
@@ -223,9 +222,9 @@ def features_of(cells: Sequence[KnownCell]) -> CellFeatures:
     """
     share, values = cell_extent(cells), []
     for cell in cells:
-        (found,) = find_cells(cell.mask.astype(np.uint8))
-        window = ShapeWindow.around(found, extent=share, side=cell.side)
-        values.append(cell_values(cell.image, found, window))
+        (outlined,) = find_cells(cell.mask.astype(np.uint8))
+        window = ShapeWindow.around(outlined, extent=share, side=cell.side)
+        values.append(cell_values(cell.image, outlined, window))
     return measured_cells(np.array(values))
 
 
@@ -249,9 +248,9 @@ def measure_training_cells(model: Path, folder: Path) -> CellFeatures:
         raise DiffuscopeError(
             f"{card.name} is a model for {card.task}; cells are learned by models of shapes alone."
         )
-    kept = set(card.training.get("kept_out", ()))
-    found = features_of([cell for cell in read_cells(folder) if cell.name not in kept])
-    text = json.dumps(replace(card, cell_features=found).to_dict(), indent=2, ensure_ascii=False)
+    kept_out = set(card.training.get("kept_out", ()))
+    features = features_of([cell for cell in read_cells(folder) if cell.name not in kept_out])
+    text = json.dumps(replace(card, cell_features=features).to_dict(), indent=2, ensure_ascii=False)
     with writing(model / CARD_FILE):
         replace_text(model / CARD_FILE, text + "\n")
-    return found
+    return features

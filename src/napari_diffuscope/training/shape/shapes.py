@@ -82,10 +82,10 @@ class ShapesTask:
         """Means over the cells kept out: overlap of the best estimate with the truth, and relative error of volume."""
         overlaps, errors, level = [], [], 2 * self.threshold(network) - 1
         for truth, condition in self.kept:
-            found, true = self.estimate(network, condition) > level, truth > 0
-            overlaps.append(_overlap(found, true))
+            predicted, true = self.estimate(network, condition) > level, truth > 0
+            overlaps.append(_overlap(predicted, true))
             volume = true.sum((1, 2, 3, 4))
-            errors.append((found.sum((1, 2, 3, 4)) - volume).abs() / volume)
+            errors.append((predicted.sum((1, 2, 3, 4)) - volume).abs() / volume)
         return {
             self.measure: float(torch.cat(overlaps).mean()),
             "volume_error": float(torch.cat(errors).mean()),
@@ -147,9 +147,9 @@ class ShapesTask:
         return {"data": self.recipe.card.data, **self.known}
 
 
-def _overlap(found: Tensor, true: Tensor) -> Tensor:
+def _overlap(predicted: Tensor, true: Tensor) -> Tensor:
     """Intersection over union of objects ``(B, 1, Z, Y, X)`` bool: ``(B,)``."""
-    return (found & true).sum((1, 2, 3, 4)) / (found | true).sum((1, 2, 3, 4))
+    return (predicted & true).sum((1, 2, 3, 4)) / (predicted | true).sum((1, 2, 3, 4))
 
 
 def shapes_loss(
@@ -191,7 +191,7 @@ def shapes_task(recipe: Recipe, device: torch.device) -> ShapesTask:
         raise DiffuscopeError('Training on shapes makes models for task = "shape"; correct the recipe.')
     training, kept = split_cells(recipe)
     plan = recipe.optimisation
-    known = {
+    facts = {
         "cells": len(training),
         "kept_out": [cell.name for cell in kept],
         **({"fold": list(recipe.data.fold)} if recipe.data.fold else {}),
@@ -201,7 +201,7 @@ def shapes_task(recipe: Recipe, device: torch.device) -> ShapesTask:
         CellPieces(training, seed=plan.seed, upside_down=recipe.data.upside_down),
         _kept_batches(kept, plan.batch, device),
         cell_extent(training),
-        known=known,
+        known=facts,
     )
 
 

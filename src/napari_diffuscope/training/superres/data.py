@@ -65,8 +65,7 @@ class SlicePool:
         crop = turned[top : top + high, left : left + patch].astype(np.float32)
         crop = crop if rng.random() < 0.5 else crop[:, ::-1]
         gain, offset = np.exp(rng.uniform(-0.25, 0.25)), rng.uniform(-0.15, 0.15)
-        changed: np.ndarray = crop * np.float32(gain) + np.float32(offset)
-        return changed
+        return np.asarray(crop * np.float32(gain) + np.float32(offset))
 
 
 @dataclass(frozen=True)
@@ -185,8 +184,7 @@ def with_known_rows(
 def _blurred(image: np.ndarray, width: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter1d
 
-    found: np.ndarray = gaussian_filter1d(image, width / FWHM_PER_SIGMA, axis=0, mode="reflect")
-    return found
+    return np.asarray(gaussian_filter1d(image, width / FWHM_PER_SIGMA, axis=0, mode="reflect"))
 
 
 def interpolated(image: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -230,13 +228,13 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         raise DiffuscopeError(
             "The recipe has nothing to validate on; name planes of a volume with validation = true."
         )
-    known = {
+    facts = {
         "simulated": data.simulated,
         "images": [_named(source) for source in training],
         "kept_out": [_named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
-    return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), known)
+    return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts)
 
 
 def _named(source: ImageSource) -> str:
@@ -259,7 +257,7 @@ def _pool(
 
 def _planes(sources: Sequence[ImageSource], patch: int) -> list[tuple[np.ndarray, float]]:
     """Planes in network values and their weights; all planes of a source together weigh what it says."""
-    found = []
+    planes_of_all = []
     for source in sources:
         planes = list(_read(source))
         if min(planes[0].shape) < patch:
@@ -268,8 +266,8 @@ def _planes(sources: Sequence[ImageSource], patch: int) -> list[tuple[np.ndarray
             )
         chosen = planes[:: max(1, len(planes) // 16)]
         line = intensity_from_planes(chosen)
-        found += [(_stored(line.forward(plane)), source.weight / len(planes)) for plane in planes]
-    return found
+        planes_of_all += [(_stored(line.forward(plane)), source.weight / len(planes)) for plane in planes]
+    return planes_of_all
 
 
 def _read(source: ImageSource) -> Iterator[np.ndarray]:
@@ -294,8 +292,7 @@ def _mapped(image: np.ndarray) -> np.ndarray:
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
-    clipped: np.ndarray = np.clip(np.nan_to_num(values), -4, 8).astype(np.float16)
-    return clipped
+    return np.asarray(np.clip(np.nan_to_num(values), -4, 8).astype(np.float16))
 
 
 def kept_batches(recipe: Recipe, pool: SlicePool, device: torch.device) -> dict[int, tuple[Tensors, ...]]:
@@ -306,18 +303,18 @@ def kept_batches(recipe: Recipe, pool: SlicePool, device: torch.device) -> dict[
     crops = [pool.draw(rng, data.patch, margin) for _ in range(max(data.validation, 1))]
     width = sum(data.blur_fwhm) / 2 if data.blur_fwhm else 0.0
     noise = [noise_on(crop, VALIDATED_NOISE, rng) if data.blur_fwhm else None for crop in crops]
-    found = {}
+    batches = {}
     for factor in (factor for factor in VALIDATED if factor < data.patch):
         rows = np.arange(0, data.patch, factor)
         members = [
             with_known_rows(crop, rows, data.patch, width=width, noise=one, weight=float(one is not None))
             for crop, one in zip(crops, noise, strict=True)
         ]
-        found[factor] = tuple(
+        batches[factor] = tuple(
             tuple(
                 torch.as_tensor(np.stack(arrays), device=device)
                 for arrays in zip(*members[first : first + plan.batch], strict=True)
             )
             for first in range(0, len(members), plan.batch)
         )
-    return found
+    return batches
