@@ -30,6 +30,7 @@ def test_menus(viewer) -> None:
         "Super-resolve volume",
         "Predict 3D shape",
         "Generate",
+        "Training pairs",
         "Compare",
         "Models",
     }

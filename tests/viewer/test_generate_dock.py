@@ -216,3 +216,50 @@ def test_the_window_stays_awake_and_shows_the_first_image_at_once(qtbot, viewer,
         time.sleep(0.002)
     assert 0 < first < 5  # a second on a machine that does nothing else
     assert float(np.percentile(np.diff(beats), 90)) < 0.15
+
+
+def test_pairs_are_previewed_live_and_leave_out_what_was_discarded(
+    qtbot, viewer, dock, tmp_path: Path
+) -> None:
+    dock.form.rows["size"].value = 96
+    assert run_to_the_end(qtbot, dock).state == "done"
+    layer, before = viewer.layers[0], np.array(viewer.layers[0].data)
+    dock.gallery.mark(1, False)
+    click(qtbot, dock.gallery.pairs_button)
+    [pairs] = [w for w in QApplication.allWidgets() if type(w).__name__ == "PairsDock" and w.parent()]
+    assert pairs.layer.layer == layer
+    pairs.live.setChecked(True)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    preview = viewer.layers[1]
+    assert preview.scale.tolist() == [0.02, 0.02]
+    bright = preview.data
+    pairs.rows["photons"].value = 5.0
+    qtbot.waitUntil(
+        lambda: preview.data is not bright and preview.data.max() < bright.max(), timeout=PATIENCE
+    )
+    pairs.save_pairs(tmp_path / "pairs")
+    qtbot.waitUntil(lambda: pairs.status.text().startswith("Wrote 2 pairs"), timeout=PATIENCE)
+    assert len(list((tmp_path / "pairs" / "low").iterdir())) == 2
+    saved = open_image(sorted((tmp_path / "pairs" / "high").iterdir())[1])
+    np.testing.assert_array_equal(saved.data[:], before[2])
+    click(qtbot, pairs.copy_button)
+    assert QApplication.clipboard().text() == "diffuscope pairs IMAGES.tif --out PAIRS --photons 5.0"
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_pairs_of_a_real_layer(qtbot, viewer, open_dock_of_pairs, tmp_path: Path) -> None:
+    real = viewer.add_image(np.random.default_rng(0).random((64, 64)), name="field")
+    pairs = open_dock_of_pairs
+    assert pairs.layer.layer == real
+    pairs.save_pairs(tmp_path / "p")
+    qtbot.waitUntil(lambda: "does not say its pixel size" in pairs.status.text(), timeout=PATIENCE)
+    real.scale, real.units = (0.05, 0.05), ("µm", "µm")
+    pairs.save_pairs(tmp_path / "p")
+    qtbot.waitUntil(lambda: pairs.status.text().startswith("Wrote 1 pairs"), timeout=PATIENCE)
+    assert (tmp_path / "p" / "low" / "field.tif").is_file()
+
+
+@pytest.fixture
+def open_dock_of_pairs(viewer: Any) -> Any:
+    _, made = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Training pairs")
+    return made

@@ -14,6 +14,7 @@ import typer
 
 from napari_diffuscope.cli import devices, evaluate, models, repeat, restore, samples, shape, superres, train
 from napari_diffuscope.cli.method_command import command_of
+from napari_diffuscope.cli.pairs import pairs_command
 from napari_diffuscope.cli.signals import exit_code, stoppable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods import generate as _generate  # registers the method
@@ -54,6 +55,7 @@ def make_app() -> typer.Typer:
     app.command("restore")(restore.restore)
     app.command("superres")(superres.superres)
     app.command("shape")(shape.shape)
+    app.command("pairs")(pairs_command())
     app.command("repeat")(repeat.repeat)
     app.add_typer(models.app, name="models")
     app.command("samples")(samples.samples)

@@ -19,6 +19,7 @@ from napari_diffuscope.methods.record import RECORD_KEY
 from napari_diffuscope.viewer.declared_dock import OUTPUT, DeclaredDock
 from napari_diffuscope.viewer.generate.form import GenerateForm
 from napari_diffuscope.viewer.generate.gallery import Gallery
+from napari_diffuscope.viewer.generate.pairs_dock import DISCARDED
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 
@@ -38,11 +39,12 @@ class GenerateDock(DeclaredDock):
     form: GenerateForm
 
     def __init__(self, napari_viewer: Any) -> None:
-        self.gallery = Gallery(lambda: self.bar.guarded(self._ask_and_save_kept))
+        self.gallery = Gallery(lambda: self.bar.guarded(self._ask_and_save_kept), self.open_pairs)
         self._judged: list[Any] = []
         self._stack: Any = None
         super().__init__(napari_viewer)
         self.gallery.chosen.connect(self._show_image)
+        self.gallery.marked.connect(self._note_discarded)
         napari_viewer.dims.events.point.connect(self._follow_view)
 
     def extra_rows(self) -> list[QWidget]:
@@ -121,6 +123,16 @@ class GenerateDock(DeclaredDock):
         self.form.disconnect_viewer()
         self._viewer.dims.events.point.disconnect(self._follow_view)
         super().leave()
+
+    def _note_discarded(self) -> None:
+        """Say on the stack which images are left out, for pairs."""
+        if self._stack is not None and self._stack in self._viewer.layers:
+            self._stack.metadata[DISCARDED] = [n for n, kept in self.gallery.kept.items() if not kept]
+
+    def open_pairs(self) -> None:
+        """Open the dock that makes training pairs, of the images of the last run."""
+        _, pairs = self._viewer.window.add_plugin_dock_widget("napari-diffuscope", "Training pairs")
+        pairs.layer.choose(self._stack)
 
     # Files
 

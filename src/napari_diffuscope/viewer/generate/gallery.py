@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_diffuscope.viewer.widgets import ERROR_COLOUR, button, choice, note, say
 
@@ -27,17 +35,17 @@ NUMBER = int(Qt.ItemDataRole.UserRole)
 class Gallery(QWidget):
     """The images of the last run. Hidden while there are none.
 
-    ``chosen`` brings the number of the image that was clicked on.
+    ``chosen`` brings the number of the image that was clicked on; ``marked`` tells that one was kept or discarded.
 
     Parameters
     ----------
-    on_save
-        Called to save what is kept.
+    on_save, on_pairs
+        Called to save what is kept, and to make training pairs of it.
     """
 
-    chosen = Signal(int)
+    chosen, marked = Signal(int), Signal()
 
-    def __init__(self, on_save: Callable[[], None]) -> None:
+    def __init__(self, on_save: Callable[[], None], on_pairs: Callable[[], None]) -> None:
         super().__init__()
         self.setToolTip("The images of the last run; those that are kept can be saved together")
         self.kept: dict[int, bool] = {}
@@ -63,6 +71,11 @@ class Gallery(QWidget):
             "Save kept…",
             "Save the kept images as OME-TIFF files with pixel size and record, with a manifest of all of them.",
             on_save,
+        )
+        self.pairs_button = button(
+            "Training pairs…",
+            "Write the kept images with low-quality twins, to train a network on.",
+            on_pairs,
         )
         self.own, self.nearest = (
             _picture("The chosen image"),
@@ -121,6 +134,7 @@ class Gallery(QWidget):
         if item is not None and number is not None:
             self.kept[number] = kept
             self._describe(item)
+            self.marked.emit()
 
     def _item(self, number: int) -> QListWidgetItem | None:
         items = (self.list.item(row) for row in range(self.list.count()))
@@ -172,9 +186,10 @@ class Gallery(QWidget):
         beside.addWidget(self.own)
         beside.addWidget(self.nearest)
         beside.addStretch(1)
-        buttons = QHBoxLayout()
-        for each in (self.keep_button, self.discard_button, self.save_button):
-            buttons.addWidget(each)
+        buttons = QGridLayout()
+        each = (self.keep_button, self.discard_button, self.save_button, self.pairs_button)
+        for place, one in enumerate(each):
+            buttons.addWidget(one, place // 2, place % 2)
         layout.addWidget(self.order)
         layout.addWidget(self.list)
         layout.addLayout(beside)

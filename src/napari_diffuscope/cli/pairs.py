@@ -1,0 +1,63 @@
+"""``diffuscope pairs``: training pairs of images and their low-quality twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_diffuscope.cli.options import keyword, options_of, settings_from
+from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.generate.pairs import PairSettings
+
+
+def pairs_command() -> Callable[..., None]:
+    """``diffuscope pairs IN… --out FOLDER --option …``, for Typer."""
+    source = typer.Argument(
+        metavar="IN...", help="Images of high quality, generated or real: files, or folders of files."
+    )
+    out = typer.Option(metavar="FOLDER", help="Where to put 'high' and 'low'; new or empty.")
+    quiet = typer.Option("--quiet", "-q", help="No progress, only warnings.")
+    parameters = [
+        keyword("sources", list[Path], source, Parameter.empty),
+        keyword("out", Path, out, Parameter.empty),
+        *options_of(PairSettings),
+        keyword("quiet", bool, quiet, False),
+    ]
+
+    def pairs(**values: Any) -> None:
+        """Make training pairs: images and their low-quality twins, in 'high' and 'low' under equal names."""
+        _run(**values)
+
+    pairs.__signature__ = Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    pairs.__annotations__ = {each.name: each.annotation for each in parameters}
+    return pairs
+
+
+def _run(*, sources: Sequence[Path], out: Path, quiet: bool, **values: Any) -> None:
+    from napari_diffuscope.imaging.files import open_image
+    from napari_diffuscope.jobs import run
+    from napari_diffuscope.simulate.twins import TwinOptics, pairs_job
+
+    settings = settings_from(PairSettings, values)
+    images = [open_image(path) for path in _files(sources)]
+    with show_progress("Making pairs", quiet=quiet) as on_update:
+        count = run(pairs_job(images, TwinOptics(**settings.to_dict()), out), on_update)
+    typer.echo(f"Wrote {count} pairs into {out / 'high'} and {out / 'low'}.", err=True)
+
+
+def _files(sources: Sequence[Path]) -> list[Path]:
+    """All image files, of folders those in them."""
+    from napari_diffuscope.imaging.zarrs import is_zarr
+    from napari_diffuscope.training.kept_out import image_files
+
+    found: list[Path] = []
+    for source in sources:
+        found += [source] if not source.is_dir() or is_zarr(source) else image_files(source)
+    if not found:
+        raise DiffuscopeError("There are no images to make pairs of; name files or folders.")
+    return found
