@@ -141,11 +141,13 @@ def _images_job(scene: Scene, settings: CompareSettings, notes: tuple[str, ...])
     rows: list[dict[str, Cell]] = [{} for _ in range(1 + len(scene.others))]
     rows[0] = {name: Cell(None, IS_REFERENCE) for name in (*ERRORS, *CORRELATION, *SQUIRREL)}
     bases: list[PairBasis] = []
+    message = "Resolution and noise" if alone else ""
     for number, cells in in_parallel(alone):
         if cells is not None:
             rows[int(number)] |= cells
             done += 1
-        yield Update(done, total, "Resolution and noise")
+        yield Update(done, total, message)
+        message = ""
     for row, other in zip(rows[1:], scene.others, strict=True):
         if settings.wants(tuple(ERRORS)):
             found, basis = yield from _counted(_pair(scene, other, settings), other, done, total)
@@ -177,9 +179,11 @@ def _tasks_alone(
 def _counted(
     work: Generator[int, None, tuple[dict[str, Cell], PairBasis | None]], other: Placed, done: int, total: int
 ) -> Job[tuple[dict[str, Cell], PairBasis | None]]:
+    message = f"Errors of {other.name}"
     try:
         while True:
-            yield Update(done + next(work), total, f"{other.name}: errors")
+            yield Update(done + next(work), total, message)
+            message = ""
     except StopIteration as stop:
         result: tuple[dict[str, Cell], PairBasis | None] = stop.value
         return result
@@ -218,7 +222,7 @@ def _labels_job(scene: Scene, notes: tuple[str, ...]) -> Job[Table]:
             where = scene.where(piece, straight=True)
             counter.add(*((true, seen) if where is None else (true[where], seen[where])))
             done += 1
-            yield Update(done, total, f"{other.name}: labels")
+            yield Update(done, total)
         try:
             found = counter.result()
             rows.append({name: Cell(float(getattr(found, name))) for name in OVERLAP})

@@ -1,0 +1,345 @@
+"""What can be drawn of a comparison, as numbers: lines with names and units, whatever draws them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from napari_diffuscope.comparison.job import Scene
+from napari_diffuscope.comparison.placing import Box, Placed
+from napari_diffuscope.comparison.sampling import own_plane, sampled
+from napari_diffuscope.comparison.settings import CompareSettings
+from napari_diffuscope.comparison.singles import finite, pair_curve, pixel_size, split_curve
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.measure.arrays import fit_affine
+from napari_diffuscope.measure.quality import psnr
+from napari_diffuscope.measure.spectrum import radial_power_spectrum
+from napari_diffuscope.measure.uncertainty import LEVELS, coverage, error_by_deviation
+
+Style = Literal["line", "dashed", "points"]
+
+BINS = 128
+"""Of a histogram."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve.
+
+    Parameters
+    ----------
+    name
+        Of the image, or of a threshold.
+    x, y
+        As many numbers each; NaN where the curve has a gap.
+    style
+        How it is drawn; ``"dashed"`` is for what the others are held against.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    style: Style = "line"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves in one pair of axes.
+
+    Parameters
+    ----------
+    title, x_label, y_label
+        With units.
+    lines
+        The curves.
+    log_y
+        Whether y is drawn on a logarithmic scale.
+    notes
+        What must be known of it: one sentence each, why a curve is missing among them.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    log_y: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    def to_csv(self) -> str:
+        """One row for each point: name of the curve, x, y; above it, behind ``#``, title and notes."""
+        buffer = io.StringIO(newline="")
+        for line in (self.title, *self.notes):
+            buffer.write(f"# {line}\n")
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["curve", self.x_label, self.y_label])
+        for each in self.lines:
+            writer.writerows(
+                [each.name, repr(float(x)), repr(float(y))] for x, y in zip(each.x, each.y, strict=True)
+            )
+        return buffer.getvalue()
+
+
+def profile(
+    placed: Sequence[Placed],
+    plane: Sequence[int],
+    start: Sequence[float],
+    stop: Sequence[float],
+    *,
+    width: float = 1.0,
+) -> Curves:
+    """Values of all images along a line, in physical units.
+
+    Parameters
+    ----------
+    placed
+        The images, the reference first.
+    plane
+        Index along the leading axes of the reference.
+    start, stop
+        Ends of the line, ``(y, x)`` in pixels of the reference.
+    width
+        Pixels of the reference across which the mean is taken, 1 or more.
+    """
+    step, unit = pixel_size(placed[0])
+    ends = np.array([start, stop], dtype=float)
+    length = float(np.linalg.norm(ends[1] - ends[0]))
+    count = min(max(2, round(length) + 1), 4096)
+    along = np.linspace(0, 1, count)
+    points = ends[0][:, None] + (ends[1] - ends[0])[:, None] * along
+    across = np.arange(max(1, round(width))) - (max(1, round(width)) - 1) / 2
+    normal = np.array([ends[1, 1] - ends[0, 1], ends[0, 0] - ends[1, 0]]) / max(length, 1e-12)
+    spread = points[:, None, :] + normal[:, None, None] * across[None, :, None]
+    x = along * length * step
+    lines = tuple(
+        Line(each.name, x, _along(each, plane, spread.reshape(2, -1)).reshape(len(across), -1).mean(0))
+        for each in placed
+    )
+    words = f", mean over {len(across)} pixels across" if len(across) > 1 else ""
+    return Curves(f"Line profile{words}", f"distance ({_short(unit)})", "intensity", lines)
+
+
+def _along(placed: Placed, plane: Sequence[int], points: np.ndarray) -> np.ndarray:
+    """Values at points ``(2, N)`` of a plane of the reference: linear between pixels, NaN outside."""
+    where = np.concatenate(
+        [np.repeat(np.array(plane, dtype=float)[:, None], points.shape[1], axis=1), points]
+    )
+    index = placed.matrix @ where + placed.offset[:, None]
+    shape = placed.image.shape
+    inside = np.ones(points.shape[1], dtype=bool)
+    for at, length in zip(index, shape, strict=True):
+        inside &= (at >= -0.5 - 1e-9) & (at < length - 0.5 + 1e-9)
+    fixed = tuple(
+        int(np.clip(np.rint(np.median(at)), 0, length - 1))
+        for at, length in zip(index[:-2], shape, strict=False)
+    )
+    if not inside.any():
+        return np.full(points.shape[1], np.nan)
+    pixels = _plane(placed, fixed)
+    y, x = (np.clip(at, 0, length - 1) for at, length in zip(index[-2:], shape[-2:], strict=True))
+    if placed.labels:
+        values = pixels[np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)].astype(np.float64)
+        return np.where(inside, values, np.nan)
+    top, left = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
+    bottom, right = np.minimum(top + 1, shape[-2] - 1), np.minimum(left + 1, shape[-1] - 1)
+    down, over = y - top, x - left
+    upper = pixels[top, left] * (1 - over) + pixels[top, right] * over
+    lower = pixels[bottom, left] * (1 - over) + pixels[bottom, right] * over
+    return np.where(inside, upper * (1 - down) + lower * down, np.nan)
+
+
+def _plane(placed: Placed, index: tuple[int, ...]) -> np.ndarray:
+    """One plane as it is stored; of what is no array in memory, the last one is kept."""
+    if isinstance(placed.image.data, np.ndarray):
+        return np.asarray(placed.image.data[index])
+    if placed._kept.get("plane") != index:
+        placed._kept["plane pixels"] = np.asarray(placed.image.pixels((*index, slice(None), slice(None))))
+        placed._kept["plane"] = index
+    return np.asarray(placed._kept["plane pixels"])
+
+
+def histograms(placed: Sequence[Placed], plane: Box) -> Curves:
+    """How often each intensity occurs in a plane, in bins that all images share."""
+    values = [finite(own_plane(each, plane), each.name).ravel() for each in placed]
+    low, high = min(float(each.min()) for each in values), max(float(each.max()) for each in values)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    lines = tuple(
+        Line(each.name, middles, _positive(np.histogram(pixels, edges)[0] / pixels.size))
+        for each, pixels in zip(placed, values, strict=True)
+    )
+    return Curves("Histogram", "intensity", "share of pixels", lines, log_y=True)
+
+
+def ring_correlations(scene: Scene, settings: CompareSettings) -> Curves:
+    """Ring (or shell) correlation of each image with the reference, and its threshold."""
+    lines, notes = [], []
+    for other in scene.others:
+        box = scene.field_of(other)
+        try:
+            curve = pair_curve(scene.reference, other, box, scene.plane_of(box), settings)
+        except DiffuscopeError as error:
+            notes.append(str(error))
+            continue
+        lines.append(Line(other.name, curve.frequency, curve.correlation))
+        notes.append(_resolution_words(other.name, curve.resolution, scene.reference))
+    return _with_threshold(
+        f"Fourier ring correlation with {scene.reference.name}", lines, notes, scene.reference
+    )
+
+
+def split_correlations(scene: Scene, settings: CompareSettings) -> Curves:
+    """Ring correlation of the two halves of each image, and its threshold."""
+    lines, notes = [], []
+    for each in (scene.reference, *scene.others):
+        try:
+            pixels = finite(own_plane(each, scene.plane_of(scene.common)), each.name)
+            curve = split_curve(each, pixels, settings)
+        except DiffuscopeError as error:
+            notes.append(str(error))
+            continue
+        lines.append(Line(each.name, curve.frequency, curve.correlation))
+        notes.append(_resolution_words(each.name, curve.resolution, each))
+    return _with_threshold(
+        "Fourier ring correlation of two halves of each image", lines, notes, scene.reference
+    )
+
+
+def _resolution_words(name: str, resolution: float | None, placed: Placed) -> str:
+    if resolution is None:
+        return f"{name}: above the threshold up to the last ring."
+    unit = _short(pixel_size(placed)[1])
+    return f"{name}: {resolution:.3g} {unit} at the threshold."
+
+
+def _with_threshold(title: str, lines: Sequence[Line], notes: Sequence[str], reference: Placed) -> Curves:
+    unit = _short(pixel_size(reference)[1])
+    most = max((float(line.x[-1]) for line in lines), default=1.0)
+    threshold = Line("threshold 1/7", np.array([0.0, most]), np.array([1 / 7, 1 / 7]), "dashed")
+    drawn = (*lines, threshold) if lines else ()
+    return Curves(title, f"spatial frequency (1/{unit})", "correlation", drawn, notes=tuple(notes))
+
+
+def error_spectra(scene: Scene, settings: CompareSettings) -> Curves:
+    """Power of the difference over the power of the reference, ring by ring: where 1 is reached, all is error."""
+    lines, notes = [], []
+    size, unit = pixel_size(scene.reference)
+    for other in scene.others:
+        plane = scene.plane_of(scene.field_of(other))
+        try:
+            truth, image = (finite(sampled(each, plane), each.name) for each in (scene.reference, other))
+            image = fit_affine(truth, image) if settings.affine else image
+            known = radial_power_spectrum(truth, pixel_size=size)
+            error = radial_power_spectrum(truth - image, pixel_size=size)
+        except DiffuscopeError as error_message:
+            notes.append(str(error_message))
+            continue
+        ratio = np.divide(
+            error.power, known.power, out=np.full_like(known.power, np.nan), where=known.power > 0
+        )
+        lines.append(Line(other.name, known.frequency, _positive(ratio)))
+    ends = [0.0, max((float(line.x[-1]) for line in lines), default=1.0)]
+    whole = Line("all is error", np.array(ends), np.ones(2), "dashed")
+    label = "power of the difference / power of the reference"
+    drawn = (*lines, whole) if lines else ()
+    return Curves(
+        "Error against frequency",
+        f"spatial frequency (1/{_short(unit)})",
+        label,
+        drawn,
+        log_y=True,
+        notes=tuple(notes),
+    )
+
+
+def quality_by_samples(truth: np.ndarray, samples: Iterable[np.ndarray], name: str) -> Curves:
+    """PSNR of the mean of the first n samples, against n.
+
+    Parameters
+    ----------
+    truth
+        Real array ``(Y, X)``.
+    samples
+        Arrays of the same shape, two or more.
+    name
+        Of the image that they belong to.
+
+    Raises
+    ------
+    DiffuscopeError
+        For fewer than two samples, or shapes that differ.
+    """
+    total, values = np.zeros(truth.shape), []
+    for number, sample in enumerate(samples, 1):
+        if sample.shape != truth.shape:
+            raise DiffuscopeError(
+                f"Samples of {name} are {sample.shape}, the reference is {truth.shape}: they must be equal."
+            )
+        total += sample
+        values.append(psnr(truth, total / number))
+    if len(values) < 2:
+        raise DiffuscopeError(f"{name} has no samples to average: choose a layer with a slider of samples.")
+    line = Line(name, np.arange(1, len(values) + 1, dtype=float), np.array(values), "points")
+    return Curves("Quality against averaged samples", "averaged samples", "PSNR (dB)", (line,))
+
+
+def calibration(
+    truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray, *, samples: int
+) -> tuple[Curves, Curves]:
+    """Error against predicted deviation, and coverage of predictive intervals.
+
+    Parameters
+    ----------
+    truth, mean, deviation
+        Real arrays of one shape.
+    samples
+        Number of samples behind mean and deviation, 2 or more.
+    """
+    bins = error_by_deviation(truth, mean, deviation, bins=min(20, truth.size), samples=samples)
+    ends = np.array([0.0, float(max(bins.deviation.max(), bins.error.max()))])
+    reliability = Curves(
+        "Error against predicted deviation",
+        "predicted deviation",
+        "root mean squared error",
+        (Line("found", bins.deviation, bins.error, "points"), Line("honest", ends, ends, "dashed")),
+        notes=(f"Expected calibration error {bins.calibration_error:.4g} in units of the image.",),
+    )
+    found = coverage(truth, mean, deviation, samples=samples)
+    levels = np.array(LEVELS)
+    covered = Curves(
+        "Coverage of predictive intervals",
+        "nominal share",
+        "share of pixels inside",
+        (
+            Line("found", levels, np.array([found[level] for level in LEVELS]), "points"),
+            Line("honest", levels, levels, "dashed"),
+        ),
+    )
+    return reliability, covered
+
+
+def _positive(values: np.ndarray) -> np.ndarray:
+    """Values for a logarithmic scale: gaps where there are none."""
+    return np.where(values > 0, values, np.nan)
+
+
+def _short(unit: str) -> str:
+    return {"pixel": "px"}.get(unit, unit)
+
+
+def tried(make: Callable[[], Curves], title: str) -> Curves:
+    """Curves, or empty ones that say why there are none."""
+    try:
+        return make()
+    except DiffuscopeError as error:
+        return Curves(title, "", "", (), notes=(str(error),))
+
+
+def has_points(curves: Curves) -> bool:
+    """Whether there is anything to draw."""
+    return any(np.isfinite(line.y).any() and math.isfinite(float(np.nanmax(line.y))) for line in curves.lines)
