@@ -19,10 +19,10 @@ import torch
 
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.loop import train
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.phases import Phases, phase_table
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Card, Data, Optimisation, Recipe, read_recipe
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.result import hardware
 from napari_diffuscope.training.state import State
 from napari_diffuscope.weights.folder import build_network

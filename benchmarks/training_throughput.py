@@ -24,13 +24,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset
 
 from napari_diffuscope.training.loop import train
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.objective import denoising_loss, draw_times
 from napari_diffuscope.training.pairs import Batch
 from napari_diffuscope.training.precision import choose_precision, mixed
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Card, Data, Optimisation, Recipe
 from napari_diffuscope.training.restore.data import denoising_task
-from napari_diffuscope.training.restore.denoising import DenoisingTask, trained_network
+from napari_diffuscope.training.restore.denoising import DenoisingTask
 from napari_diffuscope.training.result import hardware
 from napari_diffuscope.training.state import State
 from napari_diffuscope.training.task import Arrays

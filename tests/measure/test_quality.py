@@ -11,7 +11,7 @@ from skimage import metrics
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure import quality
-from napari_diffuscope.measure.similarity import SCALE_WEIGHTS, scales_for
+from napari_diffuscope.measure.similarity import SCALE_WEIGHTS, scales_for, ssim_map
 
 MEASURES = (
     quality.mae,
@@ -194,3 +194,16 @@ def test_a_constant_image_has_no_correlation() -> None:
 def test_unknown_normalisations_are_refused() -> None:
     with pytest.raises(DiffuscopeError, match="range, mean, euclidean"):
         quality.nrmse(*pair((20, 20)), normalisation="std")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("shape", "window"), [((24, 21), 7), ((5, 40), 5)])
+def test_the_map_of_similarity_is_that_of_scikit_image(shape: tuple[int, int], window: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(1000, 50, shape)
+    image = truth + rng.normal(0, 20, shape)
+    span = float(np.ptp(truth))
+    _, everywhere = metrics.structural_similarity(truth, image, win_size=window, data_range=span, full=True)
+    found = ssim_map(truth, image, data_range=span, window=window, whole=True)
+    np.testing.assert_allclose(found, everywhere, rtol=1e-10, atol=1e-10)
+    inner = (slice(window // 2, -(window // 2)),) * 2
+    np.testing.assert_array_equal(ssim_map(truth, image, data_range=span, window=window), found[inner])

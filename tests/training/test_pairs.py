@@ -229,7 +229,6 @@ def test_the_network_is_told_the_same_time_in_training_and_in_use(
 ) -> None:
     from napari_diffuscope.networks.openai_unet import OpenAIUNet
     from napari_diffuscope.training.objective import draw_times
-    from napari_diffuscope.training.restore import denoising
     from napari_diffuscope.weights.model import load_model
 
     network = {"kind": "openai-unet", "model_channels": 8, "channel_multipliers": [1, 2], "norm_groups": 4}
@@ -242,7 +241,7 @@ def test_the_network_is_told_the_same_time_in_training_and_in_use(
         return drawn[-1]
 
     forward = OpenAIUNet.forward
-    monkeypatch.setattr(denoising, "draw_times", noted)
+    monkeypatch.setattr("napari_diffuscope.training.of_recipe.draw_times", noted)
     monkeypatch.setattr(
         OpenAIUNet, "forward", lambda self, x, t: (told.append(t.clone()), forward(self, x, t))[1]
     )

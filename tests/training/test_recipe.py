@@ -16,6 +16,7 @@ from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.jobs import run
 from napari_diffuscope.training.kept_out import expand, keep_out, split
 from napari_diffuscope.training.loop import training_job
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import (
@@ -29,7 +30,6 @@ from napari_diffuscope.training.recipe import (
 )
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.restore.data import denoising_task
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.result import without_folders
 from napari_diffuscope.training.state import CHECKPOINT, rate_at
 from napari_diffuscope.training.task import Parts

@@ -16,9 +16,9 @@ from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.loop import training_job
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.recipe import Data, Recipe, read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.shape.cells import (
     KnownCell,
     cell_extent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
@@ -64,7 +65,9 @@ def ssim(
     return float(np.mean(values))
 
 
-def ssim_map(truth: np.ndarray, image: np.ndarray, *, data_range: float) -> np.ndarray:
+def ssim_map(
+    truth: np.ndarray, image: np.ndarray, *, data_range: float, window: int = BOX, whole: bool = False
+) -> np.ndarray:
     """Structural similarity of every window of 7 pixels that fits into the image, as :func:`ssim` averages it.
 
     Parameters
@@ -73,10 +76,13 @@ def ssim_map(truth: np.ndarray, image: np.ndarray, *, data_range: float) -> np.n
         float64 arrays of one shape.
     data_range
         Positive.
+    window
+        Width of the window in pixels, odd.
+    whole
+        Around every pixel, the images reflected at their borders, as scikit-image does where it is asked for all.
     """
-    luminance, contrast = _terms(truth, image, data_range, gaussian=False)
-    similarity: np.ndarray = luminance * contrast
-    return similarity
+    luminance, contrast = _terms(truth, image, data_range, gaussian=False, window=window, whole=whole)
+    return np.asarray(luminance * contrast)
 
 
 def ms_ssim(
@@ -205,14 +211,20 @@ def halved(array: np.ndarray) -> np.ndarray:
 
 
 def _terms(
-    truth: np.ndarray, image: np.ndarray, size: float, *, gaussian: bool
+    truth: np.ndarray,
+    image: np.ndarray,
+    size: float,
+    *,
+    gaussian: bool,
+    window: int = BOX,
+    whole: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Luminance and contrast-structure terms of equation 13 wherever the window fits into the image."""
-    window = 2 * RADIUS + 1 if gaussian else BOX
+    """Luminance and contrast-structure terms of equation 13 wherever the window fits into the image, or everywhere."""
+    window = 2 * RADIUS + 1 if gaussian else window
     _room_for(truth, window)
-    smooth: Filter = _gaussian if gaussian else _box
-    unbiased = 1.0 if gaussian else BOX**truth.ndim / (BOX**truth.ndim - 1)
-    inner = (slice(window // 2, -(window // 2)),) * truth.ndim
+    smooth: Filter = _gaussian if gaussian else partial(_box, width=window)
+    unbiased = 1.0 if gaussian else window**truth.ndim / (window**truth.ndim - 1)
+    inner = (slice(None) if whole else slice(window // 2, -(window // 2)),) * truth.ndim
     # Differences from a common level: E[x²] - E[x]² loses digits on a high background.
     level = truth.mean()
     low_truth, low_image = truth - level, image - level
@@ -225,16 +237,13 @@ def _terms(
     return luminance, (2 * covariance + c2) / (variances + c2)
 
 
-def _box(array: np.ndarray) -> np.ndarray:
-    smoothed: np.ndarray = ndimage.uniform_filter(array, BOX)
-    return smoothed
+def _box(array: np.ndarray, width: int = BOX) -> np.ndarray:
+    return np.asarray(ndimage.uniform_filter(array, width))
 
 
 def _gaussian(array: np.ndarray) -> np.ndarray:
-    smoothed: np.ndarray = ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA)
-    return smoothed
+    return np.asarray(ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA))
 
 
 def _mirrored_gaussian(array: np.ndarray) -> np.ndarray:
-    smoothed: np.ndarray = ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA, mode="mirror")
-    return smoothed
+    return np.asarray(ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA, mode="mirror"))

@@ -16,13 +16,13 @@ from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.phases import Phases
 from napari_diffuscope.training.place import RECIPE_FILE, recipe_stays, training_in
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.recipe_file import write_recipe
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.result import circumstances, finished_card, write_model
 from napari_diffuscope.training.start import starting_network
 from napari_diffuscope.training.state import State

@@ -25,6 +25,32 @@ def levels_of(times: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     return alpha, torch.sin(angle)
 
 
+def noised(
+    clean: Tensor, times: Tensor, *, shift: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """States of clean data at some times.
+
+    Parameters
+    ----------
+    clean
+        ``(B, C, *space)``.
+    times
+        ``(B,)`` in (0, 1].
+    shift
+        Of the schedule.
+    generator
+        Of the noise.
+
+    Returns
+    -------
+    state, noise, alpha, sigma
+        α and σ as ``(B, 1, …)``. At pure noise the state says nothing; it is zero there, in training as in use.
+    """
+    alpha, sigma = (a.to(clean.device).view(-1, *[1] * (clean.dim() - 1)) for a in levels_of(times, shift))
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    return torch.where(alpha > 0, alpha * clean + sigma * noise, 0.0), noise, alpha, sigma
+
+
 def expected_variance(spread: Tensor) -> Tensor:
     """Rough variance of the clean image given a measurement with noise of RMS ``spread``, both in network units.
 
@@ -55,10 +81,7 @@ def denoising_loss(
     generator
         Of the noise.
     """
-    alpha, sigma = (a.to(batch.clean.device).view(-1, 1, 1, 1) for a in levels_of(times, shift))
-    noise = torch.randn(batch.clean.shape, generator=generator).to(batch.clean.device)
-    # At pure noise the state says nothing; the network is given zeros there, in training as in use.
-    state = torch.where(alpha > 0, alpha * batch.clean + sigma * noise, 0.0)
+    state, noise, alpha, sigma = noised(batch.clean, times, shift=shift, generator=generator)
     output = network(torch.cat((state, batch.noisy), 1), times.to(batch.clean.device))
     error = (output - v_target(batch.clean, noise, alpha, sigma)).square().mean((1, 2, 3))
     weight = sigma.flatten() ** 2 / expected_variance(batch.spread) + alpha.flatten() ** 2

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_diffuscope.measure.distances import compare_sets, slice_patches
+from napari_diffuscope.measure.similarity import BOX, ssim_map
 
 ORIENTATIONS = ("xy", "xz", "yz")
 SSIM_STEP = 4
@@ -73,11 +74,8 @@ def _quality(
 
 
 def _likeness(one: np.ndarray, other: np.ndarray, rows: slice | np.ndarray, peak: float) -> float:
-    from skimage.metrics import structural_similarity
-
-    window = min(7, *(length - 1 + length % 2 for length in one.shape))
-    _, local = structural_similarity(one, other, win_size=window, data_range=peak, full=True)
-    return float(local[rows].mean())
+    window = min(BOX, *(length - 1 + length % 2 for length in one.shape))
+    return float(ssim_map(one, other, data_range=peak, window=window, whole=True)[rows].mean())
 
 
 def _patches(volume: np.ndarray, axis: int, patch: int) -> np.ndarray:

@@ -11,22 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.objective import denoising_loss, draw_times
+from napari_diffuscope.training.objective import denoising_loss
+from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.pairs import Batch
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.shape.network import check_shape_channels, with_shape_channels
-from napari_diffuscope.training.superres.network import check_slice_channels, with_slice_channels
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
-from napari_diffuscope.weights.folder import build_network
+from napari_diffuscope.weights.card import ModelCard
 
 INDEX_SCALE = 1000
 """Networks of the OpenAI family embed the time as an index; t in [0, 1] is stretched to that range."""
 
 
 @dataclass(frozen=True)
-class DenoisingTask:
+class DenoisingTask(RecipeTask):
     """Learns the clean image given the noisy one.
 
     Parameters
@@ -68,16 +65,9 @@ class DenoisingTask:
 
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Weighted error of v at random noise levels."""
-        noise_levels, generator = self.recipe.diffusion, draw.generator()
-        times = draw_times(draw.part.total, highest_share=noise_levels.highest_share, generator=generator)
-        draw.skip(generator, batch[1].shape[1:])
-        return denoising_loss(
-            self._timed(network),
-            Batch(*batch),
-            draw.of_part(times),
-            shift=noise_levels.shift,
-            generator=generator,
-        )
+        times, generator = self.drawn(draw, batch[1].shape[1:])
+        shift = self.recipe.diffusion.shift
+        return denoising_loss(self._timed(network), Batch(*batch), times, shift=shift, generator=generator)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean gain in PSNR of the best estimate over the noisy patch, in dB: of all, and of each set of several."""
@@ -106,34 +96,10 @@ class DenoisingTask:
 
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
-        recipe, card = self.recipe, self.recipe.card
-        indexed = recipe.network_spec.kind == "openai-unet"
-        only_estimate = recipe.diffusion.highest_share == 1
+        if self.recipe.network_spec.kind != "openai-unet":
+            return self.described("v")
         # A count of one level makes "rescaled" t · 1000 of the continuous t.
-        schedule = ScheduleSpec("continuous-cosine", recipe.diffusion.shift, count=1 if indexed else 1000)
-        return ModelCard(
-            name=recipe.name,
-            title=card.title,
-            purpose=card.purpose,
-            task=recipe.task,
-            network=_with_channels(recipe.network_spec),
-            diffusion=DiffusionSpec(
-                "v",
-                schedule,
-                time="rescaled" if indexed else "continuous",
-                steps=recipe.diffusion.sampling_steps,
-                estimate_only=only_estimate,
-            ),
-            size=(recipe.data.patch,) * 2 if indexed else None,
-            pixel_size=card.pixel_size,
-            limits=card.limits,
-            licence=card.licence,
-            citation=card.citation,
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """What was learned from and what was kept out."""
-        return {"data": self.recipe.card.data, **self.known}
+        return self.described("v", time="rescaled", levels=1, size=(self.recipe.data.patch,) * 2)
 
     def _timed(self, network: nn.Module) -> nn.Module:
         return _Indexed(network) if self.recipe.network_spec.kind == "openai-unet" else network
@@ -150,52 +116,3 @@ class _Indexed(nn.Module):
         """Network output."""
         output: Tensor = self.network(x, t * INDEX_SCALE)
         return output
-
-
-def _with_channels(spec: NetworkSpec) -> NetworkSpec:
-    """The network with the channels that denoising asks for: a noisy state and the measurement in, one image out."""
-    if spec.kind == "openai-unet":
-        return NetworkSpec(spec.kind, {"in_channels": 2, "out_channels": 1, **spec.arguments})
-    return spec
-
-
-def trained_network(recipe: Recipe) -> NetworkSpec:
-    """The network of a recipe, complete, and checked to take patches of the recipe's size.
-
-    Raises
-    ------
-    DiffuscopeError
-        If its arguments are wrong, or the patch is no multiple of its stride.
-    """
-    complete, check = _DEMANDS.get(recipe.data.kind, (_with_channels, _check_channels))
-    spec = complete(recipe.network_spec)
-    network = build_network(spec, device="meta")
-    config: Any = network.config
-    check(spec.kind, config)
-    patch, stride = recipe.data.patch, max(network.total_stride)  # type: ignore[arg-type]
-    if patch % stride:
-        raise DiffuscopeError(
-            f"The network takes sizes that are multiples of {stride}; a patch of {patch} is none."
-        )
-    return NetworkSpec(spec.kind, config.to_dict())
-
-
-_DEMANDS: dict[str, tuple[Callable[[NetworkSpec], NetworkSpec], Callable[[str, Any], None]]] = {
-    "slices": (with_slice_channels, check_slice_channels),
-    "shapes": (with_shape_channels, check_shape_channels),
-}
-"""By kind of data, where it is not images: what completes a network, and what refuses one."""
-
-
-def _check_channels(kind: str, config: Any) -> None:
-    local = kind == "local-unet"
-    channels = (
-        (config.channels, config.condition_channels)
-        if local
-        else (config.out_channels, config.in_channels - 1)
-    )
-    if channels != (1, 1) or config.dims != 2 or config.classes:
-        raise DiffuscopeError(
-            "Denoising takes a 2D network without classes that is given a noisy state and one measurement and makes "
-            "one channel; correct [network]."
-        )

@@ -18,13 +18,13 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.conditions import CHANNELS
-from napari_diffuscope.training.objective import draw_times, levels_of
+from napari_diffuscope.training.objective import noised
+from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.shape.cells import KnownCell, cell_extent, features_of, kept_names, read_cells
 from napari_diffuscope.training.shape.data import CellPieces, as_condition, as_target
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card import ModelCard
 
 DEFAULT_SHARE = 0.2
 """Share of the cells that is kept out where the recipe names none."""
@@ -38,7 +38,7 @@ THRESHOLDS = tuple(round(0.3 + 0.02 * step, 2) for step in range(16))
 
 
 @dataclass(frozen=True)
-class ShapesTask:
+class ShapesTask(RecipeTask):
     """Learns the occupied voxels given image and mask.
 
     Parameters
@@ -67,16 +67,10 @@ class ShapesTask:
         """Objects and conditions."""
         return Parts(self.pieces, piece=1, part=part)
 
-    def ready(self, batch: Tensors) -> Tensors:
-        """The batch, which is complete."""
-        return batch
-
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Error of x₀ at random noise levels."""
-        levels, generator = self.recipe.diffusion, draw.generator()
-        times = draw_times(draw.part.total, highest_share=levels.highest_share, generator=generator)
-        draw.skip(generator, batch[0].shape[1:])
-        return shapes_loss(network, batch, draw.of_part(times), shift=levels.shift, generator=generator)
+        times, generator = self.drawn(draw, batch[0].shape[1:])
+        return shapes_loss(network, batch, times, shift=self.recipe.diffusion.shift, generator=generator)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Means over the cells kept out: overlap of the best estimate with the truth, and relative error of volume."""
@@ -117,34 +111,15 @@ class ShapesTask:
 
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
-        recipe, card, spec = self.recipe, self.recipe.card, trained_network(self.recipe)
-        return ModelCard(
-            name=recipe.name,
-            title=card.title,
-            purpose=card.purpose,
-            task="shape",
-            network=NetworkSpec(spec.kind, spec.arguments),
-            diffusion=DiffusionSpec(
-                "x0",
-                ScheduleSpec("continuous-cosine", recipe.diffusion.shift),
-                steps=recipe.diffusion.sampling_steps,
-                estimate_only=recipe.diffusion.highest_share == 1,
-            ),
+        return self.described(
+            "x0",
             axes="ZYX",
-            size=(recipe.data.patch,) * 3,
+            size=(self.recipe.data.patch,) * 3,
             condition_channels=len(CHANNELS),
             cell_extent=self.extent,
             occupancy_threshold=self.threshold(network),
             cell_features=features_of(self.pieces.cells) if len(self.pieces.cells) > 2 else None,
-            pixel_size=card.pixel_size,
-            limits=card.limits,
-            licence=card.licence,
-            citation=card.citation,
         )
-
-    def facts(self) -> dict[str, Any]:
-        """What was learned from and what was kept out."""
-        return {"data": self.recipe.card.data, **self.known}
 
 
 def _overlap(predicted: Tensor, true: Tensor) -> Tensor:
@@ -171,9 +146,7 @@ def shapes_loss(
         Of the noise.
     """
     clean, condition = batch
-    alpha, sigma = (a.to(clean.device).view(-1, 1, 1, 1, 1) for a in levels_of(times, shift))
-    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-    state = torch.where(alpha > 0, alpha * clean + sigma * noise, 0.0)
+    state, *_ = noised(clean, times, shift=shift, generator=generator)
     output = network(torch.cat((state, condition), 1), times.to(clean.device))
     loss: Tensor = (output - clean).square().mean() / EXPECTED_VARIANCE
     return loss

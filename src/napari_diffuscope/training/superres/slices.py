@@ -19,19 +19,19 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.diffusion.denoiser import v_target
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.objective import draw_times, levels_of
+from napari_diffuscope.training.objective import noised
+from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.restore.denoising import trained_network
 from napari_diffuscope.training.superres.data import SliceBatches, kept_batches, slice_pools
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card import ModelCard
 
 PIECE = 4
 """Patches that are drawn together."""
 
 
 @dataclass(frozen=True)
-class SlicesTask:
+class SlicesTask(RecipeTask):
     """Learns unknown rows given known ones.
 
     Parameters
@@ -57,20 +57,14 @@ class SlicesTask:
         """Clean patches, interpolated ones, masks of known rows and weights of the rows."""
         return Parts(self.pieces, piece=PIECE, part=part)
 
-    def ready(self, batch: Tensors) -> Tensors:
-        """The batch, which is complete."""
-        return batch
-
     def loss(self, network: nn.Module, batch: Tensors, draw: Draw) -> Tensor:
         """Weighted error of v at random noise levels."""
-        levels, generator = self.recipe.diffusion, draw.generator()
-        times = draw_times(draw.part.total, highest_share=levels.highest_share, generator=generator)
-        draw.skip(generator, batch[0].shape[1:])
+        times, generator = self.drawn(draw, batch[0].shape[1:])
         return slices_loss(
             network,
             batch,
-            draw.of_part(times),
-            shift=levels.shift,
+            times,
+            shift=self.recipe.diffusion.shift,
             replace=self.recipe.data.blur_fwhm is None,
             generator=generator,
         )
@@ -109,30 +103,7 @@ class SlicesTask:
 
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
-        recipe, card, spec = self.recipe, self.recipe.card, trained_network(self.recipe)
-        return ModelCard(
-            name=recipe.name,
-            title=card.title,
-            purpose=card.purpose,
-            task="superresolution",
-            network=NetworkSpec(spec.kind, spec.arguments),
-            diffusion=DiffusionSpec(
-                "v",
-                ScheduleSpec("continuous-cosine", recipe.diffusion.shift),
-                steps=recipe.diffusion.sampling_steps,
-                estimate_only=recipe.diffusion.highest_share == 1,
-            ),
-            condition_channels=2,
-            axial_fwhm=recipe.data.blur_fwhm,
-            pixel_size=card.pixel_size,
-            limits=card.limits,
-            licence=card.licence,
-            citation=card.citation,
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """What was learned from and what was kept out."""
-        return {"data": self.recipe.card.data, **self.known}
+        return self.described("v", condition_channels=2, axial_fwhm=self.recipe.data.blur_fwhm)
 
 
 def slice_inputs(state: Tensor, linear: Tensor, known: Tensor, *, replace: bool) -> Tensor:
@@ -183,9 +154,7 @@ def slices_loss(
         Of the noise.
     """
     clean, linear, known, weights = batch
-    alpha, sigma = (a.to(clean.device).view(-1, 1, 1, 1) for a in levels_of(times, shift))
-    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-    state = torch.where(alpha > 0, alpha * clean + sigma * noise, 0.0)
+    state, noise, alpha, sigma = noised(clean, times, shift=shift, generator=generator)
     output = network(slice_inputs(state, linear, known, replace=replace), times.to(clean.device))
     share = (weights / (weights.sum(1, keepdim=True) + 1e-6))[:, None, :, None]
     width = clean.shape[-1]
