@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,18 +44,9 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     DiffuscopeError
         One sentence of at most 300 characters.
     """
-    try:
+    with _named(path, lambda error: _reading_failed(path, kind, error)):
         refuse_special(path)
         yield
-    except DiffuscopeError as error:
-        named = _naming(path, error)
-        if named is error:
-            raise
-        raise named from error
-    except BaseException as error:
-        if not _is_failure(error):
-            raise
-        raise DiffuscopeError(_reading_failed(path, kind, error)) from error
 
 
 @contextmanager
@@ -67,20 +58,31 @@ def reading_pixels(name: str) -> Iterator[None]:
     name
         The file, or what the image is called.
     """
+
+    def sentence(error: BaseException) -> str:
+        return (
+            f"The pixels of {name_of(name)} cannot be read ({_reason(error)}); "
+            "the file behind them may be damaged, incomplete or gone."
+        )
+
+    with _named(name, sentence):
+        yield
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str], sentence: Callable[[BaseException], str]) -> Iterator[None]:
+    """Whatever is raised inside becomes a `DiffuscopeError` that names the file."""
     try:
         yield
     except DiffuscopeError as error:
-        named = _naming(name, error)
+        named = _naming(path, error)
         if named is error:
             raise
         raise named from error
     except BaseException as error:
         if not _is_failure(error):
             raise
-        raise DiffuscopeError(
-            f"The pixels of {name_of(name)} cannot be read ({_reason(error)}); "
-            "the file behind them may be damaged, incomplete or gone."
-        ) from error
+        raise DiffuscopeError(sentence(error)) from error
 
 
 def _is_failure(error: BaseException) -> bool:

@@ -35,6 +35,22 @@ class NetworkConfig:
         return cls(**values)
 
 
+class Configured:
+    """Base of networks that ask their description what they need."""
+
+    config: Any
+
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """What the size of an input must be a multiple of, per spatial axis."""
+        return tuple(self.config.total_stride)
+
+    @property
+    def floats_per_pixel(self) -> float:
+        """Peak number of float32 values that inference holds per input pixel, for planning memory."""
+        return float(self.config.floats_per_pixel)
+
+
 def published_floats_per_pixel(
     widths: tuple[int, ...], res_blocks: int, in_channels: int, out_channels: int
 ) -> float:

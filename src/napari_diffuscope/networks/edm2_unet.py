@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.networks.config import Configured
 from napari_diffuscope.networks.convolution import add_upsampled_
 from napari_diffuscope.networks.edm2_config import EDM2UNetConfig
 from napari_diffuscope.networks.edm2_layers import (
@@ -140,7 +141,7 @@ def _embedding_channels(config: EDM2UNetConfig) -> int:
     return config.embedding_channels or max(config.level_channels)
 
 
-class EDM2UNet(nn.Module):
+class EDM2UNet(Configured, nn.Module):
     """The EDM2 UNet under its published tensor names (without the checkpoint's prefix).
 
     Parameters
@@ -160,16 +161,6 @@ class EDM2UNet(nn.Module):
         self.enc = nn.ModuleDict(_encoder(config, skips))
         self.dec = nn.ModuleDict(_decoder(config, skips))
         self.out_conv = MPConv(config.level_channels[0], config.out_channels, 3)
-
-    @property
-    def total_stride(self) -> tuple[int, ...]:
-        """What the size of an input must be a multiple of, per spatial axis."""
-        return self.config.total_stride
-
-    @property
-    def floats_per_pixel(self) -> float:
-        """Peak number of float32 values that inference holds per input pixel, for planning memory."""
-        return self.config.floats_per_pixel
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Evaluate the network.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.attention import SelfAttention
+from napari_diffuscope.networks.config import Configured
 from napari_diffuscope.networks.convolution import Convolution, channels_last, packing_available
 from napari_diffuscope.networks.embedding import sinusoidal_embedding
 from napari_diffuscope.networks.inputs import check_input
@@ -31,7 +32,7 @@ class _Stage(nn.ModuleList):
         return x
 
 
-class OpenAIUNet(nn.Module):
+class OpenAIUNet(Configured, nn.Module):
     """The UNet of improved-diffusion, guided-diffusion, latent-diffusion (without text) and DISPR.
 
     Tensor names equal the published ones, so that a published state dict loads with ``strict=True``.
@@ -63,16 +64,6 @@ class OpenAIUNet(nn.Module):
                 zeroed(Convolution(config.dims, stem, config.out_channels)),
             ]
         )
-
-    @property
-    def total_stride(self) -> tuple[int, ...]:
-        """What the size of an input must be a multiple of, per spatial axis."""
-        return self.config.total_stride
-
-    @property
-    def floats_per_pixel(self) -> float:
-        """Peak number of float32 values that inference holds per input pixel, for planning memory."""
-        return self.config.floats_per_pixel
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Evaluate the network.

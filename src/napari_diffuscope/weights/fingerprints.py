@@ -68,12 +68,12 @@ class Fingerprint:
     citation: tuple[str, ...]
     attention: dict[str, int]
     diffusion: DiffusionSpec
-    axes: str
     size: tuple[int, ...]
-    state_channels: int
-    condition_channels: int
-    condition_first: bool
-    data_range: tuple[float, float]
+    axes: str = "YX"
+    state_channels: int = 1
+    condition_channels: int = 0
+    condition_first: bool = False
+    data_range: tuple[float, float] = (-1.0, 1.0)
     needs: str = ""
 
 
@@ -97,7 +97,6 @@ DISPR = Fingerprint(
     ),
     axes="ZYX",
     size=(64, 64, 64),
-    state_channels=1,
     condition_channels=2,
     condition_first=True,
     data_range=(0.0, 1.0),
@@ -122,12 +121,8 @@ SMLM = Fingerprint(
         steps=25,
         published_steps=1000,
     ),
-    axes="YX",
     size=(128, 128),
     state_channels=3,
-    condition_channels=0,
-    condition_first=False,
-    data_range=(-1.0, 1.0),
     needs="nothing: it makes images from noise",
 )
 
@@ -151,12 +146,9 @@ RESTORATION = Fingerprint(
         published_steps=200,
         published_samples=15,
     ),
-    axes="YX",
     size=(256, 256),
-    state_channels=1,
     condition_channels=1,
     condition_first=True,
-    data_range=(-1.0, 1.0),
     needs="the image to restore, in [-1, 1]",
 )
 
@@ -179,11 +171,8 @@ MSDSR = Fingerprint(
         published_steps=200,
         published_eta=1.0,
     ),
-    axes="YX",
     size=(48, 48),
     state_channels=3,
-    condition_channels=0,
-    condition_first=False,
     data_range=(0.0, 1.0),
     needs="the known rows of an image of 48 × 48 pixels in [0, 1], grey copied to three channels",
 )
@@ -230,14 +219,9 @@ _SMLM_SIZES: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {
 
 
 def _smlm(facts: Facts) -> Fingerprint | None:
-    common: dict[str, Any] = {
-        "dims": 2,
-        "out_channels": 3,
-        "model_channels": 64,
-        "res_blocks": 1,
-        "scale_shift_norm": True,
-    }
-    if not facts.are("openai-unet", **common) or facts.arguments["classes"]:
+    if facts.arguments.get("classes") or not facts.are(
+        "openai-unet", dims=2, out_channels=3, model_channels=64, res_blocks=1, scale_shift_norm=True
+    ):
         return None
     conditional = {3: False, 6: True}.get(facts.arguments["in_channels"])
     layout = (
@@ -255,32 +239,32 @@ def _smlm(facts: Facts) -> Fingerprint | None:
 
 
 def _restoration(facts: Facts) -> Fingerprint | None:
-    wanted: dict[str, Any] = {
-        "in_channels": 2,
-        "out_channels": 1,
-        "model_channels": 64,
-        "channel_multipliers": (1, 2, 4, 8),
-        "res_blocks": 2,
-        "attention_resolutions": (),
-    }
-    if not facts.are("edm2-unet", **wanted):
+    if not facts.are(
+        "edm2-unet",
+        in_channels=2,
+        out_channels=1,
+        model_channels=64,
+        channel_multipliers=(1, 2, 4, 8),
+        res_blocks=2,
+        attention_resolutions=(),
+    ):
         return None
     size = int(facts.arguments["image_size"])
     return replace(RESTORATION, variant=f"{size} × {size}", size=(size, size))
 
 
 def _msdsr(facts: Facts) -> Fingerprint | None:
-    wanted: dict[str, Any] = {
-        "dims": 2,
-        "in_channels": 3,
-        "out_channels": 3,
-        "channel_multipliers": (1, 2, 3, 4),
-        "res_blocks": 2,
-        "attention_downsampling": (2, 4, 8),
-        "scale_shift_norm": False,
-        "classes": None,
-    }
-    if not facts.are("openai-unet", **wanted):
+    if not facts.are(
+        "openai-unet",
+        dims=2,
+        in_channels=3,
+        out_channels=3,
+        channel_multipliers=(1, 2, 3, 4),
+        res_blocks=2,
+        attention_downsampling=(2, 4, 8),
+        scale_shift_norm=False,
+        classes=None,
+    ):
         return None
     # Other networks have these layers too; the published width or the names of its training code tell it.
     width = facts.arguments["model_channels"]
