@@ -15,7 +15,7 @@ from napari_diffuscope.weights.folder import build_network
 
 @dataclass(frozen=True)
 class Demand:
-    """What a task asks of its network: one channel out, no classes, and this.
+    """What a task asks of its network: one channel out, and this.
 
     Parameters
     ----------
@@ -27,6 +27,10 @@ class Demand:
         What is said of another one.
     completed
         Arguments where the recipe names none, by the kind of the network.
+    classes
+        Whether it may be told classes.
+    numbers
+        How many numbers it must be told, where any.
     """
 
     dims: int
@@ -34,6 +38,8 @@ class Demand:
     published: bool
     sentence: str
     completed: Mapping[str, Mapping[str, Any]]
+    classes: bool = False
+    numbers: int = 0
 
     def check(self, kind: str, config: Any) -> None:
         """Refuse a network that does not fit.
@@ -49,8 +55,9 @@ class Demand:
             if local
             else (config.out_channels, config.in_channels - 1)
         )
-        fits = (config.dims, *channels) == (self.dims, 1, self.conditions) and not config.classes
-        if not (fits and (local or self.published)):
+        told = (self.classes or not config.classes) and self.numbers in (0, getattr(config, "numbers", 0))
+        fits = (config.dims, *channels) == (self.dims, 1, self.conditions)
+        if not (fits and told and (local or self.published)):
             raise DiffuscopeError(f"{self.sentence}; correct [network].")
 
 
