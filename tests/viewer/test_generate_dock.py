@@ -257,6 +257,12 @@ def test_pairs_of_a_real_layer(qtbot, viewer, open_dock_of_pairs, tmp_path: Path
     pairs.save_pairs(tmp_path / "p")
     qtbot.waitUntil(lambda: pairs.status.text().startswith("Wrote 1 pairs"), timeout=PATIENCE)
     assert (tmp_path / "p" / "low" / "field.tif").is_file()
+    pairs.live.setChecked(True)
+    viewer.window.remove_dock_widget(pairs)
+    viewer.add_image(np.zeros((3, 64, 64)), name="later")
+    viewer.dims.set_point(0, 1)
+    qtbot.wait(300)
+    assert "low-quality twin" not in [layer.name for layer in viewer.layers]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from napari_diffuscope.methods.work import Work
 
 WHOLE = {"cpu": 512}
 """Edge in pixels up to which a plane is one piece."""
-PIECE = {"cpu": 384}
+PIECE = {"cpu": 512}
 """Edge of the pieces of larger planes; a graphics card takes more."""
 GPU_PIECE = 1024
 LEAST_PIECE = 32
@@ -131,7 +131,7 @@ class Chain:
     ) -> Estimate:
         """What the network says of a piece; blended where it has several windows."""
         level, canvas, weights = self.plan.levels[step], None, None
-        for window in self.reach.windows(piece, self.shape):
+        for window in self.reach.windows(piece, self.shape, self.tile):
             state = self._state(step, images, states, shape, window).to(self.model.device)
             inner, outer = overlap(window, piece)
             if not self.reach.window:
@@ -209,12 +209,11 @@ def blocks_of(work: Work, image: int) -> Iterator[Block]:
     return (plan[index] for index in range(image * each, (image + 1) * each))
 
 
-def piece_edge(wish: int | None, shape: tuple[int, int], device: str) -> int:
-    """Edge of the pieces that a plane is worked in."""
-    if wish is not None:
-        return wish
+def piece_edge(wish: int | None, shape: tuple[int, int], device: str, stride: int) -> int:
+    """Edge of the pieces that a plane is worked in, whole strides."""
     whole, piece = WHOLE.get(device, GPU_PIECE), PIECE.get(device, GPU_PIECE)
-    return max(shape) if max(shape) <= whole else piece
+    edge = wish or (max(shape) if max(shape) <= whole else piece)
+    return -(-edge // stride) * stride
 
 
 def _region(block: Block) -> Region:

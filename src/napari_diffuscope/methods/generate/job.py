@@ -23,7 +23,7 @@ from napari_diffuscope.methods.superres.states import States, refuse_foreign, st
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.model import load_model
 
-MOST_IN_MEMORY = 2**28
+MOST_IN_MEMORY = 2**27
 """Bytes of states up to which they lie in memory."""
 
 GPU_PIXELS = 2**20
@@ -56,7 +56,8 @@ def generate_job(work: Work) -> Job[None]:
     }
     for sentence in said:
         yield work.warn(sentence)
-    chain = Chain(work, model, plan, start, reach, shape, piece_edge(settings.tile, shape, model.device.type))
+    edge = piece_edge(settings.tile, shape, model.device.type, reach.stride)
+    chain = Chain(work, model, plan, start, reach, shape, edge)
     per_image = plan.steps * len(chain.pieces)
     work.total = settings.number * per_image
     states = _stored_states(work, chain)

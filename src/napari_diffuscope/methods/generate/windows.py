@@ -66,16 +66,28 @@ class Reach:
         height, width = (-(-length // self.stride) * self.stride for length in shape)
         return height, width
 
-    def windows(self, wanted: Region, shape: tuple[int, int]) -> list[Region]:
-        """Windows that decide the wanted pixels, in order; inside the image."""
-        rows, columns = (self._along(part, length) for part, length in zip(wanted, shape, strict=True))
+    def windows(self, wanted: Region, shape: tuple[int, int], edge: int) -> list[Region]:
+        """Windows that decide the wanted pixels, in order; inside the image.
+
+        Parameters
+        ----------
+        wanted
+            A piece, of at most ``edge`` pixels each way, which starts at a multiple of ``edge``.
+        shape
+            Of the image.
+        edge
+            Of the pieces, a multiple of ``stride``. All windows have one shape: the memory of each would be kept.
+        """
+        rows, columns = (self._along(part, length, edge) for part, length in zip(wanted, shape, strict=True))
         return list(product(rows, columns))
 
-    def _along(self, wanted: Range, length: int) -> list[Range]:
+    def _along(self, wanted: Range, length: int, edge: int) -> list[Range]:
         start, stop = wanted
         if not self.window:
-            first = max(start - self.radius, 0) // self.stride * self.stride
-            return [(first, min(-(-(stop + self.radius) // self.stride) * self.stride, length))]
+            halo = -(-self.radius // self.stride) * self.stride
+            long = min(edge + 2 * halo, length)
+            first = min(max(start - halo, 0), length - long)
+            return [(first, first + long)]
         size = self.window
         count = 1 + -(-(length - size) // max(size // 2, 1))
         firsts = [0] if count == 1 else [round(i * (length - size) / (count - 1)) for i in range(count)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QHBoxLayout, QVBoxLayout
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -47,6 +47,7 @@ class PairsDock(TabbedWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        self._docked = False
         self._viewer = napari_viewer
         self.status = note()
         self._background = Background(self)
@@ -134,10 +135,13 @@ class PairsDock(TabbedWidget):
         self.layer.disconnect_viewer()
         self._viewer.dims.events.point.disconnect(self._changed)
 
-    def closeEvent(self, event: Any) -> None:
-        """Let go of the viewer when the dock is closed."""
-        self.leave()
-        super().closeEvent(event)
+    def event(self, event: QEvent) -> bool:
+        """Notice that napari took the dock out of the window."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._docked:
+                self.leave()
+            self._docked = self.parent() is not None
+        return super().event(event)
 
     def _changed(self, event: Any = None) -> None:
         self.rows.show_for(self.rows["mode"].value)
