@@ -22,6 +22,13 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches; needs matplotlib, see :func:`can_draw`."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
     """Write a figure as PNG; its folder is made where missing.
 

@@ -124,10 +124,10 @@ def _search(profile: _Profile, share: float) -> float:
     """Highest position of the peak over high-pass filters, from weak to strong, then around the best."""
     weakest = 2 / share if share > 0 else 1 / float(profile.radius[0])
     blurs = np.geomspace(max(weakest, 2 * STRONGEST), STRONGEST, FILTERS)
-    found = [_peak(profile.radius, profile.decorrelation(blur))[0] for blur in blurs]
-    best = int(np.argmax(found))
+    frequencies = [_peak(profile.radius, profile.decorrelation(blur))[0] for blur in blurs]
+    best = int(np.argmax(frequencies))
     nearby = np.geomspace(blurs[max(best - 1, 0)], blurs[min(best + 1, FILTERS - 1)], FILTERS)
-    return max(*found, *(_peak(profile.radius, profile.decorrelation(blur))[0] for blur in nearby))
+    return max(*frequencies, *(_peak(profile.radius, profile.decorrelation(blur))[0] for blur in nearby))
 
 
 def _peak(radius: np.ndarray, curve: np.ndarray) -> tuple[float, float]:

@@ -135,8 +135,10 @@ def distance_floor(
     seed
         Seed of the divisions.
     """
-    found = (features or standardised(real))(patch_array(real))
-    return _floor(found, kind, _half(found, count), repeats, np.random.default_rng(seed))
+    features_of_patches = (features or standardised(real))(patch_array(real))
+    return _floor(
+        features_of_patches, kind, _half(features_of_patches, count), repeats, np.random.default_rng(seed)
+    )
 
 
 def compare_sets(
@@ -168,10 +170,10 @@ def compare_sets(
     a, b = feature_pair(*_described(real, other, features))
     count = _half(a, len(b))
     rng = np.random.default_rng(seed)
-    found = [_distance(_draw(a, count, rng), _draw(b, count, rng), kind) for _ in range(repeats)]
+    distances = [_distance(_draw(a, count, rng), _draw(b, count, rng), kind) for _ in range(repeats)]
     floor, floor_spread = _floor(a, kind, count, repeats, rng)
     return SetDistance(
-        float(np.mean(found)), float(np.std(found)), floor, floor_spread, count, kind, features.name
+        float(np.mean(distances)), float(np.std(distances)), floor, floor_spread, count, kind, features.name
     )
 
 
@@ -205,11 +207,11 @@ def _draw(values: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def _floor(
     values: np.ndarray, kind: Kind, count: int, repeats: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    found = []
+    distances = []
     for _ in range(repeats):
         both = _draw(values, 2 * count, rng)
-        found.append(_distance(both[:count], both[count:], kind))
-    return float(np.mean(found)), float(np.std(found))
+        distances.append(_distance(both[:count], both[count:], kind))
+    return float(np.mean(distances)), float(np.std(distances))
 
 
 def _distance(a: np.ndarray, b: np.ndarray, kind: Kind) -> float:

@@ -93,11 +93,11 @@ def kernel_of_features(
     if size == len(a) == len(b):
         return KernelDistance(_discrepancy(a, b, degree), 0.0, size)
     rng = np.random.default_rng(seed)
-    found = []
+    distances = []
     for _ in range(subsets):
         one, other = (values[rng.choice(len(values), size, replace=False)] for values in (a, b))
-        found.append(_discrepancy(one, other, degree))
-    return KernelDistance(float(np.mean(found)), float(np.std(found)), size)
+        distances.append(_discrepancy(one, other, degree))
+    return KernelDistance(float(np.mean(distances)), float(np.std(distances)), size)
 
 
 def feature_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

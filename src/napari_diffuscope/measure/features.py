@@ -194,8 +194,8 @@ def standardised(reference: np.ndarray, parts: Sequence[Features] = DEFAULT_PART
     spreads = []
     for values in numbers:
         spread = values.std(0)
-        known = spread > 1e-9 * (1 + np.abs(values.mean(0)))
-        spreads.append(np.where(known, spread, 1) * np.sqrt(values.shape[1]))
+        varying = spread > 1e-9 * (1 + np.abs(values.mean(0)))
+        spreads.append(np.where(varying, spread, 1) * np.sqrt(values.shape[1]))
     return StandardisedFeatures(
         tuple(parts), np.concatenate([values.mean(0) for values in numbers]), np.concatenate(spreads)
     )

@@ -50,8 +50,8 @@ class InceptionFeatures:
         grey = torch.from_numpy(np.rint(255 * np.clip(array, 0, 1)).astype(np.uint8))
         with torch.inference_mode():
             parts = [grey[start : start + self.batch] for start in range(0, len(grey), self.batch)]
-            found = [network(part[:, None].expand(-1, 3, -1, -1))[0] for part in parts]
-        return np.asarray(torch.cat(found).double().numpy())
+            features = [network(part[:, None].expand(-1, 3, -1, -1))[0] for part in parts]
+        return np.asarray(torch.cat(features).double().numpy())
 
     @cached_property
     def _network(self) -> Any:

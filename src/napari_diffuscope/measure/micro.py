@@ -167,13 +167,13 @@ def _best_factor(moments: Sequence[Moments], size: float, start: float) -> float
 
 
 def _searched(moments: Sequence[Moments], size: float, ends: np.ndarray, near: float) -> float:
-    found = optimize.minimize_scalar(
+    minimum = optimize.minimize_scalar(
         lambda factor: -_mean(moments, float(np.exp(factor)), size),
         bounds=tuple(ends),
         method="bounded",
         options={"xatol": near},
     )
-    return float(found.x)
+    return float(minimum.x)
 
 
 def _mean(moments: Sequence[Moments], factor: float, size: float) -> float:

@@ -76,10 +76,10 @@ def band_power_ratio(truth: object, image: object, *, low: float, high: float, w
     band = (radius >= low) & (radius < high) & (radius > 0)
     if not band.any():
         raise DiffuscopeError(f"No frequency of this image lies between {low} and {high}: widen the band.")
-    known = float(_power(true, window=window)[band].sum())
-    if vanishes(math.sqrt(known), norm(true)):
+    true_power = float(_power(true, window=window)[band].sum())
+    if vanishes(math.sqrt(true_power), norm(true)):
         raise DiffuscopeError(f"The truth has no power between {low} and {high}: nothing can be compared.")
-    return float(_power(seen, window=window)[band].sum()) / known
+    return float(_power(seen, window=window)[band].sum()) / true_power
 
 
 def _power(array: np.ndarray, *, window: bool) -> np.ndarray:

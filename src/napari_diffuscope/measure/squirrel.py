@@ -156,10 +156,10 @@ def _best_sigma(target: np.ndarray, fine: np.ndarray, pool: int, factor: int) ->
     tried = np.concatenate([[0.0], np.geomspace(most / 30, most, STEPS - 1)])
     at = int(np.argmax([correlation(sigma) for sigma in tried]))
     bounds = (float(tried[max(at - 1, 0)]), float(tried[min(at + 1, STEPS - 1)]))
-    found = optimize.minimize_scalar(
+    minimum = optimize.minimize_scalar(
         lambda sigma: -correlation(sigma), bounds=bounds, method="bounded", options={"xatol": 1e-3 * factor}
     )
-    return float(found.x)
+    return float(minimum.x)
 
 
 def _correlation_by_blur(target: np.ndarray, fine: np.ndarray, pool: int) -> Callable[[float], float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import COLOURS, DPI, save_figure
+from napari_diffuscope.evaluate.drawing import COLOURS, DPI, new_figure, save_figure
 from napari_diffuscope.evaluate.restore.baselines import INPUT
 from napari_diffuscope.evaluate.restore.cases import Case
 from napari_diffuscope.evaluate.restore.judge import fitted
@@ -51,7 +51,7 @@ def draw_case(path: Path, panel: Panel, models: Sequence[Candidate], crop: int) 
     truth = case.clean[part].astype(np.float64)
     views = _views(panel, models, part, truth)
     low, high = np.percentile(truth, [0.1, 99.9])
-    figure = _figure(2.1 * (len(views) + 1), 7.0)
+    figure = new_figure(2.1 * (len(views) + 1), 7.0)
     grid = figure.add_gridspec(3, len(views) + 1, height_ratios=(1, 1, 1.05))
     line = int(np.argmax(truth.std(axis=1)))
     for place, view in enumerate(views):
@@ -149,7 +149,7 @@ def draw_samples_curve(path: Path, outcome: Outcome) -> None:
     if not rows:
         return
     conditions = list(dict.fromkeys((row["noise"], row["level"]) for row in rows))
-    figure = _figure(max(2.6 * len(conditions) + 0.6, 7.0), 3.2)
+    figure = new_figure(max(2.6 * len(conditions) + 0.6, 7.0), 3.2)
     grid = figure.add_gridspec(1, len(conditions))
     for place, (noise, level) in enumerate(conditions):
         axes = figure.add_subplot(grid[0, place])
@@ -194,7 +194,7 @@ def draw_calibration(path: Path, outcome: Outcome) -> None:
     rows = outcome.coverage
     if not rows:
         return
-    figure = _figure(8.4, 4.4)
+    figure = new_figure(8.4, 4.4)
     left, right = figure.subplots(1, 2)
     for number, model in enumerate(dict.fromkeys(row["model"] for row in rows)):
         colour = COLOURS[number % len(COLOURS)]
@@ -244,12 +244,6 @@ def _reliability(axes: Axes, rows: Sequence[dict[str, str]], scale: float, colou
     axes.plot(scale * spread, error, "-", marker="o", markersize=3, color=colour)
     ends = [0.0, max(float(spread.max()), float(error.max()))]
     axes.plot(ends, ends, color="black", linewidth=0.8)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _bare(axes: Axes, title: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_diffuscope.evaluate.drawing import COLOURS, DPI, save_figure
+from napari_diffuscope.evaluate.drawing import COLOURS, DPI, new_figure, save_figure
 from napari_diffuscope.evaluate.shape.predictions import ESTIMATE, SAMPLE, Results
 from napari_diffuscope.evaluate.shape.report import best_fit, values_of
 from napari_diffuscope.measure.shapes.meshes import surface_mesh
@@ -81,13 +81,11 @@ def draw_cells(folder: Path, cells: Sequence[KnownCell], labels: Sequence[str], 
     results
         Their predictions.
     """
-    from matplotlib.figure import Figure
-
     overlaps = values_of(results.table.rows, (labels[0], ESTIMATE), "iou")
     chosen = chosen_cells(cells, overlaps)
     views = [_views(cell, labels, results) for cell, _ in chosen]
     columns = 2 + len(views[0])
-    figure = Figure(figsize=(1.75 * columns, 1.9 * len(chosen)), layout="constrained")
+    figure = new_figure(1.75 * columns, 1.9 * len(chosen))
     grid = figure.add_gridspec(len(chosen), columns)
     for row, ((cell, words), shapes) in enumerate(zip(chosen, views, strict=True)):
         _draw_image(figure.add_subplot(grid[row, 0]), cell, words)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_diffuscope.evaluate import markdown
-from napari_diffuscope.evaluate.drawing import DPI, save_figure
+from napari_diffuscope.evaluate.drawing import DPI, new_figure, save_figure
 from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 from napari_diffuscope.evaluate.tables import Row
@@ -83,12 +83,10 @@ def _number(text: str, digits: int) -> str:
 
 def draw_views(folder: Path, views: Mapping[str, np.ndarray], factor: int) -> None:
     """Orthogonal views of all volumes side by side: an XY plane that was not measured, an XZ and a YZ plane."""
-    from matplotlib.figure import Figure
-
     truth = next(iter(views.values()))
     planes = (len(truth) // 2 // factor * factor + factor // 2, truth.shape[1] // 2, truth.shape[2] // 2)
     low, high = np.percentile(truth, [0.5, 99.5])
-    figure = Figure(figsize=(2.0 * len(views), 6.0), layout="constrained")
+    figure = new_figure(2.0 * len(views), 6.0)
     grid = figure.add_gridspec(3, len(views))
     for place, (name, volume) in enumerate(views.items()):
         for axis, label in enumerate(ORIENTATIONS):

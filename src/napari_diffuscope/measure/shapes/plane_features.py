@@ -32,7 +32,7 @@ def plane_features(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
     region = regionprops(mask.astype(np.uint8))[0]
     perimeter = max(float(region.perimeter_crofton), 1.0)
-    found = {
+    features = {
         "area": float(region.area),
         "perimeter": perimeter,
         "eccentricity": float(region.eccentricity),
@@ -43,8 +43,8 @@ def plane_features(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
         "short_axis": float(region.axis_minor_length),
     }
     hu = moments_hu(np.asarray(region.moments_normalized))[:4]
-    found |= {f"hu_{i + 1}": float(np.sign(v) * np.log10(abs(v) + 1e-12)) for i, v in enumerate(hu)}
-    return found | _grey(np.asarray(image, np.float64), mask)
+    features |= {f"hu_{i + 1}": float(np.sign(v) * np.log10(abs(v) + 1e-12)) for i, v in enumerate(hu)}
+    return features | _grey(np.asarray(image, np.float64), mask)
 
 
 def _grey(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -54,7 +54,7 @@ def _grey(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     skewness = 0.0 if flat else float(((values - mean) ** 3).mean() / spread**3)
     low, high = np.percentile(values, [5, 95])
     steep = np.hypot(*np.gradient(image))[mask].mean()
-    found = {
+    features = {
         "mean": mean,
         "deviation": spread,
         "skewness": skewness,
@@ -66,5 +66,5 @@ def _grey(image: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     ring = np.minimum((RINGS * depth / (depth.max() + 1e-9)).astype(int), RINGS - 1)
     for number in range(RINGS):
         inside = image[mask & (ring == number)]
-        found[f"ring_{number + 1}"] = float(inside.mean() / max(abs(mean), 1e-9)) if inside.size else 1.0
-    return found
+        features[f"ring_{number + 1}"] = float(inside.mean() / max(abs(mean), 1e-9)) if inside.size else 1.0
+    return features
