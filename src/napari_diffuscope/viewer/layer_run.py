@@ -129,7 +129,7 @@ class LayerRun(QObject):
         for shown in self._shown:
             shown.take_limits(self.results.limits.get(shown.output.name))
             colour = {} if shown.part is None else {"colour": COLOURS[shown.part]}
-            shown.layer.metadata[RECORD_KEY] = record | colour
+            shown.layer.metadata[RECORD_KEY] = record | colour | {"output": shown.output.name}
             shown.layer.refresh(extent=False)
             if outcome.state != "done":
                 finished, total = self.plane_counts()

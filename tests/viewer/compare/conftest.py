@@ -23,7 +23,7 @@ def viewer(make_napari_viewer_proxy: Any) -> Any:
 def compare(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
     """Opens the dock for a reference and others; no worker and no traceback is left at the end."""
     docks, before = [], len(errors())
-    viewer.window.resize(1200, 800)
+    viewer.window.resize(1000, 600)
 
     def opened(reference: Any, *others: Any) -> Any:
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Compare")
@@ -46,9 +46,9 @@ def photograph(viewer: Any, qtbot: Any) -> Callable[[], np.ndarray]:
     """Takes a picture of the canvas as napari draws it, ``(height, width, 3)``, when all has settled."""
 
     def taken() -> np.ndarray:
-        qtbot.wait(60)
+        qtbot.wait(60)  # the camera is followed, the names of the grid are written
         assert QThreadPool.globalInstance().waitForDone(PATIENCE)
-        qtbot.wait(60)
+        qtbot.wait(80)
         picture = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3]
         assert picture.shape[:2] == tuple(viewer.canvas.size)
         return picture

@@ -301,21 +301,19 @@ def test_the_view_comes_back_exactly_however_it_ends(qtbot, viewer, compare) -> 
     bright = viewer.add_layer(flat(0.8, name="bright", contrast_limits=(0, 3)))
     viewer.add_labels(np.ones((100, 100), int), name="labels", visible=False, units=units)
     viewer.canvas.grid.stride, viewer.canvas.grid.spacing = 2, 0.3
-    for end in ("button", "again", "dock", "error"):
+    for end in ("button", "dock", "error"):
         dock = compare(bright, dark, hidden)
         viewer.scene.camera.zoom, viewer.scene.camera.center = 7.5, (0.0, 40.0, 33.0)
         before = view_of(viewer)
         dock.look.shared.setChecked(True)
-        for way in WAYS:
+        for way in WAYS if end == "button" else ("grid", "swipe"):
             click(qtbot, dock.look.buttons[way])
             assert view_of(viewer) != before, way
-            qtbot.wait(40)
+            qtbot.wait(150 if way == "grid" else 40)
         assert hidden.contrast_limits == bright.contrast_limits
         assert points.visible, "what is drawn upon the images stays"
         if end == "button":
             click(qtbot, dock.look.back_button)
-        elif end == "again":
-            click(qtbot, dock.look.buttons["difference"])
         elif end == "error":
             with pytest.raises(ZeroDivisionError):
                 dock.looking.do(lambda: 1 / 0)
@@ -359,9 +357,7 @@ def test_keys_switch_while_comparing_and_napari_keeps_its_own(qtbot, viewer, com
 def test_a_layer_that_is_deleted_while_it_is_compared(qtbot, viewer, compare, photograph, pair) -> None:
     third = viewer.add_layer(flat(0.5, name="third"))
     dock = compare(*pair, third)
-    for way in WAYS:
-        dock.looking.show(way)
-        qtbot.wait(40)
+    dock.looking.show("difference")
     dock.looking.show("grid")
     viewer.layers.remove(third)
     qtbot.waitUntil(lambda: dock.looking.way == "grid")

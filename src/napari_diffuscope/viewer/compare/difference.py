@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import Colormap
+from napari.utils.colormaps import Colormap, ensure_colormap
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.compare.background_reading import read
 from napari_diffuscope.viewer.compare.in_view import finer_grid
-from napari_diffuscope.viewer.compare.overlay import Caption
+from napari_diffuscope.viewer.compare.overlay import Caption, ColourScale
 from napari_diffuscope.viewer.compare.patch import Patch
 from napari_diffuscope.viewer.compare.sampling import Pixels, PlaneGrid, luminance, pixels_of, sample
 from napari_diffuscope.viewer.compare.stage import Stage
@@ -85,12 +85,17 @@ class Difference(Way):
         limit
             Value at either end of the colours; ``None`` for one that suits what is in view.
         """
-        if (quantity, fit) != (self.quantity, self.fit) or deviation != self.deviation:
-            self.forget()
+        before = (self.quantity, self.fit, self.deviation, self.limit)
         self.quantity, self.fit, self.deviation, self.limit = quantity, fit, deviation, limit
         if self._inside:
-            self._check()
-            self.follow()
+            try:
+                self._check()
+            except DiffuscopeError:
+                self.quantity, self.fit, self.deviation, self.limit = before
+                raise
+        if (quantity, fit, deviation) != before[:3]:
+            self.forget()
+        self.follow()
 
     def follow(self) -> None:
         """Compute what has come into view."""
@@ -138,10 +143,11 @@ class Difference(Way):
     def _compute(self, first: Any, second: Any, grid: PlaneGrid, finest: Any) -> None:
         layers = [first, second] + ([self.deviation] if self.quantity == "deviations" else [])
         sources = [pixels_of(self.viewer, layer) for layer in layers]
-        quantity, fit, fresh = self.quantity, self.fit, self._of != (first, second)
+        asked = (quantity, fit, _) = (self.quantity, self.fit, self.deviation)
+        fresh = self._of != (first, second)
 
         def then(result: Difference2D) -> None:
-            if not self._inside:
+            if not self._inside or asked != (self.quantity, self.fit, self.deviation):
                 return
             self._grid, self._of = grid, (first, second)
             if fresh:
@@ -180,11 +186,13 @@ class Difference(Way):
         }[self.quantity]
 
     def _caption(self) -> None:
-        limit, percent = self.limit or self.shown_limit, " %" if self.quantity == "relative" else ""
-        sign = "0 to " if self.quantity == "deviations" else "±"
-        self.stage.overlay.caption(
-            [Caption(self._name()), Caption(f"{sign}{limit:.4g}{percent}", right=True)]
-        )
+        """Write what is shown, and what its colours mean."""
+        limit, unit = self.limit or self.shown_limit, " %" if self.quantity == "relative" else ""
+        signed = self.quantity != "deviations"
+        ends = (f"−{limit:.4g}{unit}", f"+{limit:.4g}{unit}") if signed else ("0", f"{limit:.4g}")
+        colours = DIVERGING if signed else ensure_colormap("magma")
+        scale = tuple(tuple(float(part) for part in each[:3]) for each in colours.map(np.linspace(0, 1, 33)))
+        self.stage.overlay.caption([Caption(self._name())], ColourScale(scale, *ends))
 
     def _state(self, result: Difference2D, first: Any, second: Any, finest: Any) -> None:
         """Say what was subtracted, how it was fitted, and on which pixels."""
@@ -195,7 +203,8 @@ class Difference(Way):
                 f"{result.scale:.4g} × {name} {'+' if result.offset >= 0 else '−'} {abs(result.offset):.4g}"
             )
             name += " (fitted to the reference on what is in view)"
-        words = [f"{name} minus {first.name!r}, at the pixels of {finest.name!r}; the other is interpolated."]
+        where = f"at the pixels of {finest.name!r}; the other is interpolated where its pixels lie elsewhere"
+        words = [f"{name} minus {first.name!r}, {where}."]
         if isinstance(first, Labels):
             words = [
                 f"Red: only in {second.name!r}; blue: only in {first.name!r}; white: in both or in none."
@@ -210,7 +219,8 @@ class Difference(Way):
             finite = result.values[np.isfinite(result.values)]
             share = float((finite > 2).mean()) if finite.size else 0.0
             words.append(
-                f"{share:.1%} of the pixels in view are off by more than 2 deviations; of honest ones 5 %."
+                f"{share:.1%} of the pixels in view are off by more than 2 deviations "
+                "(about 5 % if the deviation is honest)."
             )
         self.stage.say(" ".join(words), False)
 

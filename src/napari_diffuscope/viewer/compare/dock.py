@@ -37,7 +37,6 @@ class CompareDock(TabbedWidget):
         self.choice = CompareChoice(self.comparison)
         self.look = LookPage(self.looking)
         self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
         self.add_page("Look", "Look at the layers beside, over and against each other.", self.look)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 0)

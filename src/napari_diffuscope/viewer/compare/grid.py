@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_diffuscope.viewer.compare.cells import best_shape, cell_boxes, fitting_zoom
 from napari_diffuscope.viewer.compare.comparison import unit_factors, world_box
@@ -14,6 +16,10 @@ from napari_diffuscope.viewer.compare.way import Way
 
 #: Pixels between cells.
 GAP = 4
+#: Milliseconds after which names and scale bars come: napari takes longer to make them than to show the images.
+LATER = 120
+#: Least and largest size of names, and the width of a letter in pixels at size 1.
+SMALLEST, LARGEST, POINT = 6.0, 10.0, 1.0
 
 
 class Grid(Way):
@@ -27,6 +33,11 @@ class Grid(Way):
         self._inside = False
         self._ratio = 1.0
         self._place: tuple[float, ...] = ()
+        self._bar_before: tuple[bool, bool] | None = None
+        self._decorating = QTimer()
+        self._decorating.setSingleShot(True)
+        self._decorating.setInterval(LATER)
+        self._decorating.timeout.connect(self._decorate)
 
     def enter(self) -> None:
         """Put each layer into a cell; the same part of the specimen stays in view."""
@@ -39,30 +50,26 @@ class Grid(Way):
         self.stage.present(layers, drawn=False)
         grid = viewer.canvas.grid
         grid.stride, grid.shape, grid.spacing, grid.enabled = 1, shape, GAP, True
-        for layer in layers:
-            layer.name_overlay.visible = True
-        bar = viewer.canvas.overlays.scale_bar
-        bar.visible = True  # before it is in all cells: napari looks for those of the cells at once
-        bar.gridded = True
         camera.center, camera.zoom = center, zoom * self._ratio
         viewer.mouse_move_callbacks.append(self._on_mouse)
         self.stage.on_leave = self._forget_mouse
         self._inside = True
+        self._decorating.start()
 
     def leave(self) -> None:
         """Return to one view."""
         if not self._inside:
             return
         self._inside = False
+        self._decorating.stop()
         if self._on_mouse in self.viewer.mouse_move_callbacks:
             self.viewer.mouse_move_callbacks.remove(self._on_mouse)
         self._forget_mouse()
         self.stage.on_leave = lambda: None
         viewer, camera = self.viewer, self.viewer.scene.camera
         center, zoom = tuple(camera.center), camera.zoom
+        self._undecorate()
         viewer.canvas.grid.enabled = False
-        for layer in self.comparison.layers:
-            layer.name_overlay.visible = False
         camera.center, camera.zoom = center, zoom / self._ratio
 
     def follow(self) -> None:
@@ -70,9 +77,35 @@ class Grid(Way):
         if self._place:
             self._mark()
 
-    def _on_mouse(self, viewer: Any, event: Any) -> None:
-        self._place = tuple(float(at) for at in event.position)
+    def _decorate(self) -> None:
+        """Write the names and draw a scale bar into every cell."""
+        width = min(box[2] for box in cell_boxes(self.viewer).values())
+        longest = max(len(layer.name) for layer in self.comparison.layers)
+        for layer in self.comparison.layers:
+            layer.name_overlay.font_size = min(max(width / longest / POINT, SMALLEST), LARGEST)
+            layer.name_overlay.visible = True
+        bar = self.viewer.canvas.overlays.scale_bar
+        self._bar_before = (bar.gridded, bar.visible)
+        bar.visible = True  # before it is in all cells: napari looks for those of the cells at once
+        bar.gridded = True
+
+    def _undecorate(self) -> None:
+        for layer in self.comparison.layers:
+            layer.name_overlay.visible = False
+        if self._bar_before is not None:
+            bar = self.viewer.canvas.overlays.scale_bar
+            bar.gridded = False
+            bar.visible = self._bar_before[1]
+            bar.gridded = self._bar_before[0]
+            self._bar_before = None
+
+    def point_at(self, place: Sequence[float]) -> None:
+        """Draw the cross at a place of the world."""
+        self._place = tuple(float(at) for at in place)
         self._mark()
+
+    def _on_mouse(self, viewer: Any, event: Any) -> None:
+        self.point_at(event.position)
 
     def _forget_mouse(self) -> None:
         self._place = ()

@@ -22,7 +22,18 @@ from napari_diffuscope.viewer.compare.looking import Looking
 from napari_diffuscope.viewer.compare.mask_row import MaskRows
 from napari_diffuscope.viewer.compare.way import Way
 from napari_diffuscope.viewer.layer_choice import LayerChoice
-from napari_diffuscope.viewer.widgets import add_row, button, choice, fill, fold, form, note, say, show_row
+from napari_diffuscope.viewer.widgets import (
+    add_row,
+    button,
+    choice,
+    choose,
+    fill,
+    fold,
+    form,
+    note,
+    say,
+    show_row,
+)
 
 
 class LookPage(QWidget):
@@ -188,21 +199,25 @@ class LookPage(QWidget):
         with QSignalBlocker(self.against):
             fill(self.against, [(layer.name, layer) for layer in self._looking.comparison.others])
         self._looking.compare_with(self.against.currentData())
+        self._find_deviation()
         complaint = self._looking.comparison.complaint
         say(self.message, complaint)
         for each in self.buttons.values():
             each.setEnabled(not complaint)
         self._update()
 
+    def _find_deviation(self) -> None:
+        """Take the newest deviation that a method made, unless one is chosen."""
+        known = [layer for layer in self.deviation.layers if is_deviation(layer)]
+        if known and self.deviation.layer is None:
+            self.deviation.choose(known[-1])
+
     def _take_pace(self, value: Any = None) -> None:
         self._looking.do(lambda: self._looking.blink.set_pace(self.pace.currentData(), self.rate.value()))
 
     def _take_difference(self, value: Any = None) -> None:
         if self.quantity.currentData() == "deviations" and self.deviation.layer is None:
-            known = [layer for layer in self.deviation.layers if is_deviation(layer)]
-            if known:
-                with QSignalBlocker(self.deviation):
-                    self.deviation.choose(known[-1])
+            self._find_deviation()
         self._looking.do(
             lambda: self._looking.difference.change(
                 quantity=self.quantity.currentData(),
@@ -211,6 +226,8 @@ class LookPage(QWidget):
                 limit=self.limit.value() or None,
             )
         )
+        with QSignalBlocker(self.quantity):  # what was refused is not shown as chosen
+            choose(self.quantity, self._looking.difference.quantity)
 
 
 def _spin(low: float, high: float, value: float, suffix: str, tooltip: str) -> QDoubleSpinBox:

@@ -74,14 +74,14 @@ def _beyond(block: np.ndarray, threshold: float, sure: bool) -> np.ndarray:
         return ((block <= threshold) if sure else (block > threshold)).astype(np.uint8)
 
 
-def slider_range(viewer: Any, deviation: Any) -> tuple[float, float]:
-    """Least and largest deviation of what the window shows, for a slider."""
-    values = shown_pixels(viewer, deviation)
+def slider_range(viewer: Any, deviation: Any) -> tuple[float, float, float]:
+    """Least deviation of what the window shows, one that a tenth of the pixels exceeds, and the largest."""
+    values = np.zeros(0) if deviation.multiscale else shown_pixels(viewer, deviation)
     values = values[np.isfinite(values)]
     if values.size == 0:
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    return low, high if high > low else low + 1.0
+        return 0.0, 0.5, 1.0
+    low, typical, high = (float(value) for value in np.percentile(values, (0, 90, 100)))
+    return (low, typical, high) if high > low else (low, low, low + 1.0)
 
 
 def _place(layer: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -31,7 +32,7 @@ class MaskRows:
         self.threshold = QLabeledDoubleSlider()
         self.threshold.setToolTip(tip)
         self.threshold.setOrientation(Qt.Orientation.Horizontal)
-        self.threshold.setEdgeLabelMode(QLabeledDoubleSlider.EdgeLabelMode.NoLabel)
+        self.threshold.setEdgeLabelMode(QLabeledDoubleSlider.EdgeLabelMode.LabelIsValue)
         self.side = choice(
             (("where the model is unsure", False), ("where the model is sure", True)),
             "Mark the pixels whose deviation exceeds the slider, or those where it does not: "
@@ -68,6 +69,7 @@ class MaskRows:
         for control in (self.threshold, self.side, self.button):
             control.setEnabled(layer is not None)
         if layer is not None:
-            low, high = slider_range(self._viewer, layer)
+            low, typical, high = slider_range(self._viewer, layer)
             self.threshold.setRange(low, high)
-            self.threshold.setValue((low + high) / 2)
+            self.threshold.setDecimals(max(0, 3 - math.floor(math.log10(high - low))) if high > low else 3)
+            self.threshold.setValue(typical)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from qtpy.QtGui import QColor, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import QColor, QFontMetricsF, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -15,6 +15,8 @@ CROSS_COLOUR = QColor(255, 213, 0)
 SHADE = QColor(0, 0, 0, 170)
 #: Half length of a cross and half width of the strip in which the divider can be taken, in pixels of the screen.
 ARM, GRIP = 12.0, 7
+#: Length of the scale of colours.
+BAR = 150.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class Caption:
     bottom: bool = False
 
 
+@dataclass(frozen=True)
+class ColourScale:
+    """Colours from least to most, red, green and blue from 0 to 1, and what stands at either end."""
+
+    colours: tuple[tuple[float, ...], ...]
+    low: str
+    high: str
+
+
 class Overlay(QWidget):
     """Draws over the canvas and lets the mouse through.
 
@@ -54,6 +65,7 @@ class Overlay(QWidget):
         self._on_leave = on_leave
         self.marks: list[Mark] = []
         self.captions: list[Caption] = []
+        self.scale: ColourScale | None = None
         self.divider = Divider(canvas)
         canvas.installEventFilter(self)
         self._fit()
@@ -64,16 +76,16 @@ class Overlay(QWidget):
             self.marks = list(marks)
             self._redraw()
 
-    def caption(self, captions: Sequence[Caption]) -> None:
-        """Draw these texts alone."""
-        if list(captions) != self.captions:
-            self.captions = list(captions)
+    def caption(self, captions: Sequence[Caption], scale: ColourScale | None = None) -> None:
+        """Draw these texts alone, and a scale of colours."""
+        if (list(captions), scale) != (self.captions, self.scale):
+            self.captions, self.scale = list(captions), scale
             self._redraw()
 
     def clear(self) -> None:
         """Draw nothing."""
         self.divider.hide()
-        self.marks, self.captions = [], []
+        self.marks, self.captions, self.scale = [], [], None
         self._redraw()
 
     def close_for_good(self) -> None:
@@ -101,6 +113,8 @@ class Overlay(QWidget):
             _draw_mark(painter, mark)
         for caption in self.captions:
             _draw_caption(painter, caption, self.width(), self.height())
+        if self.scale is not None:
+            _draw_scale(painter, self.scale, self.height())
         painter.end()
 
     def _fit(self) -> None:
@@ -209,6 +223,23 @@ def _draw_caption(painter: QPainter, caption: Caption, width: int, height: int) 
     x = width - 8 - wide if caption.right else 8.0
     y = height - 8 - high if caption.bottom else 8.0
     _draw_text(painter, QRectF(x, y, wide, high), text)
+
+
+def _draw_scale(painter: QPainter, scale: ColourScale, height: int) -> None:
+    """A bar of colours in the lower left corner, with its ends."""
+    metrics = QFontMetricsF(painter.font())
+    high = metrics.height()
+    box = QRectF(8, height - 32 - high, BAR + 16, high + 24)
+    _draw_text(painter, box, "")
+    bar = QRectF(box.left() + 8, box.top() + 7, BAR, 9)
+    gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+    for number, colour in enumerate(scale.colours):
+        gradient.setColorAt(number / (len(scale.colours) - 1), QColor.fromRgbF(*colour[:3]))
+    painter.fillRect(bar, gradient)
+    painter.setPen(QColor("white"))
+    text = QRectF(bar.left(), bar.bottom() + 2, BAR, high)
+    painter.drawText(text, Qt.AlignmentFlag.AlignLeft, scale.low)
+    painter.drawText(text, Qt.AlignmentFlag.AlignRight, scale.high)
 
 
 def _draw_text(painter: QPainter, box: QRectF, text: str) -> None:

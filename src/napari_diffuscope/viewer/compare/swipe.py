@@ -33,6 +33,7 @@ class Swipe(Way):
         self._grid: PlaneGrid | None = None
         self._values: tuple[np.ndarray, np.ndarray] | None = None
         self._of: tuple[Any, ...] = ()
+        self._shown: tuple[Any, ...] = ()
         self._inside = self._in_volume = False
 
     def enter(self) -> None:
@@ -93,7 +94,7 @@ class Swipe(Way):
 
     def forget(self) -> None:
         """What was sampled is old."""
-        self._values = None
+        self._values, self._shown = None, ()
 
     def dress(self) -> None:
         """Show the sides in the colours of their layers."""
@@ -104,6 +105,7 @@ class Swipe(Way):
     def clear(self) -> None:
         """Remove the layers of the sides."""
         self._grid = self._values = None
+        self._shown = ()
         for patch in self._patches:
             patch.remove()
 
@@ -140,10 +142,21 @@ class Swipe(Way):
             return
         at, mirrored = self._divided(self._grid)
         sides = (slice(at, None), slice(0, at)) if mirrored else (slice(0, at), slice(at, None))
+        self._show(sides)
+
+    def _show(self, sides: tuple[slice, slice]) -> None:
+        """Show the rows or columns of each side; nothing is done where they are shown already."""
+        assert self._values is not None
+        assert self._grid is not None
+        shown = (id(self._values), sides[0].start, sides[0].stop, self.upright)
+        anew, self._shown = shown != self._shown, shown
         for patch, layer, values, side in zip(
             self._patches, self.stage.pair, self._values, sides, strict=True
         ):
             rows, columns = (slice(None), side) if self.upright else (side, slice(None))
+            if not anew and values[rows, columns].size and patch.there:
+                patch.reveal()
+                continue
             labels = not hasattr(layer, "contrast_limits")
             patch.show(values[rows, columns], self._grid.part(rows, columns), look_of(layer), labels=labels)
 

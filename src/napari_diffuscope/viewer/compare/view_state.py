@@ -128,7 +128,7 @@ def restored_on_error(state: ViewState) -> Iterator[None]:
 
 def _looks(layer: Any) -> dict[str, Any]:
     looks = _values(layer, [name for name in LAYER if hasattr(layer, name)])
-    looks["name"] = layer.name_overlay.visible
+    looks["name"] = _values(layer.name_overlay, ("font_size", "visible"))
     looks["planes"] = [plane.model_dump() for plane in layer.experimental_clipping_planes]
     return looks
 
@@ -140,7 +140,7 @@ def _put_back(layer: Any, looks: dict[str, Any]) -> None:
         if getattr(layer, each) != value:
             with suppress(ValueError):  # pixels of another type came meanwhile
                 setattr(layer, each, value)
-    layer.name_overlay.visible = name
+    _set(layer.name_overlay, name)
     if planes or len(layer.experimental_clipping_planes):
         layer.experimental_clipping_planes = planes
 
