@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from napari_diffuscope.training.generate.images import images_task
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.restore.data import denoising_task
 from napari_diffuscope.training.shape.shapes import shapes_task
@@ -25,4 +26,6 @@ def task_of(recipe: Recipe, run: Path, device: torch.device) -> Task:
         return slices_task(recipe, run, device)
     if recipe.data.kind == "shapes":
         return shapes_task(recipe, device)
+    if recipe.data.kind == "classes":
+        return images_task(recipe, device)
     return denoising_task(recipe, run, device)

@@ -12,6 +12,9 @@ from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.weights.card import NetworkSpec
 from napari_diffuscope.weights.folder import build_network
 
+NUMBERS = 4
+"""What a generator is told of a patch: whether its density is known, the density, its change of size, its bending."""
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -92,6 +95,16 @@ DEMANDS = {
                 "stem": (4, 4, 4),
             }
         },
+    ),
+    "classes": Demand(
+        2,
+        0,
+        published=False,
+        sentence="Generating takes a local-unet in 2D of one channel, without condition channels, with numbers = "
+        f"{NUMBERS}",
+        completed={"local-unet": {"condition_channels": 0, "numbers": NUMBERS}},
+        classes=True,
+        numbers=NUMBERS,
     ),
 }
 """By kind of data, where it is not images."""

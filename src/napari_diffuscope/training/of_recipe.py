@@ -29,6 +29,10 @@ class RecipeTask:
         """What was learned from and what was kept out."""
         return {"data": self.recipe.card.data, **self.known}
 
+    def files(self) -> Mapping[str, bytes]:
+        """No further files."""
+        return {}
+
     def drawn(self, draw: Draw, shape: Sequence[int]) -> tuple[Tensor, torch.Generator]:
         """Times of a part of a batch, and the generator of its noise; ``shape`` is that of a member."""
         generator = draw.generator()

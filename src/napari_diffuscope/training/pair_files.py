@@ -31,16 +31,16 @@ def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], li
     ``folder`` holds one of :data:`HIGH_NAMES` and one of :data:`LOW_NAMES`, in upper or lower case, or ``train`` and
     ``validate`` with these; a folder ``test`` is left alone.
     """
-    train = _sub_folder(folder, TRAINING_NAMES)
+    train = sub_folder(folder, TRAINING_NAMES)
     pairs = _pairs(train or folder)
-    if train is not None and (validate := _sub_folder(folder, VALIDATION_NAMES)) is not None:
+    if train is not None and (validate := sub_folder(folder, VALIDATION_NAMES)) is not None:
         return pairs, _pairs(validate)
     if len(pairs) == 1:
         return pairs, []
     return split(pairs, share=share, seed=seed)
 
 
-def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
+def sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
     """The first folder of one of those names, whatever their case; the very name before others."""
     if not folder.is_dir():
         return None
@@ -51,7 +51,7 @@ def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
 
 def pair_folders(folder: Path) -> tuple[Path | None, Path | None]:
     """The folders of the low and of the high images of pairs, where there are such."""
-    return _sub_folder(folder, LOW_NAMES), _sub_folder(folder, HIGH_NAMES)
+    return sub_folder(folder, LOW_NAMES), sub_folder(folder, HIGH_NAMES)
 
 
 def _pairs(folder: Path) -> list[Pair]:

@@ -53,7 +53,8 @@ class Data:
     kind
         ``denoising``: simulated noise on clean images, target at equal blur. ``pairs``: pairs of a low and a high
         quality image of the same field, from ``folder``. ``slices``: clean images of which some rows are known, to
-        fill in the others. ``shapes``: cells whose 3D shape is known, from ``folder``.
+        fill in the others. ``shapes``: cells whose 3D shape is known, from ``folder``. ``classes``: images of some
+        classes, from ``folder``, to make new ones like them.
     simulated
         Number of simulated specimens.
     simulated_share
@@ -83,10 +84,11 @@ class Data:
     folder
         For ``pairs``: folder with ``high`` and ``low``, or with ``train`` and ``validate`` that hold them. For
         ``shapes``: folder with ``image`` and ``mask`` (squares) and ``obj`` (cubes of that edge), under equal names
-        that begin with the class of the cell and an underscore.
+        that begin with the class of the cell and an underscore. For ``classes``: folder with images, or with a folder
+        of them for each class, or with ``train`` and ``validate`` that hold these.
     validation_share
         Share of the files of ``images`` or ``folder`` that is kept out for validation, where none is named; ``None``
-        for none of the images, a tenth of a folder of pairs, and a fifth of the cells of each class.
+        for none of the images, a tenth of a folder of pairs, and a fifth of the cells, or fields, of each class.
     fold
         For ``shapes``, instead of a share: k, from 1, and n; the k-th of n folds of the cells is kept out.
     upside_down
@@ -96,9 +98,11 @@ class Data:
         For ``pairs``: how the target gets onto the scale of the low image. ``same``: they have the same units, one
         map serves both. ``percentiles``: each by its own. ``fit``: the line that fits low to high best. ``auto``:
         ``same`` where a fitted line says so, else ``percentiles``.
+    unit
+        For ``classes``: what the values of the images are, in words.
     """
 
-    kind: Literal["denoising", "pairs", "slices", "shapes"] = "denoising"
+    kind: Literal["denoising", "pairs", "slices", "shapes", "classes"] = "denoising"
     simulated: int = 2000
     simulated_share: float = 0.7
     textures: int = 3000
@@ -116,6 +120,7 @@ class Data:
     fold: tuple[int, int] | None = None
     upside_down: bool = True
     match: Literal["auto", "same", "percentiles", "fit"] = "auto"
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,9 +252,10 @@ def _check(recipe: Recipe) -> None:
         raise DiffuscopeError(
             f"The network kind must be one of {', '.join(get_args(TrainedKind))}, not {kind!r}."
         )
-    if (data.kind in ("pairs", "shapes")) != bool(data.folder):
+    if (data.kind in ("pairs", "shapes", "classes")) != bool(data.folder):
         raise DiffuscopeError(
-            'Training on pairs or shapes needs both kind = "pairs" or "shapes" and the folder under [data].'
+            'Training on pairs, shapes or classes needs both kind = "pairs", "shapes" or "classes" and the folder '
+            "under [data]."
         )
     if data.fold is not None and data.kind != "shapes":
         raise DiffuscopeError('Folds are for kind = "shapes" alone; take fold out of [data].')

@@ -101,7 +101,9 @@ def write_model(
     """
     tensors = {name: _half(tensor) for name, tensor in network.state_dict().items()}
     try:
-        return write_folder(out, card, tensors, example=task.example(network), overwrite=overwrite)
+        return write_folder(
+            out, card, tensors, example=task.example(network), files=task.files(), overwrite=overwrite
+        )
     except DiffuscopeError as error:
         if error.__cause__ is None:
             raise

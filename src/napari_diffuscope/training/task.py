@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -108,6 +108,10 @@ class Task(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What the card says of the data, beyond the recipe."""
+        ...
+
+    def files(self) -> Mapping[str, bytes]:
+        """Content of further files of the model folder, by name."""
         ...
 
 

@@ -179,6 +179,7 @@ def write_folder(
     tensors: Mapping[str, Tensor],
     *,
     example: tuple[np.ndarray, np.ndarray] | None = None,
+    files: Mapping[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
     """Write a model folder, all or nothing.
@@ -193,6 +194,8 @@ def write_folder(
         Weights as they shall be stored.
     example
         Input and output image, float32 ``(Y, X)``.
+    files
+        Content of further files that a model folder may hold, by name.
     overwrite
         Whether a model folder of that name is replaced.
 
@@ -210,6 +213,8 @@ def write_folder(
     folder = folder.resolve()
     with making_model(folder, overwrite=overwrite) as growing:
         card = _fill_folder(growing, replace(card, name=folder.name), tensors, example)
+        for name, content in (files or {}).items():
+            (growing / name).write_bytes(content)
         put_in_place(growing, folder)
     return card
 

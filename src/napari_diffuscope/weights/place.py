@@ -14,7 +14,10 @@ from napari_diffuscope.locks import only_one
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
 
 EXAMPLE_FILES = ("example_input.tif", "example_output.tif")
-MODEL_FOLDER_FILES = (CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES)
+TRAINING_IMAGES_FILE = "training_images.npz"
+"""What a generator learned from, by which copies of it are found."""
+
+MODEL_FOLDER_FILES = (CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE)
 """All that a model folder holds."""
 
 

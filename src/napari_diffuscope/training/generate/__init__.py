@@ -1,0 +1,1 @@
+"""Training of generators: images of some classes, of which new ones are made."""

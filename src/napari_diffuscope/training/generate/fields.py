@@ -1,0 +1,150 @@
+"""Fields of view by class: what a generator learns from, and what is kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.training.kept_out import SUFFIXES, image_files, split
+from napari_diffuscope.training.pair_files import TRAINING_NAMES, VALIDATION_NAMES, sub_folder
+
+SIMULATED = "simulated"
+"""A class whose name holds this word is of drawn images; cards count real ones apart."""
+
+POWER = 2.0
+"""Networks work on roots of the values: the dim is then learned as well as the bright."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A whole image of a class.
+
+    Parameters
+    ----------
+    label
+        Number of its class.
+    name
+        Of its file.
+    pixels
+        float32 ``(Y, X)``, 0 or more, in the units of its file.
+    """
+
+    label: int
+    name: str
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fields:
+    """All fields of a folder.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes by number; empty where the folder has none.
+    training, kept
+        What is learned from, and what is kept out.
+    """
+
+    classes: tuple[str, ...]
+    training: tuple[Field, ...]
+    kept: tuple[Field, ...]
+
+    @property
+    def highest(self) -> float:
+        """Brightest pixel of what is learned from."""
+        return max(float(field.pixels.max()) for field in self.training)
+
+
+def read_fields(folder: Path, *, share: float, seed: int, smallest: int) -> Fields:
+    """Images of a folder, split by whole fields.
+
+    Parameters
+    ----------
+    folder
+        Holds image files, or a folder of them for each class; or ``train`` and ``validate`` with these.
+    share
+        Share of the fields of each class that is kept out where there is no ``validate``.
+    seed
+        Of the choice.
+    smallest
+        Pixels that a field needs along each axis.
+
+    Raises
+    ------
+    DiffuscopeError
+        For folders without images, fields that are too small or have values below 0, or nothing to keep out.
+    """
+    train = sub_folder(folder, TRAINING_NAMES)
+    validate = None if train is None else sub_folder(folder, VALIDATION_NAMES)
+    classes = _classes(train or folder)
+    training = _files(train or folder, classes)
+    if validate is not None:
+        kept = _files(validate, classes)
+    else:
+        training, kept = _split(training, share=share, seed=seed)
+    return Fields(
+        classes,
+        tuple(_field(label, path, smallest) for label, path in training),
+        tuple(_field(label, path, smallest) for label, path in kept),
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    """Names of the folders in a folder, unless images lie in it."""
+    if not folder.is_dir():
+        raise DiffuscopeError(f"The folder {folder} cannot be read: there is none.")
+    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in inside):
+        return ()
+    return tuple(path.name for path in inside if path.is_dir())
+
+
+def _files(folder: Path, classes: Sequence[str]) -> list[tuple[int, Path]]:
+    """Files with the numbers of their classes."""
+    if not classes:
+        return [(0, path) for path in image_files(folder)]
+    return [
+        (label, path)
+        for label, name in enumerate(classes)
+        if (folder / name).is_dir()
+        for path in image_files(folder / name)
+    ]
+
+
+def _split(
+    files: list[tuple[int, Path]], *, share: float, seed: int
+) -> tuple[list[tuple[int, Path]], list[tuple[int, Path]]]:
+    training: list[tuple[int, Path]] = []
+    kept: list[tuple[int, Path]] = []
+    for label in sorted({label for label, _ in files}):
+        one = [entry for entry in files if entry[0] == label]
+        if len(one) < 2:
+            raise DiffuscopeError(
+                f"{one[0][1].parent} holds one image alone; a generator needs two of each class, for one is kept out "
+                "to measure against."
+            )
+        rest, out = split(one, share=share, seed=seed)
+        training, kept = training + rest, kept + out
+    return training, kept
+
+
+def _field(label: int, path: Path, smallest: int) -> Field:
+    image = open_image(path)
+    pixels = np.asarray(image.read_plane(0), np.float32)
+    if min(pixels.shape) < smallest:
+        raise DiffuscopeError(
+            f"{path} is {pixels.shape[0]} x {pixels.shape[1]} pixels; {smallest} are the least."
+        )
+    if pixels.min() < 0:
+        raise DiffuscopeError(
+            f"{path} has values below 0; subtract its offset, a generator learns from light alone."
+        )
+    if not pixels.max() > pixels.min():
+        raise DiffuscopeError(f"{path} has the same value everywhere; take it out.")
+    return Field(label, path.stem, pixels)
