@@ -85,7 +85,7 @@ def _ancestral_sigma(level: NoiseLevel, following: NoiseLevel) -> float:
     )
 
 
-def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end: bool = True) -> Solver:
+def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel]) -> Solver:
     """DPM-Solver++(2M), midpoint form; Lu et al. 2022 (arXiv 2211.01095), algorithm 2.
 
     Parameters
@@ -94,8 +94,6 @@ def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end
         State at ``levels[0]``; pure noise (alpha = 0) is allowed.
     levels
         From the highest noise to the level to end at.
-    first_order_end
-        Take the last step to no noise at first order, where the extrapolation is unbounded.
 
     Returns
     -------
@@ -108,9 +106,9 @@ def dpm_solver_pp_2m(x: Tensor, levels: Sequence[NoiseLevel], *, first_order_end
     for step, (level, following) in enumerate(pairwise(levels)):
         clean = yield Query(x, level, step)
         h = following.log_snr_half - level.log_snr_half
-        ends = following.sigma == 0 and first_order_end
-        # Extrapolation from the last two estimates; none over the infinite first step from pure noise.
-        curvature = 0.0 if previous is None or ends or math.isinf(h) else 0.5 * h / last_h
+        # Extrapolation from the last two estimates; none over an infinite step, the first from pure noise or the last
+        # to none.
+        curvature = 0.0 if previous is None or following.sigma == 0 or math.isinf(h) else 0.5 * h / last_h
         best = (
             clean if curvature == 0.0 or previous is None else (1 + curvature) * clean - curvature * previous
         )

@@ -38,8 +38,6 @@ def richardson_lucy(
     psf: np.ndarray,
     target_psf: np.ndarray,
     setting: RichardsonLucy,
-    *,
-    shown: tuple[int, ...] = SHOWN,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Estimates of a sharp object, blurred to the width of a target.
 
@@ -51,13 +49,11 @@ def richardson_lucy(
         Point spread functions of the measurement and of what is wanted, unit sum, odd edges.
     setting
         Of the algorithm.
-    shown
-        Numbers of iterations.
 
     Yields
     ------
     iteration, image
-        float64 (Y, X) in the units of ``light``, after each number of iterations in ``shown``. The image is
+        float64 (Y, X) in the units of ``light``, after each number of iterations in :data:`SHOWN`. The image is
         mirrored at its borders.
     """
     margin = max(psf.shape) // 2 + int(np.ceil(4 * setting.smooth))
@@ -71,13 +67,13 @@ def richardson_lucy(
     )
     estimate = np.full_like(measured, measured.mean())
     inner = (slice(margin, -margin or None),) * 2
-    for iteration in range(1, shown[-1] + 1):
+    for iteration in range(1, SHOWN[-1] + 1):
         # All spots here are symmetric, so that the convolution is its own transpose.
         ratio = measured / np.maximum(blurred(estimate), 1e-12)
         estimate = np.maximum(estimate * blurred(ratio), 0)
         if setting.variation:
             estimate = estimate / np.maximum(1 - setting.variation * _curvature(estimate), 0.5)
-        if iteration in shown:
+        if iteration in SHOWN:
             yield iteration, wanted(estimate)[inner]
 
 

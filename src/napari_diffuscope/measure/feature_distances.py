@@ -62,10 +62,9 @@ def kernel_of_features(
     *,
     subsets: int = 100,
     size: int = 1000,
-    degree: int = 3,
     seed: int = 0,
 ) -> KernelDistance:
-    """Unbiased squared maximum mean discrepancy with the kernel ``(x·y / D + 1)^degree``.
+    """Unbiased squared maximum mean discrepancy with the kernel ``(x·y / D + 1)³``.
 
     Parameters
     ----------
@@ -75,8 +74,6 @@ def kernel_of_features(
         Random subsets that are averaged. Where ``size`` takes in both sets whole, there is but one.
     size
         Images of each set in a subset, at most the smaller set.
-    degree
-        Power of the polynomial.
     seed
         Seed of the draws.
 
@@ -91,12 +88,12 @@ def kernel_of_features(
             f"A kernel distance needs subsets of 2 images or more, not {subsets} of {size}."
         )
     if size == len(a) == len(b):
-        return KernelDistance(_discrepancy(a, b, degree), 0.0, size)
+        return KernelDistance(_discrepancy(a, b), 0.0, size)
     rng = np.random.default_rng(seed)
     distances = []
     for _ in range(subsets):
         one, other = (values[rng.choice(len(values), size, replace=False)] for values in (a, b))
-        distances.append(_discrepancy(one, other, degree))
+        distances.append(_discrepancy(one, other))
     return KernelDistance(float(np.mean(distances)), float(np.std(distances)), size)
 
 
@@ -116,11 +113,11 @@ def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(0), centred.T @ centred / (len(values) - 1)
 
 
-def _discrepancy(a: np.ndarray, b: np.ndarray, degree: int) -> float:
+def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
     """Equation 3 of Gretton et al.: an image is not compared with itself."""
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.asarray((x @ y.T / x.shape[1] + 1) ** degree)
+        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
 
     def within(x: np.ndarray) -> float:
         values = kernel(x, x)

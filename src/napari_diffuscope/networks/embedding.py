@@ -7,10 +7,11 @@ import math
 import torch
 from torch import Tensor
 
+MAX_PERIOD = 10_000.0
+"""The longest period is 2π times this."""
 
-def sinusoidal_embedding(
-    t: Tensor, channels: int, *, max_period: float = 10_000.0, frequency_shift: float = 0.0
-) -> Tensor:
+
+def sinusoidal_embedding(t: Tensor, channels: int, *, frequency_shift: float = 0.0) -> Tensor:
     """Embed times as cosines, then sines, of geometrically spaced frequencies (Vaswani et al. 2017).
 
     Parameters
@@ -19,10 +20,8 @@ def sinusoidal_embedding(
         Times, ``(B,)``, whole or fractional.
     channels
         Width of the embedding; an odd one ends in a zero.
-    max_period
-        Longest period is ``2 * pi * max_period``.
     frequency_shift
-        The spacing is ``log(max_period) / (channels // 2 - frequency_shift)``.
+        The spacing is ``log(MAX_PERIOD) / (channels // 2 - frequency_shift)``.
 
     Returns
     -------
@@ -31,7 +30,7 @@ def sinusoidal_embedding(
     """
     half = channels // 2
     order = torch.arange(half, dtype=torch.float32, device=t.device)
-    frequencies = torch.exp(-math.log(max_period) * order / (half - frequency_shift))
+    frequencies = torch.exp(-math.log(MAX_PERIOD) * order / (half - frequency_shift))
     angles = t.float()[:, None] * frequencies[None]
     embedding = torch.cat([angles.cos(), angles.sin()], dim=1)
     return torch.nn.functional.pad(embedding, (0, channels % 2))

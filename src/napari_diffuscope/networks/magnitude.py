@@ -203,9 +203,9 @@ class MPFourier(nn.Module):
     frequencies: Tensor
     phases: Tensor
 
-    def __init__(self, features: int, bandwidth: float = 1.0) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2 * math.pi * bandwidth * torch.randn(features))
+        self.register_buffer("frequencies", 2 * math.pi * torch.randn(features))
         self.register_buffer("phases", 2 * math.pi * torch.rand(features))
 
     def forward(self, value: Tensor) -> Tensor:

@@ -100,18 +100,17 @@ def noisy(
     return _finish(taken, clean, model)
 
 
-def recorded_mean(noisy: np.ndarray, clean: np.ndarray, *, knots: int = 12) -> np.ndarray:
+def recorded_mean(noisy: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """What the average of many such pictures would show, where it is not ``clean``.
 
     Values that are cut off at zero or at saturation, and hot pixels, shift the mean of what is recorded. The shift is
-    measured on the picture itself: the mean residual at pixels of about equal expectation, joined by straight lines.
+    measured on the picture itself: the mean residual in twelve groups of pixels of about equal expectation, joined by
+    straight lines.
 
     Parameters
     ----------
     noisy, clean
         (Y, X), a picture and its expectation before anything was cut off.
-    knots
-        Number of groups of equally many pixels.
 
     Returns
     -------
@@ -120,7 +119,7 @@ def recorded_mean(noisy: np.ndarray, clean: np.ndarray, *, knots: int = 12) -> n
     """
     levels, residual = clean.ravel().astype(np.float64), (noisy - clean).ravel().astype(np.float64)
     limit = 8 * np.median(np.abs(residual)) + 1e-12  # single bright pixels are no shift
-    groups = np.array_split(np.argsort(levels), knots)
+    groups = np.array_split(np.argsort(levels), 12)
     places = np.array([levels[group].mean() for group in groups])
     shifts = np.array([residual[group].clip(-limit, limit).mean() for group in groups])
     distinct = np.concatenate(([True], np.diff(places) > 0))

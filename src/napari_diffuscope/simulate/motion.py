@@ -17,11 +17,10 @@ def drift(
     interval_s: float,
     speed_um_s: float = 0.0,
     diffusion_um2_s: float = 0.0,
-    ndim: int = 2,
 ) -> np.ndarray:
     """Displacements of structures, each with its own direction at constant speed, and diffusing.
 
-    The mean squared displacement after a time t is (v t)² + 2 d D t, in d dimensions.
+    The mean squared displacement after a time t is (v t)² + 4 D t.
 
     Parameters
     ----------
@@ -37,12 +36,12 @@ def drift(
     Returns
     -------
     ndarray
-        (frames, owners, ndim) in µm, 0 in the first frame.
+        (frames, owners, 2) in µm, 0 in the first frame.
     """
-    direction = rng.standard_normal((owners, ndim))
+    direction = rng.standard_normal((owners, 2))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     time = np.arange(frames)[:, None, None] * interval_s
-    kicks = np.sqrt(2 * diffusion_um2_s * interval_s) * rng.standard_normal((frames, owners, ndim))
+    kicks = np.sqrt(2 * diffusion_um2_s * interval_s) * rng.standard_normal((frames, owners, 2))
     kicks[0] = 0
     return np.asarray(speed_um_s * time * direction + np.cumsum(kicks, axis=0))
 

@@ -46,9 +46,9 @@ def gaussian_psf(
     return unit_sum(psf)
 
 
-def sted_psf(pixel_size_um: PixelSize, fwhm_um: float, *, ndim: int = 2) -> np.ndarray:
+def sted_psf(pixel_size_um: PixelSize, fwhm_um: float) -> np.ndarray:
     """Spot of a STED microscope: a Gaussian of the given full width at half maximum in µm."""
-    return gaussian_psf(pixel_size_um, fwhm_um / FWHM_PER_SIGMA, ndim=ndim)
+    return gaussian_psf(pixel_size_um, fwhm_um / FWHM_PER_SIGMA)
 
 
 def airy_psf(

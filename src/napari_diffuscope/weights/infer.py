@@ -113,15 +113,13 @@ def _levels(shapes: Shapes) -> tuple[int, int]:
 _UPSAMPLING = r"output_blocks\.(\d+)\.[12]\.(?:conv|in_layers)\."
 
 
-def infer_edm2(shapes: Shapes, *, head_channels: int = 32) -> EDM2UNetConfig:
-    """Infer the architecture of an EDM2 UNet.
+def infer_edm2(shapes: Shapes) -> EDM2UNetConfig:
+    """Infer the architecture of an EDM2 UNet; shapes do not tell the channels per attention head: 32, as published.
 
     Parameters
     ----------
     shapes
         Shape of every tensor by name, without a prefix.
-    head_channels
-        Channels per attention head, which shapes do not tell.
 
     Raises
     ------
@@ -133,12 +131,12 @@ def infer_edm2(shapes: Shapes, *, head_channels: int = 32) -> EDM2UNetConfig:
             "These weights are not those of an EDM2 UNet: emb_fourier, emb_noise or out_conv are missing."
         )
     try:
-        return _edm2(shapes, head_channels)
+        return _edm2(shapes)
     except (KeyError, IndexError) as error:
         raise DiffuscopeError("The weights do not form a complete EDM2 UNet: a layer is missing.") from error
 
 
-def _edm2(shapes: Shapes, head_channels: int) -> EDM2UNetConfig:
+def _edm2(shapes: Shapes) -> EDM2UNetConfig:
     blocks = {
         (int(m[1]), int(m[2])) for name in shapes if (m := re.match(r"enc\.(\d+)x\d+_block(\d+)\.", name))
     }
@@ -157,7 +155,7 @@ def _edm2(shapes: Shapes, head_channels: int) -> EDM2UNetConfig:
         model_channels=widths[0],
         channel_multipliers=tuple(width // widths[0] for width in widths),
         res_blocks=1 + max(index for _, index in blocks),
-        head_channels=head_channels,
+        head_channels=32,
         attention_resolutions=tuple(
             size for size in sizes if f"enc.{size}x{size}_block0.attn_qkv.weight" in shapes
         ),

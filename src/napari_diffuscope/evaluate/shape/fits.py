@@ -207,11 +207,11 @@ def tune(family: Family, cells: Sequence[OutlinedShape]) -> Fit:
 
 
 def _search(
-    score: Callable[[Parameters], float], start: Parameters, steps: Parameters, *, halvings: int = 5
+    score: Callable[[Parameters], float], start: Parameters, steps: Parameters
 ) -> tuple[Parameters, float]:
     """Change one parameter at a time while that helps, then two together, then by half as much."""
     best, value = start, score(start)
-    for halving in range(halvings):
+    for halving in range(5):
         moves = _moves(tuple(step / 2**halving for step in steps))
         place = 0
         while place < len(moves):
