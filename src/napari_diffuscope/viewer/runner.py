@@ -93,6 +93,13 @@ class JobRunner(QObject):
 
     Signals, all in the thread of the window: ``started``; ``progressed`` with a `Progress`, at most
     ``frames_per_second`` times a second; ``warned`` with a sentence; ``ended`` with an `Outcome`, exactly once per run.
+
+    Parameters
+    ----------
+    frames_per_second
+        How often the window is told of progress, at most.
+    needs_torch
+        Whether its jobs compute with torch, which is then loaded and kept off one core.
     """
 
     started = Signal()
@@ -101,9 +108,14 @@ class JobRunner(QObject):
     ended = Signal(object)
 
     def __init__(
-        self, parent: QObject | None = None, *, frames_per_second: float = FRAMES_PER_SECOND
+        self,
+        parent: QObject | None = None,
+        *,
+        frames_per_second: float = FRAMES_PER_SECOND,
+        needs_torch: bool = True,
     ) -> None:
         super().__init__(parent)
+        self._needs_torch = needs_torch
         self._mailbox: _Mailbox | None = None
         self._worker: Any = None
         self._timer = QTimer(self)
@@ -142,7 +154,13 @@ class JobRunner(QObject):
         self._time_left = TimeLeft()
         self._began = time.monotonic()
         self._worker = create_worker(
-            _drive, make_job, on_update, mailbox=mailbox, _worker_class=_JobWorker, _ignore_errors=True
+            _drive,
+            make_job,
+            on_update,
+            self._needs_torch,
+            mailbox=mailbox,
+            _worker_class=_JobWorker,
+            _ignore_errors=True,
         )
         self._worker.finished.connect(self._on_finished)
         _running.add(mailbox)
@@ -184,16 +202,20 @@ class JobRunner(QObject):
 
 
 def _drive(
-    make_job: Callable[[], Job[Any]], on_update: Callable[[Update], None] | None, mailbox: _Mailbox
+    make_job: Callable[[], Job[Any]],
+    on_update: Callable[[Update], None] | None,
+    needs_torch: bool,
+    mailbox: _Mailbox,
 ) -> Generator[None, None, None]:
     """What the worker runs; leaves its outcome in the mailbox and lets no error out: workers swallow some."""
     job: Job[Any] | None = None
     try:
         _quiet_warnings()
-        if "torch" not in sys.modules:
-            mailbox.message = "Loading torch, once per session…"
-            yield
-        _leave_a_core()
+        if needs_torch:
+            if "torch" not in sys.modules:
+                mailbox.message = "Loading torch, once per session…"
+                yield
+            _leave_a_core()
         job = make_job()
         mailbox.message = "Starting…"
         while not mailbox.stop.is_set():

@@ -13,6 +13,8 @@ from napari_diffuscope.viewer.compare.choice import CompareChoice
 from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.look_page import LookPage
 from napari_diffuscope.viewer.compare.looking import Looking
+from napari_diffuscope.viewer.compare.numbers import NumbersPage
+from napari_diffuscope.viewer.compare.report import ReportPage
 from napari_diffuscope.viewer.tabs import TabbedWidget
 
 
@@ -37,7 +39,13 @@ class CompareDock(TabbedWidget):
         self.choice = CompareChoice(self.comparison)
         self.look = LookPage(self.looking)
         self.tabs = QTabWidget()
+        self.numbers = NumbersPage(self.comparison)
+        self.report = ReportPage(self.comparison, self.numbers)
         self.add_page("Look", "Look at the layers beside, over and against each other.", self.look)
+        self.add_page(
+            "Numbers", "Measure the layers against the reference, and each by itself.", self.numbers
+        )
+        self.add_page("Report", "Write one page for a browser that shows the comparison.", self.report)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 0)
         layout.addWidget(self.choice)
@@ -69,7 +77,8 @@ class CompareDock(TabbedWidget):
     def leave(self) -> None:
         """Return to the user's view and let go of the viewer."""
         self.looking.leave_viewer()
-        self.look.disconnect_viewer()
+        for page in (self.look, self.numbers, self.report):
+            page.disconnect_viewer()
         self.choice.disconnect_viewer()
         self.comparison.disconnect_viewer()
         self._guard.release()

@@ -1,0 +1,196 @@
+"""The layers of a comparison as a scene that can be measured: read plane by plane, off the thread of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from napari.layers import Labels
+from skimage.draw import polygon2mask
+
+from napari_diffuscope.comparison.job import Scene
+from napari_diffuscope.comparison.placing import Box, Placed, reference_placed, rounded
+from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.axes import planes_last
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.viewer.compare.comparison import Comparison
+from napari_diffuscope.viewer.compare.sampling import world_to_data
+from napari_diffuscope.viewer.layer_sizes import sizes_of_layer, source_of
+from napari_diffuscope.viewer.layers import guess_axes
+
+Extent = Literal["plane", "all"]
+
+ROUND = 64
+"""Corners of an ellipse."""
+
+
+def scene_of(comparison: Comparison, *, extent: Extent = "plane", within: Any = None) -> Scene:
+    """What is compared now.
+
+    Parameters
+    ----------
+    comparison
+        The layers; ready.
+    extent
+        The plane at which the sliders stand, or all planes.
+    within
+        A Shapes or Labels layer: only what lies inside of its shapes or under its labels counts.
+
+    Raises
+    ------
+    DiffuscopeError
+        If nothing can be compared.
+    """
+    if comparison.complaint:
+        raise DiffuscopeError(comparison.complaint)
+    reference = comparison.reference
+    _refuse_mixture(comparison)
+    placed = _reference(reference)
+    others = tuple(_other(comparison, layer) for layer in comparison.others)
+    plane = current_plane(comparison, placed)
+    box = None
+    if extent == "plane":
+        box = Box((*((at, at + 1) for at in plane), *((0, length) for length in placed.image.shape[-2:])))
+    mask = None if within is None else _mask(comparison, within, placed)
+    return Scene(placed, others, box, mask, plane)
+
+
+def current_plane(comparison: Comparison, reference: Placed) -> tuple[int, ...]:
+    """Index along the leading axes of the reference at which the sliders stand."""
+    layer = comparison.reference
+    matrix, offset = world_to_data(comparison.viewer, layer)
+    index = (matrix @ np.asarray(comparison.plane) + offset)[list(_order(layer))]
+    lengths = reference.image.shape[:-2]
+    return tuple(int(np.clip(np.rint(at), 0, length - 1)) for at, length in zip(index, lengths, strict=False))
+
+
+def are_labels(comparison: Comparison) -> bool:
+    """Whether all compared layers are labels."""
+    return bool(comparison.layers) and all(isinstance(layer, Labels) for layer in comparison.layers)
+
+
+def reference_points(comparison: Comparison, layer: Any, points: np.ndarray) -> np.ndarray:
+    """Points of another layer, ``(N, n)`` in its data coordinates, as ``(N, 2)`` rows and columns of the reference."""
+    own_matrix, own_offset = world_to_data(comparison.viewer, layer)
+    world = _to_world(comparison, own_matrix, own_offset, layer.ndim)
+    matrix, offset = world_to_data(comparison.viewer, comparison.reference)
+    index = (world[0] @ points.T + world[1][:, None]).T @ matrix.T + offset
+    rows_and_columns: np.ndarray = index[:, list(_order(comparison.reference))[-2:]]
+    return rows_and_columns
+
+
+def _refuse_mixture(comparison: Comparison) -> None:
+    kinds = [isinstance(layer, Labels) for layer in comparison.layers]
+    if any(kinds) and not all(kinds):
+        odd = next(layer for layer, kind in zip(comparison.layers, kinds, strict=True) if kind != kinds[0])
+        raise DiffuscopeError(
+            f"{quoted(odd.name)} is {'labels' if kinds[0] is False else 'an image'}, the reference is not: numbers "
+            "compare images with images and labels with labels."
+        )
+
+
+def _order(layer: Any) -> tuple[int, ...]:
+    """Axes of a layer in the order of its image, Y and X last."""
+    letters = _letters(layer)
+    return tuple(letters.index(letter) for letter in planes_last(letters))
+
+
+def _letters(layer: Any) -> str:
+    letters = guess_axes(layer)
+    if not letters:
+        raise DiffuscopeError(
+            f"{quoted(layer.name)} has {layer.ndim} dimensions; numbers need 2 to 5: a plane, a stack or a time-lapse."
+        )
+    return letters
+
+
+def image_of_layer(layer: Any) -> Image:
+    """The pixels of an Image or Labels layer, its axes in the order of images; reads none."""
+    letters, rgb = _letters(layer), bool(getattr(layer, "rgb", False))
+    scale, units = sizes_of_layer(layer, letters).along(letters)
+    return Image.wrap(
+        list(layer.data) if layer.multiscale else layer.data,
+        letters + "S" if rgb else letters,
+        scale=scale,
+        units=units,
+        name=layer.name,
+        source=source_of(layer),
+    )
+
+
+def _known(layer: Any) -> dict[str, Any]:
+    record = layer.metadata.get(RECORD_KEY)
+    return {"record": record if isinstance(record, dict) else None, "labels": isinstance(layer, Labels)}
+
+
+def _reference(layer: Any) -> Placed:
+    return reference_placed(image_of_layer(layer), **_known(layer))
+
+
+def _other(comparison: Comparison, layer: Any) -> Placed:
+    """Where a layer lies to the reference; along axes that the reference lacks, where the sliders stand."""
+    reference = comparison.reference
+    own, start = world_to_data(comparison.viewer, reference)
+    to_world, at = _to_world(comparison, own, start, reference.ndim)
+    matrix, offset = world_to_data(comparison.viewer, layer)
+    rows, columns = list(_order(layer)), list(_order(reference))
+    both, rest = rounded((matrix @ to_world)[np.ix_(rows, columns)], (matrix @ at + offset)[rows])
+    return Placed(image_of_layer(layer), both, rest, **_known(layer))
+
+
+def _to_world(
+    comparison: Comparison, matrix: np.ndarray, offset: np.ndarray, dimensions: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """From indices of a layer to world coordinates; those of axes that it lacks are where the sliders stand."""
+    count = comparison.viewer.dims.ndim
+    inverse = np.linalg.inv(matrix[:, count - dimensions :])
+    to_world = np.zeros((count, dimensions))
+    to_world[count - dimensions :] = inverse
+    at = np.array(comparison.plane, dtype=float)
+    at[count - dimensions :] = -inverse @ offset
+    return to_world, at
+
+
+def _mask(comparison: Comparison, layer: Any, reference: Placed) -> Placed:
+    if isinstance(layer, Labels):
+        return _other(comparison, layer)
+    outlines = (
+        outline(kind, np.asarray(corners)) for kind, corners in zip(layer.shape_type, layer.data, strict=True)
+    )
+    drawn = [reference_points(comparison, layer, corners) for corners in outlines if corners is not None]
+    if not drawn:
+        raise DiffuscopeError(
+            f"{quoted(layer.name)} has no shape with an area: draw a rectangle, an ellipse or a polygon."
+        )
+    shape = reference.image.shape[-2:]
+    inside = np.any([polygon2mask(shape, corners) for corners in drawn], axis=0)
+    matrix = np.eye(len(reference.image.shape))[-2:]
+    return Placed(Image(inside, "YX", name=layer.name), matrix, np.zeros(2), labels=True)
+
+
+def outline(kind: str, corners: np.ndarray) -> np.ndarray | None:
+    """Corners of the polygon that a shape of napari covers; ``None`` for lines and paths."""
+    if kind in ("rectangle", "polygon"):
+        return corners
+    if kind == "ellipse":
+        centre, first, second = corners.mean(0), (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+        angle = np.linspace(0, 2 * np.pi, ROUND, endpoint=False)[:, None]
+        around: np.ndarray = centre + np.cos(angle) * first + np.sin(angle) * second
+        return around
+    return None
+
+
+def drawn_line(layer: Any) -> np.ndarray | None:
+    """``(2, n)``: ends of the selected line of a Shapes layer, else of its last one; ``None`` where it has none."""
+    lines = [
+        number
+        for number, kind in enumerate(layer.shape_type)
+        if kind in ("line", "path") and len(layer.data[number]) >= 2
+    ]
+    chosen: Sequence[int] = [number for number in lines if number in layer.selected_data] or lines
+    if not chosen:
+        return None
+    corners = np.asarray(layer.data[chosen[-1]], dtype=float)
+    return np.array([corners[0], corners[-1]])
