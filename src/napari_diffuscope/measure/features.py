@@ -175,11 +175,11 @@ class StandardisedFeatures:
         return np.asarray((numbers - self.centre) / self.spread)
 
 
-PARTS: tuple[Features, ...] = (IntensityFeatures(), SpectrumFeatures(), TextureFeatures())
+DEFAULT_PARTS: tuple[Features, ...] = (IntensityFeatures(), SpectrumFeatures(), TextureFeatures())
 
 
-def standardised(reference: np.ndarray) -> StandardisedFeatures:
-    """Intensity, spectrum and texture, each with the same weight, as measured on a reference set (the real images).
+def standardised(reference: np.ndarray, parts: Sequence[Features] = DEFAULT_PARTS) -> StandardisedFeatures:
+    """Features that give every part the same weight, as measured on a reference set (the real images).
 
     Numbers that are the same in all patches of the reference are left in their own units.
 
@@ -187,15 +187,17 @@ def standardised(reference: np.ndarray) -> StandardisedFeatures:
     ----------
     reference
         Patches ``(N, Y, X)``, two or more.
+    parts
+        Features to join; by default intensity, spectrum and texture.
     """
-    numbers = [part(patch_array(reference)) for part in PARTS]
+    numbers = [part(patch_array(reference)) for part in parts]
     spreads = []
     for values in numbers:
         spread = values.std(0)
         varying = spread > 1e-9 * (1 + np.abs(values.mean(0)))
         spreads.append(np.where(varying, spread, 1) * np.sqrt(values.shape[1]))
     return StandardisedFeatures(
-        PARTS, np.concatenate([values.mean(0) for values in numbers]), np.concatenate(spreads)
+        tuple(parts), np.concatenate([values.mean(0) for values in numbers]), np.concatenate(spreads)
     )
 
 
