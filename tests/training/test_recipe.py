@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ import torch
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.jobs import run
 from napari_diffuscope.training.kept_out import expand, keep_out, split
+from napari_diffuscope.training.kinds import TASKS
 from napari_diffuscope.training.loop import training_job
-from napari_diffuscope.training.network import trained_network
+from napari_diffuscope.training.network import DEMANDS, trained_network
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import (
@@ -268,3 +269,9 @@ def test_what_a_training_begins_with_is_in_its_log_and_time_calls_for_rows(tmp_p
     assert float(rows[1][2]) == pytest.approx(card.metrics["validation_gain_db"], abs=0.02)  # half precision
     assert rows[1][1] == "nan"
     assert torch.load(tmp_path / "b" / CHECKPOINT, weights_only=True)["step"] == 3
+
+
+def test_every_kind_of_data_has_a_task() -> None:
+    kinds = get_args(get_type_hints(Data)["kind"])
+    assert set(kinds) == set(TASKS)
+    assert set(DEMANDS) < set(kinds)

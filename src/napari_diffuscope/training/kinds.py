@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,6 +14,15 @@ from napari_diffuscope.training.shape.shapes import shapes_task
 from napari_diffuscope.training.superres.slices import slices_task
 from napari_diffuscope.training.task import Task
 
+TASKS: dict[str, Callable[[Recipe, Path, torch.device], Task]] = {
+    "denoising": denoising_task,
+    "pairs": denoising_task,
+    "slices": slices_task,
+    "shapes": lambda recipe, _, device: shapes_task(recipe, device),
+    "classes": lambda recipe, _, device: images_task(recipe, device),
+}
+"""By kind of data."""
+
 
 def task_of(recipe: Recipe, run: Path, device: torch.device) -> Task:
     """What a recipe trains, with its data.
@@ -22,10 +32,4 @@ def task_of(recipe: Recipe, run: Path, device: torch.device) -> Task:
     DiffuscopeError
         For data that cannot be used.
     """
-    if recipe.data.kind == "slices":
-        return slices_task(recipe, run, device)
-    if recipe.data.kind == "shapes":
-        return shapes_task(recipe, device)
-    if recipe.data.kind == "classes":
-        return images_task(recipe, device)
-    return denoising_task(recipe, run, device)
+    return TASKS[recipe.data.kind](recipe, run, device)

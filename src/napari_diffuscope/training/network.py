@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.conditions import CHANNELS
@@ -34,6 +34,8 @@ class Demand:
         Whether it may be told classes.
     numbers
         How many numbers it must be told, where any.
+    prediction
+        What it learns to predict.
     """
 
     dims: int
@@ -43,6 +45,7 @@ class Demand:
     completed: Mapping[str, Mapping[str, Any]]
     classes: bool = False
     numbers: int = 0
+    prediction: Literal["v", "x0"] = "v"
 
     def check(self, kind: str, config: Any) -> None:
         """Refuse a network that does not fit.
@@ -95,6 +98,7 @@ DEMANDS = {
                 "stem": (4, 4, 4),
             }
         },
+        prediction="x0",
     ),
     "classes": Demand(
         2,
@@ -110,6 +114,11 @@ DEMANDS = {
 """By kind of data, where it is not images."""
 
 
+def demand_of(recipe: Recipe) -> Demand:
+    """What the data of a recipe ask of its network."""
+    return DEMANDS.get(recipe.data.kind, DENOISING)
+
+
 def trained_network(recipe: Recipe) -> NetworkSpec:
     """The network of a recipe, complete, and checked to take patches of the recipe's size.
 
@@ -118,7 +127,7 @@ def trained_network(recipe: Recipe) -> NetworkSpec:
     DiffuscopeError
         If its arguments are wrong, or the patch is no multiple of its stride.
     """
-    demand, spec = DEMANDS.get(recipe.data.kind, DENOISING), recipe.network_spec
+    demand, spec = demand_of(recipe), recipe.network_spec
     arguments = {**demand.completed.get(spec.kind, {}), **spec.arguments}
     network = build_network(NetworkSpec(spec.kind, arguments), device="meta")
     config: Any = network.config

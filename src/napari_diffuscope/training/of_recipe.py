@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from napari_diffuscope.training.network import trained_network
+from napari_diffuscope.training.network import demand_of, trained_network
 from napari_diffuscope.training.objective import draw_times
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.task import Draw, Tensors
@@ -43,7 +43,6 @@ class RecipeTask:
 
     def described(
         self,
-        prediction: Literal["v", "x0"],
         *,
         time: Literal["continuous", "rescaled"] = "continuous",
         levels: int = 1000,
@@ -53,8 +52,8 @@ class RecipeTask:
 
         Parameters
         ----------
-        prediction, time
-            Of the network.
+        time
+            What the network is told of the level.
         levels
             For ``rescaled`` times: a single one makes them t · 1000 of the continuous t.
         more
@@ -68,7 +67,7 @@ class RecipeTask:
             task=recipe.task,
             network=trained_network(recipe),
             diffusion=DiffusionSpec(
-                prediction,
+                demand_of(recipe).prediction,
                 ScheduleSpec("continuous-cosine", recipe.diffusion.shift, count=levels),
                 time=time,
                 steps=recipe.diffusion.sampling_steps,

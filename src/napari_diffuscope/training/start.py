@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.network import demand_of
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.catalogue import find_model
@@ -40,8 +41,8 @@ def _check_alike(card: ModelCard, recipe: Recipe, spec: NetworkSpec) -> None:
             f"The network of {card.name} is not that of the recipe; copy its network into the recipe, or train "
             "without start_from."
         )
-    predicted = "x0" if recipe.data.kind == "shapes" else "v"
-    if (card.diffusion.prediction, card.diffusion.schedule.kind) != (predicted, "continuous-cosine"):
+    wanted = (demand_of(recipe).prediction, "continuous-cosine")
+    if (card.diffusion.prediction, card.diffusion.schedule.kind) != wanted:
         raise DiffuscopeError(
             f"{card.name} was trained to predict {card.diffusion.prediction}; only models that were trained here "
             "can be trained on."

@@ -128,7 +128,6 @@ class ImagesTask(RecipeTask):
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         return self.described(
-            "v",
             size=(self.recipe.data.patch,) * 2,
             condition_channels=0,
             classes=self.fields.classes,

@@ -97,9 +97,9 @@ class DenoisingTask(RecipeTask):
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         if self.recipe.network_spec.kind != "openai-unet":
-            return self.described("v")
+            return self.described()
         # A count of one level makes "rescaled" t · 1000 of the continuous t.
-        return self.described("v", time="rescaled", levels=1, size=(self.recipe.data.patch,) * 2)
+        return self.described(time="rescaled", levels=1, size=(self.recipe.data.patch,) * 2)
 
     def _timed(self, network: nn.Module) -> nn.Module:
         return _Indexed(network) if self.recipe.network_spec.kind == "openai-unet" else network

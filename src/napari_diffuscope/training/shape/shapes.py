@@ -112,7 +112,6 @@ class ShapesTask(RecipeTask):
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
         return self.described(
-            "x0",
             axes="ZYX",
             size=(self.recipe.data.patch,) * 3,
             condition_channels=len(CHANNELS),

@@ -103,7 +103,7 @@ class SlicesTask(RecipeTask):
 
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
-        return self.described("v", condition_channels=2, axial_fwhm=self.recipe.data.blur_fwhm)
+        return self.described(condition_channels=2, axial_fwhm=self.recipe.data.blur_fwhm)
 
 
 def slice_inputs(state: Tensor, linear: Tensor, known: Tensor, *, replace: bool) -> Tensor:
