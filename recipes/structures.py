@@ -18,14 +18,12 @@ from scipy.ndimage import gaussian_filter, label
 
 from napari_diffuscope.simulate.emitters import splat
 from napari_diffuscope.simulate.mitochondria import mitochondria
+from napari_diffuscope.training.generate.fields import relative
 
 PIXEL_NM = 20.0
 LOCALISED, DATAMAP, COUNTED, DRAWN = 1.0, 1.2, 1.0, 2.0
 """Gaussians in pixels: localisations, maps of structures that were regressed from STED, photon counts of STED, and what
 is simulated."""
-
-HIGHEST = 2.0
-"""Values are cut off at this many times the bright structures."""
 
 GAP = 32
 ROWS_KEPT = 400
@@ -45,13 +43,6 @@ class Field:
     kept: bool = False
 
 
-def scaled(pixels: np.ndarray) -> np.ndarray:
-    """Pixels over the 95th percentile of what is brighter than a tenth of the brightest, cut off at twice that."""
-    top = np.percentile(pixels, 99.99)
-    bright = float(np.percentile(pixels[pixels > 0.1 * top], 95))
-    return np.clip(pixels / bright, 0, HIGHEST).astype(np.float32)
-
-
 def rendered(x_nm: np.ndarray, y_nm: np.ndarray) -> np.ndarray:
     """Localisations in a field that just holds them, with a margin of 20 pixels."""
     places = np.stack([y_nm, x_nm], 1) / PIXEL_NM
@@ -63,20 +54,20 @@ def rendered(x_nm: np.ndarray, y_nm: np.ndarray) -> np.ndarray:
 def microtubules(data: Path) -> Iterator[Field]:
     """One field of MINFLUX, in two parts, and single filaments of a localisation table."""
     field = tifffile.imread(data / "microtubules_minflux/minflux_mt_20nm_binned.tif").astype(float)
-    field = scaled(gaussian_filter(field, LOCALISED))
+    field = relative(gaussian_filter(field, LOCALISED))
     yield Field("microtubules", "minflux", field[: ROWS_KEPT - GAP])
     yield Field("microtubules", "minflux_kept", field[ROWS_KEPT:], kept=True)
     table = np.genfromtxt(
         data / "smlm_localisations/U2OS_microtubules_single.csv", delimiter=",", skip_header=3
     )
-    yield Field("microtubules", "u2os", scaled(rendered(table[:, 1], table[:, 2])), kept=True)
+    yield Field("microtubules", "u2os", relative(rendered(table[:, 1], table[:, 2])), kept=True)
 
 
 def sted(data: Path) -> Iterator[Field]:
     """Tubulin and F-actin."""
     for structure, file, kept in (("tubulin (STED)", "tubulin", (3, 4)), ("F-actin (STED)", "factin", (3,))):
         for number, plane in enumerate(tifffile.imread(data / f"sted_datamaps/{file}.tif")):
-            pixels = scaled(gaussian_filter(plane.astype(float), DATAMAP))
+            pixels = relative(gaussian_filter(plane.astype(float), DATAMAP))
             yield Field(structure, f"{file}_{number}", pixels, kept=number in kept)
     for structure, file, out in (
         ("tubulin (STED)", "tubulin", False),
@@ -87,7 +78,7 @@ def sted(data: Path) -> Iterator[Field]:
     ):
         counts = tifffile.imread(data / f"sr_images/sted_{file}.tif").astype(float)
         smooth = gaussian_filter(counts, COUNTED)
-        yield Field(structure, f"sted_{file}", scaled(smooth - np.percentile(smooth, 1)), kept=out)
+        yield Field(structure, f"sted_{file}", relative(smooth - np.percentile(smooth, 1)), kept=out)
 
 
 def bacteria(data: Path) -> Iterator[Field]:
@@ -112,7 +103,7 @@ def cells_of(pixels: np.ndarray) -> Iterator[np.ndarray]:
             continue
         centre = np.array([(rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2])
         first = np.clip(centre - CELL_WINDOW // 2, 0, np.array(pixels.shape) - CELL_WINDOW)
-        yield scaled(pixels[first[0] : first[0] + CELL_WINDOW, first[1] : first[1] + CELL_WINDOW])
+        yield relative(pixels[first[0] : first[0] + CELL_WINDOW, first[1] : first[1] + CELL_WINDOW])
 
 
 def simulated() -> Iterator[Field]:
@@ -123,7 +114,7 @@ def simulated() -> Iterator[Field]:
         if (pixels > 0.1 * pixels.max()).mean() < 0.03:
             continue  # none in this field
         yield Field(
-            "mitochondria (simulated)", f"simulated_{number:02d}", scaled(pixels), kept=number >= SIMULATED
+            "mitochondria (simulated)", f"simulated_{number:02d}", relative(pixels), kept=number >= SIMULATED
         )
         number += 1
 

@@ -12,6 +12,7 @@ import typer
 from napari_diffuscope.cli.options import keyword, options_of, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.evaluate.declared import Evaluation
+from napari_diffuscope.evaluate.generate.settings import GENERATE
 from napari_diffuscope.evaluate.restore.settings import RESTORE
 from napari_diffuscope.evaluate.shape.settings import SHAPE
 from napari_diffuscope.evaluate.superres.settings import SUPERRES
@@ -64,7 +65,7 @@ def _run(evaluation: Evaluation, *, out: Path, quiet: bool, **values: Any) -> No
     typer.echo(f"{out / evaluation.report}: written" if done.report else f"{out}: ready for the comparison")
 
 
-for _evaluation in (RESTORE, SUPERRES, SHAPE):
+for _evaluation in (RESTORE, SUPERRES, SHAPE, GENERATE):
     app.command(_evaluation.name)(command_of(_evaluation))
     for _name in _evaluation.former:
         app.command(_name, hidden=True)(command_of(_evaluation))

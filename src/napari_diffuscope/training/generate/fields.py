@@ -20,6 +20,23 @@ POWER = 2.0
 """Networks work on roots of the values: the dim is then learned as well as the bright."""
 
 
+HIGHEST_RELATIVE = 2.0
+"""Relative values are cut off at this many times the bright structures."""
+
+
+def relative(pixels: np.ndarray) -> np.ndarray:
+    """Pixels over the 95th percentile of what is brighter than a tenth of the brightest, cut off at twice that.
+
+    Parameters
+    ----------
+    pixels
+        ``(Y, X)``, background near 0, not empty.
+    """
+    top = float(np.percentile(pixels, 99.99))
+    bright = float(np.percentile(pixels[pixels > 0.1 * top], 95))
+    return np.clip(pixels / bright, 0, HIGHEST_RELATIVE).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Field:
     """A whole image of a class.

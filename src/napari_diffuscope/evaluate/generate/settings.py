@@ -1,0 +1,55 @@
+"""What decides an evaluation of generators. Free of torch and numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_diffuscope.evaluate import declared as common
+from napari_diffuscope.evaluate.declared import Evaluation, EvaluationSettings
+from napari_diffuscope.methods.common_settings import device
+from napari_diffuscope.methods.declared import declared
+
+Part = Literal["copies", "realism", "usefulness"]
+
+
+@dataclass(frozen=True)
+class GenerateEvaluationSettings(EvaluationSettings):
+    """What is tested, and how; each is declared here.
+
+    Raises
+    ------
+    DiffuscopeError
+        For values that are none of what is declared.
+    """
+
+    LATER = ("models", "device", "parts")
+
+    data: str = common.data(
+        "Folder of real images by class, as generators are trained on, with train and validate."
+    )
+    models: tuple[str, ...] = common.models()
+    parts: tuple[Part, ...] = declared(
+        ("copies", "realism", "usefulness"), "Parts", "What is measured; repeat; all by default."
+    )
+    number: int = common.whole(64, "Images", "Images of each class and set.", 8)
+    steps: int = common.steps(20)
+    structure: str | None = declared(
+        None, "Structure", "Class that usefulness is measured on; the real one of most fields by default."
+    )
+    patch: int = common.whole(64, "Patch", "Edge of the patches that the tested networks are trained on.", 32)
+    training_steps: int = common.whole(300, "Training steps", "Of each tested network.", 1)
+    repeats: int = common.whole(
+        3, "Repeats", "Networks that are trained for each arm, each from another seed.", 1
+    )
+    seed: int = common.seed("Seed of the images and of the networks.")
+    device: str = device()
+
+
+GENERATE = Evaluation(
+    "generate",
+    "Compare generated images with real ones: are they new, like real ones, and of use to train networks on?",
+    GenerateEvaluationSettings,
+    findings="napari_diffuscope.evaluate.generate.evaluation:generate_findings",
+    report="generate.md",
+)
