@@ -13,6 +13,8 @@ from napari_diffuscope.weights.catalogue import list_models
 IMAGES = Path(__file__).parent / "images"
 PICTURES = {"restore": "restoration", "superres": "superresolution", "shape": "shape", "click": "shape"}
 """Demos, and the task whose models they need."""
+COMPARED = ("grid", "swipe", "difference", "uncertainty")
+"""Ways to look at a restoration and the truth."""
 
 
 def main() -> None:
@@ -21,11 +23,16 @@ def main() -> None:
         if not list_models(task):
             print(f"no picture of {demo}: no model for {task} is installed")
             continue
-        target = IMAGES / f"{demo}-window.png"
-        command = [sys.executable, "-m", "napari_diffuscope.viewer.demo", demo, "--screenshot", str(target)]
-        subprocess.run(command, check=True)
-        shrink(target)
-        print(f"wrote {target}")
+        photograph("napari_diffuscope.viewer.demo", demo, IMAGES / f"{demo}-window.png")
+    for way in COMPARED if list_models("restoration") else ():
+        photograph("napari_diffuscope.viewer.compare.demo", way, IMAGES / f"compare-{way}.png")
+
+
+def photograph(module: str, demo: str, target: Path) -> None:
+    """Run a demo and keep its picture."""
+    subprocess.run([sys.executable, "-m", module, demo, "--screenshot", str(target)], check=True)
+    shrink(target)
+    print(f"wrote {target}")
 
 
 def shrink(picture: Path) -> None:

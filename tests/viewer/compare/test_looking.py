@@ -481,3 +481,35 @@ def test_of_images_larger_than_memory_only_what_is_in_view_is_read(
         viewer.dims.set_current_step(0, 5 if way == "swipe" else 9)
         photograph()
         assert all(0 < store.read <= 3 * chunks for store in stores), way
+
+
+@pytest.mark.viewer
+def test_the_view_before_and_after_and_the_comparison_give_way_to_each_other(qtbot, viewer, compare) -> None:
+    from napari_diffuscope.viewer.compare.before_after import BeforeAfter
+
+    stacks = [viewer.add_image(np.full((4, 20, 20), value), name=f"stack {value}") for value in (1, 2)]
+    dock = compare(*stacks)
+    before, both = view_of(viewer), BeforeAfter(viewer)
+    dock.looking.show("swipe")
+    both.show(stacks[0], "ZYX", 10)
+    assert dock.looking.way == ""
+    assert all(layer.visible for layer in stacks)
+    assert [viewer.dims.order[-2:], len(viewer.layers)] == [(0, 2), 2]
+    dock.looking.show("difference")
+    assert not both.shown
+    assert not viewer.canvas.grid.enabled
+    dock.looking.end()
+    assert view_of(viewer) == before | {"dims": view_of(viewer)["dims"]}
+    assert tuple(viewer.dims.order) == before["dims"][1]
+
+
+@pytest.mark.viewer
+def test_the_window_closes_over_a_comparison_that_blinks(qtbot, viewer, pair) -> None:
+    before = len(errors())
+    dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Compare")[1]
+    dock.choice.choose(*(pair[0], [pair[1]]))
+    dock.look.rate.setValue(10)
+    click(qtbot, dock.look.buttons["blink"])
+    viewer.close()
+    qtbot.wait(300)
+    assert len(errors()) == before

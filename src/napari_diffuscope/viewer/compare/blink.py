@@ -33,7 +33,7 @@ class Blink(Way):
         self._at = 0.0
         self._last = 0.0
         self._inside = False
-        self._timer = QTimer()
+        self._timer = QTimer(stage.widget)  # it must not outlive the window
         self._timer.timeout.connect(self._tick)
 
     @property

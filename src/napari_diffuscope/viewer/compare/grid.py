@@ -34,7 +34,7 @@ class Grid(Way):
         self._ratio = 1.0
         self._place: tuple[float, ...] = ()
         self._bar_before: tuple[bool, bool] | None = None
-        self._decorating = QTimer()
+        self._decorating = QTimer(stage.widget)
         self._decorating.setSingleShot(True)
         self._decorating.setInterval(LATER)
         self._decorating.timeout.connect(self._decorate)

@@ -57,7 +57,7 @@ class LookPage(QWidget):
         self.shared = QCheckBox("One contrast for all")
         self.shared.setToolTip(
             "Show all images with the contrast limits of the reference, so that equal intensities look equal; "
-            "otherwise each image keeps its own."
+            "otherwise each image keeps its own. A layer that is saved meanwhile is saved with the contrast it shows."
         )
         self.shared.toggled.connect(looking.share_contrast)
         self.against = choice((), "Which layer stands against the reference in Swipe and Difference.")

@@ -39,14 +39,14 @@ class Stage:
         self.background.failed.connect(self._tell_failed)
         self.other: Any = None
         self.on_leave: Callable[[], None] = lambda: None
-        self._widget = widget
+        self.widget = widget
         self._overlay: Overlay | None = None
 
     @property
     def overlay(self) -> Overlay:
         """What is drawn over the canvas."""
         if self._overlay is None:
-            canvas = canvas_of(self._widget)
+            canvas = canvas_of(self.widget)
             if canvas is None:
                 raise DiffuscopeError(
                     "This window has no image area; dock the comparison in the window of napari."
