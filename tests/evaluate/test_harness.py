@@ -11,12 +11,10 @@ import tifffile
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
+from napari_diffuscope.cli.evaluate import EVALUATIONS
 from napari_diffuscope.evaluate import harness
 from napari_diffuscope.evaluate.declared import Evaluation
 from napari_diffuscope.evaluate.harness import label_of
-from napari_diffuscope.evaluate.restore.settings import RESTORE
-from napari_diffuscope.evaluate.shape.settings import SHAPE
-from napari_diffuscope.evaluate.superres.settings import SUPERRES
 from napari_diffuscope.methods.declared import settings_of
 
 
@@ -33,7 +31,7 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path / "truth.tif"
 
 
-@pytest.mark.parametrize("evaluation", [RESTORE, SUPERRES, SHAPE], ids=lambda each: each.name)
+@pytest.mark.parametrize("evaluation", EVALUATIONS, ids=lambda each: each.name)
 def test_every_setting_is_an_option_with_help(
     evaluation: Evaluation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

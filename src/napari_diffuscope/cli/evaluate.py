@@ -18,6 +18,8 @@ from napari_diffuscope.evaluate.shape.settings import SHAPE
 from napari_diffuscope.evaluate.superres.settings import SUPERRES
 from napari_diffuscope.methods.declared import settings_of
 
+EVALUATIONS = (RESTORE, SUPERRES, SHAPE, GENERATE)
+
 app = typer.Typer(help="Measure how good models are.", no_args_is_help=True)
 
 
@@ -65,7 +67,7 @@ def _run(evaluation: Evaluation, *, out: Path, quiet: bool, **values: Any) -> No
     typer.echo(f"{out / evaluation.report}: written" if done.report else f"{out}: ready for the comparison")
 
 
-for _evaluation in (RESTORE, SUPERRES, SHAPE, GENERATE):
+for _evaluation in EVALUATIONS:
     app.command(_evaluation.name)(command_of(_evaluation))
     for _name in _evaluation.former:
         app.command(_name, hidden=True)(command_of(_evaluation))
