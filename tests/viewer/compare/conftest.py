@@ -10,6 +10,8 @@ import pytest
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
+from napari_diffuscope.viewer.compare.grid import LATER
+
 from ..conftest import PATIENCE, errors
 
 
@@ -46,9 +48,9 @@ def photograph(viewer: Any, qtbot: Any) -> Callable[[], np.ndarray]:
     """Takes a picture of the canvas as napari draws it, ``(height, width, 3)``, when all has settled."""
 
     def taken() -> np.ndarray:
-        qtbot.wait(60)  # the camera is followed, the names of the grid are written
+        qtbot.wait(60)  # the camera is followed; later, the names of the grid are written
         assert QThreadPool.globalInstance().waitForDone(PATIENCE)
-        qtbot.wait(80)
+        qtbot.wait(LATER)
         picture = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3]
         assert picture.shape[:2] == tuple(viewer.canvas.size)
         return picture

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_diffuscope.viewer.compare.grid import LATER
 from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
 
 from ..conftest import click, errors
@@ -309,7 +310,7 @@ def test_the_view_comes_back_exactly_however_it_ends(qtbot, viewer, compare) -> 
         for way in WAYS if end == "button" else ("grid", "swipe"):
             click(qtbot, dock.look.buttons[way])
             assert view_of(viewer) != before, way
-            qtbot.wait(150 if way == "grid" else 40)
+            qtbot.wait(LATER + 50 if way == "grid" else 40)
         assert hidden.contrast_limits == bright.contrast_limits
         assert points.visible, "what is drawn upon the images stays"
         if end == "button":
@@ -513,3 +514,25 @@ def test_the_window_closes_over_a_comparison_that_blinks(qtbot, viewer, pair) ->
     viewer.close()
     qtbot.wait(300)
     assert len(errors()) == before
+
+
+@pytest.mark.viewer
+def test_layers_that_come_meanwhile_stay_as_they_are(qtbot, viewer, compare, photograph, pair) -> None:
+    """Another axis comes with one of them; the picture of the swipe takes it as well."""
+    dock = compare(*pair)
+    dock.looking.show("swipe")
+    stack = viewer.add_image(
+        np.ones((5, 100, 100), np.float32), name="stack", visible=False, units=("µm",) * 3
+    )
+    line = viewer.add_shapes([[[0, 0], [0, 50]]], shape_type="line", name="line", units=("µm",) * 2)
+    viewer.scene.camera.zoom *= 1.1
+    picture = photograph()
+    middle = picture[picture.shape[0] // 2, :, 0].astype(int)
+    assert middle[len(middle) // 2 - 20] == pytest.approx(51, abs=3)
+    assert middle[len(middle) // 2 + 20] == pytest.approx(204, abs=3)
+    for way in ("difference", "blink", "grid"):
+        dock.looking.show(way)
+        photograph()
+    dock.looking.end()
+    assert [layer.name for layer in viewer.layers] == ["dark", "bright", "stack", "line"]
+    assert [layer.visible for layer in (*pair, stack, line)] == [True, True, False, True]

@@ -17,7 +17,7 @@ from napari_diffuscope.viewer.compare.way import Way
 #: Pixels between cells.
 GAP = 4
 #: Milliseconds after which names and scale bars come: napari takes longer to make them than to show the images.
-LATER = 120
+LATER = 250
 #: Least and largest size of names, and the width of a letter in pixels at size 1.
 SMALLEST, LARGEST, POINT = 6.0, 10.0, 1.0
 

@@ -51,7 +51,7 @@ class Patch:
             return
         kind = "labels" if labels else "colours" if values.ndim == 3 else "grey"
         placed, matrix = _in_world(self._viewer, values, grid)
-        if not self.there or kind != self._kind:
+        if not self.there or kind != self._kind or self.layer.ndim != len(matrix) - 1:
             self.remove()
             self._add(kind, placed, matrix, look)
             return
