@@ -23,7 +23,8 @@ from napari_diffuscope.measure.filaments import filament_density, filament_width
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.generate.fields import Field, Fields
 from napari_diffuscope.training.generate.known import training_images
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec, ValueScale
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card_parts import ValueScale
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.place import TRAINING_IMAGES_FILE
 

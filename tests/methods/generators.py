@@ -11,14 +11,8 @@ from torch import nn
 
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
-from napari_diffuscope.weights.card import (
-    Density,
-    DiffusionSpec,
-    ModelCard,
-    NetworkSpec,
-    ScheduleSpec,
-    ValueScale,
-)
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card_parts import Density, ValueScale
 from napari_diffuscope.weights.folder import write_folder
 from tests.published import fill
 

@@ -15,7 +15,8 @@ from napari_diffuscope.methods.shape.cells import find_cells
 from napari_diffuscope.methods.shape.familiarity import NAMES, cell_values, distance_from, measured_cells
 from napari_diffuscope.methods.shape.window import ShapeWindow
 from napari_diffuscope.training.shape.cells import read_cells
-from napari_diffuscope.weights.card import CellFeatures, read_card
+from napari_diffuscope.weights.card import read_card
+from napari_diffuscope.weights.card_parts import CellFeatures
 from napari_diffuscope.weights.catalogue import find_model
 
 MODEL = "shape-red-blood-cells"

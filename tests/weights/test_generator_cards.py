@@ -8,14 +8,8 @@ import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.validation import parse
-from napari_diffuscope.weights.card import (
-    Density,
-    DiffusionSpec,
-    ModelCard,
-    NetworkSpec,
-    ScheduleSpec,
-    ValueScale,
-)
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card_parts import Density, ValueScale
 
 CARD = ModelCard(
     "filaments",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from napari_diffuscope.weights.card_checks import (
     check_whole,
     refuse,
 )
+from napari_diffuscope.weights.card_parts import CellFeatures, Density, ValueScale
 
 FORMAT = 1
 FORMER = ("normalisation",)
@@ -125,113 +125,6 @@ class DiffusionSpec:
         check_whole("diffusion.published_steps", self.published_steps, 1, MOST_LEVELS)
         check_whole("diffusion.published_samples", self.published_samples, 1, MOST_LEVELS)
         check_number("diffusion.published_eta", self.published_eta, 0, 1)
-
-
-@dataclass(frozen=True)
-class CellFeatures:
-    """What the training cells of a model of shapes look like in their plane, so that others can be told from them.
-
-    Parameters
-    ----------
-    names
-        Of the features.
-    mean, deviation
-        Of each feature over the cells; deviations are positive.
-    correlation
-        Of each pair of features: a symmetric, positive definite matrix.
-    limit
-        Distance below which 95 % of the cells lie, each compared with the others.
-    cells
-        How many there were.
-    """
-
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    correlation: tuple[tuple[float, ...], ...]
-    limit: float
-    cells: int
-
-    def __post_init__(self) -> None:
-        count = len(self.names)
-        lengths = {len(self.mean), len(self.deviation), len(self.correlation), *map(len, self.correlation)}
-        numbers = (
-            *self.mean,
-            *self.deviation,
-            self.limit,
-            *(value for row in self.correlation for value in row),
-        )
-        if lengths != {count} or not all(map(math.isfinite, numbers)):
-            raise DiffuscopeError("The cell_features of the card need one finite number for each name.")
-        if min(*self.deviation, self.limit) <= 0 or not _positive_definite(self.correlation):
-            raise DiffuscopeError("The cell_features of the card describe no spread that cells can have.")
-
-
-def _positive_definite(matrix: tuple[tuple[float, ...], ...]) -> bool:
-    """By elimination, for this module needs no library of arrays."""
-    rows = [list(row) for row in matrix]
-    for place, row in enumerate(rows):
-        if not row[place] > 0:
-            return False
-        for below in rows[place + 1 :]:
-            share = below[place] / row[place]
-            for column in range(place, len(row)):
-                below[column] -= share * row[column]
-    return True
-
-
-@dataclass(frozen=True)
-class ValueScale:
-    """What the network's values are in units of the training data.
-
-    Parameters
-    ----------
-    low, high
-        What stands for the lowest and for the highest value of the card's ``data_range``.
-    unit
-        In words: ``localisations per pixel``.
-    power
-        Values are low + (high - low) · u ** power, where u runs from 0 to 1 over ``data_range``; other than 1 for
-        networks that were trained on roots of the values. Then u below 0 counts as 0.
-    """
-
-    low: float
-    high: float
-    unit: str = ""
-    power: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_range("values", (self.low, self.high))
-        check_number("values.power", self.power, 0, 16, above=True)
-
-
-@dataclass(frozen=True)
-class Density:
-    """How densely the training images of a generator are filled, where it was told.
-
-    Its network's first two numbers are (1, d) with d from -1 (``low``) to 1 (``high``) where a density is asked for,
-    and (0, 0) where none is.
-
-    Parameters
-    ----------
-    low, high
-        Smallest and largest density of the training images.
-    meaning
-        What it is, in words: ``share of pixels that are brighter than half of the brightest``.
-    """
-
-    low: float
-    high: float
-    meaning: str
-
-    def __post_init__(self) -> None:
-        check_range("density", (self.low, self.high))
-
-    def numbers(self, value: float | None) -> tuple[float, float]:
-        """What the network is told of a density."""
-        if value is None:
-            return 0.0, 0.0
-        return 1.0, 2 * (value - self.low) / (self.high - self.low) - 1
 
 
 @dataclass(frozen=True)

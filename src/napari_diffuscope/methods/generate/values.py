@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_diffuscope.weights.card import ModelCard, ValueScale
+from napari_diffuscope.weights.card import ModelCard
+from napari_diffuscope.weights.card_parts import ValueScale
 
 
 def to_units(values: np.ndarray, card: ModelCard) -> np.ndarray:

@@ -12,7 +12,7 @@ from napari_diffuscope.measure.shapes.plane_features import plane_features
 from napari_diffuscope.methods.shape.cells import Cell
 from napari_diffuscope.methods.shape.conditions import image_in_mask
 from napari_diffuscope.methods.shape.window import ShapeWindow
-from napari_diffuscope.weights.card import CellFeatures
+from napari_diffuscope.weights.card_parts import CellFeatures
 
 OUTLINE = ("solidity", "eccentricity", "extent", "circularity")
 GREY = ("mean", "deviation", "skewness", "gradient", "ring_1", "ring_2", "ring_3", "ring_4")

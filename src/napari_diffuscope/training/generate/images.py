@@ -26,11 +26,8 @@ from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
-from napari_diffuscope.weights.card import (
-    Density,
-    ModelCard,
-    ValueScale,
-)
+from napari_diffuscope.weights.card import ModelCard
+from napari_diffuscope.weights.card_parts import Density, ValueScale
 from napari_diffuscope.weights.place import TRAINING_IMAGES_FILE
 
 DEFAULT_SHARE = 0.2

@@ -16,7 +16,8 @@ from napari_diffuscope.methods.shape.cells import find_cells
 from napari_diffuscope.methods.shape.familiarity import cell_values, measured_cells
 from napari_diffuscope.methods.shape.window import ShapeWindow
 from napari_diffuscope.training.kept_out import image_files
-from napari_diffuscope.weights.card import CARD_FILE, CellFeatures, read_card
+from napari_diffuscope.weights.card import CARD_FILE, read_card
+from napari_diffuscope.weights.card_parts import CellFeatures
 
 FOLDERS = ("image", "mask", "obj")
 INSIDE = 127
