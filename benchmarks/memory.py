@@ -70,19 +70,15 @@ def measure(planes: int, edge: int, mode: str, model: str) -> dict[str, float]:
     base = psutil.Process().memory_info().rss
 
     from napari_diffuscope import Image, RestoreSettings
-    from napari_diffuscope.imaging.tiff import TiffSink
-    from napari_diffuscope.jobs import run
-    from napari_diffuscope.methods.restore.job import restoration_job
+    from napari_diffuscope.methods.restore.method import RESTORE
+    from napari_diffuscope.methods.storing import run_to_files
 
     image = Image(LazyStack(planes, edge), "ZYX")
     settings = RestoreSettings(model=model, mode=mode, steps=2 if mode == "sample" else None)  # type: ignore[arg-type]
     watch, started = Watch(), time.perf_counter()
     watch.start()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        TiffSink(Path(folder) / "out.tif", shape=image.shape, axes=image.axes) as sink,
-    ):
-        run(restoration_job(image, settings, sinks={"restored": sink}))
+    with tempfile.TemporaryDirectory() as folder:
+        run_to_files(RESTORE, {"image": image}, settings, {"restored": Path(folder) / "out.tif"})
     return {"mib": (watch.end() - base) / 2**20, "seconds": time.perf_counter() - started}
 
 

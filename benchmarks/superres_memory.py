@@ -62,7 +62,7 @@ def tiny_model(folder: Path) -> str:
         name="tiny",
         title="Tiny",
         purpose="Memory.",
-        task="superresolution",
+        task="superres",
         network=NetworkSpec("local-unet", network.config.to_dict()),
         diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine"), steps=2),
         condition_channels=2,
@@ -83,9 +83,8 @@ def measure(edge: int, mode: str, model: str, block: str) -> dict[str, float]:
     torch.ones(8) @ torch.ones(8)
 
     from napari_diffuscope import Image, SuperresSettings
-    from napari_diffuscope.jobs import run
-    from napari_diffuscope.methods.superres.files import opened_outputs, output_files
-    from napari_diffuscope.methods.superres.job import superresolution_job
+    from napari_diffuscope.methods.storing import output_files, run_to_files
+    from napari_diffuscope.methods.superres.method import SUPERRES
 
     image = Image(LazyStack((edge - 1) // FACTOR + 1, edge), "ZYX")
     with tempfile.TemporaryDirectory() as folder:
@@ -98,9 +97,9 @@ def measure(edge: int, mode: str, model: str, block: str) -> dict[str, float]:
             block=(z, y, x),  # type: ignore[arg-type]
         )
         before, started = peak_bytes(), time.perf_counter()
-        files = output_files(Path(folder) / "out.ome.zarr", settings.mode)
-        with opened_outputs(image, settings, files) as (sinks, states):
-            result = run(superresolution_job(image, settings, sinks=sinks, states=states))
+        inputs = {"image": image}
+        files = output_files(SUPERRES, inputs, settings, Path(folder) / "out.ome.zarr")
+        result = run_to_files(SUPERRES, inputs, settings, files)
         shape = result.specs["superresolved"].shape
         return {
             "planes": shape[0],

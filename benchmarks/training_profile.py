@@ -39,7 +39,7 @@ def standard_recipe() -> Recipe:
     """The denoising starter's, with few images."""
     return Recipe(
         name="profile",
-        task="restoration",
+        task="restore",
         card=Card("Profile", "Measures."),
         network=STARTER,
         data=Data(simulated=64, textures=32, texture_share=0.25, shrunk_share=0.5, validation=1),

@@ -122,7 +122,7 @@ def main() -> None:
     device, never = torch.device(chosen.device), 10**9
     recipe = Recipe(
         name="throughput",
-        task="restoration",
+        task="restore",
         card=Card("Throughput", "Measures."),
         network={"widths": chosen.widths},
         data=Data(simulated=4, validation=1, patch=chosen.patch, size=2 * chosen.patch),

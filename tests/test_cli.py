@@ -20,13 +20,18 @@ import tifffile
 import torch
 
 from napari_diffuscope import __version__, restore
-from napari_diffuscope.cli import main, outputs
+from napari_diffuscope.cli import main
 from napari_diffuscope.cli.progress import show_progress
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.tiff import read_record
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.command import restore_command
+from napari_diffuscope.methods import evaluation, storing
+from napari_diffuscope.methods.commands import command_line
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
 from napari_diffuscope.methods.shape.settings import DEFAULT_SHAPE_MODEL
+from napari_diffuscope.methods.storing import FileDestination
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
@@ -124,8 +129,14 @@ def run_command(*arguments: str | Path) -> int:
 def settings_of(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> RestoreSettings:
     """Settings that ``restore`` understands from its arguments."""
     seen: list[RestoreSettings] = []
-    monkeypatch.setattr(outputs, "restore_to_files", lambda image, settings, *_, **__: seen.append(settings))
-    assert run_command("restore", *arguments) == 0
+
+    class Looked(FileDestination):
+        def __init__(self, method: Any, inputs: Any, settings: RestoreSettings, *_: Any, **how: Any) -> None:
+            seen.append(settings)
+            raise DiffuscopeError("Nothing is restored here.")
+
+    monkeypatch.setattr(storing, "FileDestination", Looked)
+    assert run_command("restore", *arguments) == 1
     return seen[0]
 
 
@@ -215,7 +226,7 @@ def test_json_on_stdout_is_json_alone(
 ) -> None:
     assert run_command("restore", stack, tmp_path / "out.tif", "--planes", "0", "--json", "-") == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["method"] == "restoration"
+    assert json.loads(captured.out)["method"] == "restore"
     assert "Restoring stack" in captured.err
 
 
@@ -281,12 +292,12 @@ def test_defaults_are_those_of_the_window(
         RestoreSettings(planes=(3, 4, 9), crop=(10, 200, 5, 90), rgb="channels"),
         RestoreSettings(planes=(0,), device="cuda:1", tile=256, batch=4),
     ],
-    ids=lambda settings: restore_command("in", "out", settings)[26:60],
+    ids=lambda settings: command_line(RESTORE, ["in"], "out", settings)[26:60],
 )
 def test_the_copied_command_means_the_same_settings(
     settings: RestoreSettings, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = shlex.split(restore_command(str(stack), str(tmp_path / "out.tif"), settings))
+    words = shlex.split(command_line(RESTORE, [str(stack)], str(tmp_path / "out.tif"), settings))
     assert words[:2] == ["diffuscope", "restore"]
     assert settings_of(monkeypatch, *words[2:]) == settings
 
@@ -316,7 +327,6 @@ def test_planes_are_read(
         ["--mode", "nice"],
         ["--samples", "0"],
         ["--strength", "1.5"],
-        ["--deviation", "d.tif"],
         ["--no-such-option"],
     ],
     ids=" ".join,
@@ -337,6 +347,7 @@ def test_wrong_usage_exits_with_2(options: list[str], stack: Path, tmp_path: Pat
         (["stack.ome.tif", "out.tif", "--mode", "mean", "--deviation", "out.tif"], ["Two results"]),
         (["stack.ome.tif", "out.tif", "--json", "out.tif"], ["Two results"]),
         (["stack.ome.tif", "out.tif", "--json", "there.tif"], ["there.tif", "--overwrite"]),
+        (["stack.ome.tif", "out.tif", "--deviation", "d.tif"], ["no deviation", "leave out --deviation"]),
         (["stack.ome.tif", "out.tif", "--planes", "3"], ["Plane 3"]),
         (["stack.ome.tif", "out.tif", "--crop", "0:400,0:10"], ["0:400"]),
         (["stack.ome.tif", "out.tif", "--model", "other"], ["other", RestoreSettings().model]),
@@ -374,8 +385,13 @@ def test_overwrite_replaces(stack: Path, tmp_path: Path) -> None:
     assert tifffile.imread(out).size == 40 * 52
 
 
-def test_stopping_leaves_nothing_behind(
-    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.zarr"])
+def test_what_was_stopped_goes_on_to_the_same_bits(
+    stack: Path,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def stop_at_the_second_plane(job: Any, on_update: Any) -> Any:
         for update in job:
@@ -383,11 +399,20 @@ def test_stopping_leaves_nothing_behind(
                 raise KeyboardInterrupt
         raise AssertionError("the job ended before it was stopped")
 
-    monkeypatch.setattr(outputs, "run", stop_at_the_second_plane)
-    before = set(tmp_path.iterdir())
-    assert run_command("restore", stack, tmp_path / "out.tif", "--quiet") == 130
-    assert set(tmp_path.iterdir()) == before
-    assert "stopped" in capsys.readouterr().err
+    words = ["--mode", "sample", "--steps", "2", "--quiet"]
+    assert run_command("restore", stack, tmp_path / f"whole_{name}", *words) == 0
+    with monkeypatch.context() as stopping:
+        stopping.setattr(storing, "run", stop_at_the_second_plane)
+        assert run_command("restore", stack, tmp_path / name, *words) == 130
+    assert not (tmp_path / name).exists()
+    assert "goes on from here" in capsys.readouterr().err
+    estimate, planes = evaluation.Model.estimate, []
+    monkeypatch.setattr(evaluation.Model, "estimate", lambda *words: (planes.append(1), estimate(*words))[1])
+    assert run_command("restore", stack, tmp_path / name, *words) == 0
+    whole, again = (open_image(tmp_path / each) for each in (f"whole_{name}", name))
+    assert np.array_equal(np.asarray(whole.data), np.asarray(again.data))
+    assert len(planes) == 2 * (whole.plane_count - 1), "the finished plane was not made again"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")

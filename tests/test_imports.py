@@ -186,7 +186,7 @@ def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
         "methods.restore.settings",
         "methods.superres.settings",
         "methods.superres.outputs",
-        "methods.superres.command",
+        "methods.superres.method",
         "methods.shape.settings",
         "methods.shape.cells",
         "methods.shape.conditions",
@@ -194,12 +194,14 @@ def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
         "methods.shape.source",
         "methods.shape.occupancy",
         "methods.shape.result",
-        "methods.shape.command",
+        "methods.shape.method",
         "methods.shape.files",
         "jobs",
         "cli",
     ]
-    light += [name for name in ("methods.outputs", "methods.command") if f"{PACKAGE}.{name}" in all_modules()]
+    light += [
+        name for name in ("methods.registry", "methods.commands") if f"{PACKAGE}.{name}" in all_modules()
+    ]
     modules = [PACKAGE, *(f"{PACKAGE}.{name}" for name in light), *modules_of("viewer")]
     loaded, _ = in_fresh_python(LOADED_AFTER, modules, ["torch"])  # type: ignore[misc]
     assert loaded == []

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
     from napari_diffuscope.methods.generate import GenerateSettings, generate
-    from napari_diffuscope.methods.restore.job import restore
+    from napari_diffuscope.methods.restore.method import restore
     from napari_diffuscope.methods.restore.settings import RestoreSettings
-    from napari_diffuscope.methods.shape.job import predict_shapes
+    from napari_diffuscope.methods.shape.method import predict_shapes
     from napari_diffuscope.methods.shape.settings import ShapeSettings
-    from napari_diffuscope.methods.superres.job import superresolve
+    from napari_diffuscope.methods.superres.method import superresolve
     from napari_diffuscope.methods.superres.settings import SuperresSettings
     from napari_diffuscope.weights.model import load_model
 
@@ -54,9 +54,9 @@ _WHERE = {
     "compare": "comparison.api",
     "generate": "methods.generate",
     "load_model": "weights.model",
-    "predict_shapes": "methods.shape.job",
-    "restore": "methods.restore.job",
-    "superresolve": "methods.superres.job",
+    "predict_shapes": "methods.shape.method",
+    "restore": "methods.restore.method",
+    "superresolve": "methods.superres.method",
 }
 
 

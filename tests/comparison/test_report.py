@@ -192,7 +192,7 @@ def test_without_a_folder_the_numbers_are_printed() -> None:
         ((CLEAN, "absent.tif"), 1, "absent.tif"),
         ((CLEAN, NOISY, "--measures", "psnrr"), 1, "no measure"),
         ((CLEAN, NOISY, "--plane", "7"), 1, "Plane 7"),
-        ((CLEAN, NOISY, "--crop", "5"), 2, "not understood"),
+        ((CLEAN, NOISY, "--crop", "5"), 1, "not understood"),
         ((CLEAN, NOISY, "--labels"), 0, ""),
         ((CLEAN, str(SAMPLES / "stack_clean.ome.tif")), 1, "axis Z"),
         ((CLEAN,), 2, "Missing argument"),

@@ -258,7 +258,7 @@ def test_nothing_is_computed_twice_and_changed_models_are(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    for name in ("predictions.shape_job", "predictions.tune", "models.training_job"):
+    for name in ("predictions.memory_job", "predictions.tune", "models.training_job"):
         monkeypatch.setattr(f"napari_diffuscope.evaluate.shape.{name}", refuse)
     run(evaluation_job(SHAPE, settings, evaluated))
     assert (evaluated / "results.csv").read_bytes() == before

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.restore.outputs import describe_outputs, select
+from napari_diffuscope.methods.restore.method import RESTORE
+from napari_diffuscope.methods.restore.outputs import select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
-from napari_diffuscope.methods.superres.outputs import describe_superres
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from tests.fuzz.rule import Watch, check_sentence
 
@@ -19,7 +20,7 @@ def check_restored(result: Any, image: Image, settings: RestoreSettings, watch: 
     """Every chosen plane is finite where its input is."""
     part = select(image, settings)
     (y0, y1), (x0, x1) = part.region
-    for spec in describe_outputs(image, settings):
+    for spec in RESTORE.outputs({"image": image}, settings):
         values = np.asarray(result.outputs[spec.name])
         if values.shape != spec.shape:
             watch.fault(f"shape: {spec.name} is {values.shape}, not {spec.shape}")
@@ -38,10 +39,10 @@ def check_restored(result: Any, image: Image, settings: RestoreSettings, watch: 
 def check_volume(result: Any, image: Image, settings: SuperresSettings, watch: Watch) -> None:
     """A finite input gives a finite volume; a measured voxel stays finite in any case."""
     everything = all(np.isfinite(image.read_plane(flat)).all() for flat in range(image.plane_count))
-    for name, spec in describe_superres(image, settings).items():
-        values = np.asarray(result.outputs[name])
-        if values.shape != spec.shape:
-            watch.fault(f"shape: {name} is {values.shape}, not {spec.shape}")
+    for output in SUPERRES.outputs({"image": image}, settings):
+        name, values = output.name, np.asarray(result.outputs[output.name])
+        if values.shape != output.shape:
+            watch.fault(f"shape: {name} is {values.shape}, not {output.shape}")
         elif everything and not np.isfinite(values).all():
             watch.fault(f"not finite: {name} of a finite input ({settings.mode})")
 

@@ -64,12 +64,19 @@ class Method:
 
 
 METHODS = (
-    Method("restore", restore, RestoreSettings, "restoration", answers.check_restored, (".tif", ".ome.tif")),
+    Method(
+        "restore",
+        restore,
+        RestoreSettings,
+        "restore",
+        answers.check_restored,
+        (".tif", ".ome.tif", ".ome.zarr"),
+    ),
     Method(
         "superres",
         superresolve,
         SuperresSettings,
-        "superresolution",
+        "superres",
         answers.check_volume,
         (".tif", ".ome.zarr"),
     ),

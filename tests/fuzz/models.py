@@ -26,8 +26,8 @@ from tests.fuzz.files import damage
 from tests.methods import shape_models, superres_models
 
 STARTERS = {
-    "restoration": ("restoration-fluorescence",),
-    "superresolution": ("superres-fluorescence",),
+    "restore": ("restoration-fluorescence",),
+    "superres": ("superres-fluorescence",),
     "shape": ("shape-red-blood-cells",),
 }
 
@@ -62,8 +62,8 @@ def write_models(folder: Path) -> dict[str, tuple[Path, ...]]:
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     return {
-        "restoration": (write_restoration(folder / "tiny-restoration"),),
-        "superresolution": (
+        "restore": (write_restoration(folder / "tiny-restoration"),),
+        "superres": (
             superres_models.write_tiny(folder / "tiny-slices"),
             superres_models.write_published(folder / "published-slices"),
         ),

@@ -26,8 +26,8 @@ PRELOADED = (
     "napari_diffuscope.cli.outputs",
     "napari_diffuscope.methods.restore.job",
     "napari_diffuscope.methods.superres.job",
-    "napari_diffuscope.methods.superres.files",
-    "napari_diffuscope.methods.shape.files",
+    "napari_diffuscope.methods.storing",
+    "napari_diffuscope.methods.shape.destination",
     "napari_diffuscope.training.loop",
     "tests.fuzz.processes",
 )

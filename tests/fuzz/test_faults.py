@@ -57,9 +57,7 @@ class Bench:
     def words(self, kind: str, out: Path) -> list[Any]:
         """The command of a kind that writes below ``out``; it runs for a second or more."""
         stack, cells, labels = (self.folder / name for name in ("stack.ome.tif", "cells.tif", "labels.tif"))
-        restore, slices, shapes = (
-            self.models[task][0] for task in ("restoration", "superresolution", "shape")
-        )
+        restore, slices, shapes = (self.models[task][0] for task in ("restore", "superres", "shape"))
         match kind:
             case "restore":
                 return ["restore", stack, out / "out.tif", "--model", restore]

@@ -12,8 +12,8 @@ from scipy.ndimage import distance_transform_edt
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.restore.job import restore
-from napari_diffuscope.methods.superres.job import superresolve
+from napari_diffuscope.methods.restore.method import restore
+from napari_diffuscope.methods.superres.method import superresolve
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 MODELS = ("restoration-fluorescence", "deblurring-fluorescence")

@@ -89,16 +89,16 @@ def test_constants_are_those_of_the_samplers() -> None:
 
 
 def test_the_share_of_a_trial_tells_the_time_of_a_run(tiny_model: Path) -> None:
-    from napari_diffuscope.methods.restore.job import restoration_job
+    from napari_diffuscope.methods.restore.method import RESTORE
+    from napari_diffuscope.methods.running import memory_job
     from napari_diffuscope.viewer.progress import Pace
 
     clock = iter(range(1000))
     pace = Pace(lambda: float(next(clock)))
     pixels = np.random.default_rng(0).random((1, 32, 32))
-    sinks = {"restored": np.zeros((1, 32, 32), np.float32)}
     settings = RestoreSettings(model=str(tiny_model), mode="sample", steps=4)
     run(
-        restoration_job(Image.wrap(pixels, "ZYX"), settings, sinks=sinks),
+        memory_job(RESTORE, {"image": Image.wrap(pixels, "ZYX")}, settings),
         lambda update: pace.take(update.done, update.total),
     )
     assert pace.share_per_second == pytest.approx(0.25), "one of four steps with every tick"

@@ -216,7 +216,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"density": 0.7}, "densities from 0.1 to 0.5 .share of bright pixels., not 0.7"),
     ({"guidance": 2.0}, "Guidance needs a class"),
     ({"number": 1, "other_seed": 2}, "at least 2 images"),
-    ({"mode": "as-published"}, "no published sampler is known"),
+    ({"mode": "as-published"}, "no published sampler"),
     ({"mask": np.ones((64, 64))}, "give the image as well"),
     ({"like": np.ones((64, 64)), "mask": np.ones((64, 65))}, "mask is 64 × 65 pixels, the image to fill 64 × 64"),
     ({"like": np.ones((64, 64)), "mask": np.zeros((64, 64))}, "mask is empty"),

@@ -13,9 +13,9 @@ import torch
 from napari_diffuscope import DiffuscopeError, Image, RestoreSettings, restore
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods import evaluation
-from napari_diffuscope.methods.restore.job import restoration_job
-from napari_diffuscope.methods.restore.outputs import describe_outputs
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import MODES
+from napari_diffuscope.methods.running import array_sinks, memory_job, method_job
 
 SAMPLED = ["sample", "mean", "samples", "sharpened", "deviation"]
 
@@ -173,7 +173,7 @@ def test_updates_count_up_preview_early_and_finish_every_plane(tiny_model: Path,
     first = next(u for u in updates if u.preview is not None)
     assert first.done == 1
     final = [u for u in updates if u.final]
-    assert [(u.output, u.region[0]) for u in final if u.region] == [
+    assert [(u.output, u.region[0].start) for u in final if u.region] == [
         (name, plane) for plane in (0, 1) for name in ("restored", "deviation")
     ]
     assert result.record["planes_done"] == [0, 1]
@@ -181,16 +181,16 @@ def test_updates_count_up_preview_early_and_finish_every_plane(tiny_model: Path,
 
 def test_planes_come_in_the_order_asked_for(tiny_model: Path) -> None:
     image, settings = Image.wrap(photons(4, 32, 32)), RestoreSettings(model=str(tiny_model))
-    sink = np.full(image.shape, np.nan, np.float32)
-    job = restoration_job(image, settings, sinks={"restored": sink}, order=[2, 3])
-    finals = [u.region[0] for u in job if u.final and u.region]
+    job = memory_job(RESTORE, {"image": image}, settings, order=[2, 3])
+    finals = [u.region[0].start for u in job if u.final and u.region]
     assert finals == [2, 3, 0, 1]
 
 
 def test_stopping_keeps_what_is_finished(tiny_model: Path) -> None:
     image, settings = Image.wrap(photons(3, 32, 32)), RestoreSettings(model=str(tiny_model))
-    sink = np.full(image.shape, np.nan, np.float32)
-    job = restoration_job(image, settings, sinks={"restored": sink})
+    inputs, sink = {"image": image}, np.full(image.shape, np.nan, np.float32)
+    sinks = array_sinks(RESTORE, RESTORE.outputs(inputs, settings), settings, {"restored": sink})
+    job = method_job(RESTORE, inputs, settings, sinks=sinks)
     next(u for u in job if u.final)
     job.close()
     assert np.isfinite(sink[0]).all()
@@ -263,11 +263,11 @@ def test_bad_images_get_one_sentence(tiny_model: Path, image: np.ndarray) -> Non
 
 def test_outputs_are_known_beforehand(stack: np.ndarray) -> None:
     image = Image.wrap(photons(2, 3, 20, 30), "TZYX")
-    [spec] = describe_outputs(image, RestoreSettings(planes=(1, 5), crop=(2, 9, 4, 30)))
+    [spec] = RESTORE.outputs({"image": image}, RestoreSettings(planes=(1, 5), crop=(2, 9, 4, 30)))
     assert (spec.axes, spec.shape, spec.origin) == ("TZYX", (2, 2, 7, 26), (0, 1, 2, 4))
-    [samples] = describe_outputs(image, RestoreSettings(mode="samples", samples=5))
+    [samples] = RESTORE.outputs({"image": image}, RestoreSettings(mode="samples", samples=5))
     assert (samples.axes, samples.shape, samples.origin) == ("NTZYX", (5, 2, 3, 20, 30), (0, 0, 0, 0, 0))
-    names = [spec.name for spec in describe_outputs(image, RestoreSettings(mode="mean"))]
+    names = [spec.name for spec in RESTORE.outputs({"image": image}, RestoreSettings(mode="mean"))]
     assert names == ["restored", "deviation"]
 
 

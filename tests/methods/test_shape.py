@@ -12,12 +12,19 @@ import pytest
 
 from napari_diffuscope import DiffuscopeError, ShapeSettings, predict_shapes
 from napari_diffuscope.errors import OutOfMemory
-from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.jobs import Job, Update, run
 from napari_diffuscope.measure.shapes.features import FEATURES, shape_features
-from napari_diffuscope.methods.shape import job as job_module
+from napari_diffuscope.methods import ready
+from napari_diffuscope.methods.running import memory_job
+from napari_diffuscope.methods.shape.cell_job import ShapeWork
+from napari_diffuscope.methods.shape.cells import find_cells
 from napari_diffuscope.methods.shape.conditions import image_in_mask, shape_conditions
-from napari_diffuscope.methods.shape.job import CellShape, shape_job
+from napari_diffuscope.methods.shape.method import SHAPE
 from napari_diffuscope.methods.shape.model import ShapeModel
+from napari_diffuscope.methods.shape.plan import shape_plan
+from napari_diffuscope.methods.shape.result import CellShape
+from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.model import load_model
 from tests.methods.shape_models import SIDE, disc, lathed_model, three_cells, write_tiny
 
@@ -30,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that answers with a ball for a disc."""
-    monkeypatch.setattr(job_module, "load_model", lambda *_, **__: lathed_model())
+    monkeypatch.setattr(ready, "load_model", lambda *_, **__: lathed_model())
 
 
 def one_cell(radius: float = 18.0) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +93,8 @@ def test_the_estimate_is_one_evaluation_at_pure_noise(tiny: str) -> None:
     (_, second) = shapes.cells
     assert updates[-1].done == updates[-1].total == 2
     model = load_model(tiny)
-    cell = next(cell for cell in job_module.find_cells(labels) if cell.label == 7)
-    window = job_module.ShapeWork.window(_work(model, image), cell)
+    cell = next(cell for cell in find_cells(labels) if cell.label == 7)
+    window = _run(model, image).window(cell)
     seen, mask = window.image(image), window.mask(cell)
     condition = torch.from_numpy(shape_conditions(image_in_mask(seen, mask), mask))[None]
     with torch.inference_mode():
@@ -97,10 +104,14 @@ def test_the_estimate_is_one_evaluation_at_pure_noise(tiny: str) -> None:
     assert second.occupied.shape == (SIDE,) * 3
 
 
-def _work(model: Any, image: np.ndarray) -> Any:
-    shape_model = ShapeModel(model)
-    return job_module.ShapeWork(
-        image, ShapeSettings(), shape_model, job_module.shape_plan(model, ShapeSettings()), None, {}
+def _run(model: Any, image: np.ndarray) -> ShapeWork:
+    settings = ShapeSettings()
+    return ShapeWork(
+        Work(SHAPE, {}, settings, {}, {}, {}),
+        image,
+        ShapeModel(model),
+        shape_plan(model, settings),
+        None,
     )
 
 
@@ -185,12 +196,18 @@ def test_previews_refine_and_the_last_is_the_result(tiny: str) -> None:
     assert [update.done for update in updates] == sorted(update.done for update in updates)
 
 
+def job_of(image: np.ndarray, labels: np.ndarray, settings: ShapeSettings, **options: Any) -> Job[Any]:
+    """The job on arrays."""
+    inputs = {"image": Image.wrap(image), "labels": Image.wrap(labels)}
+    return memory_job(SHAPE, inputs, settings, **options)
+
+
 def test_a_bad_cell_never_stops_the_others(tiny: str) -> None:
     image, labels = three_cells()
     finished: list[CellShape] = []
     updates: list[Update] = []
-    job = shape_job(image, labels, ShapeSettings(model=tiny), pixel_size=0.1, on_cell=finished.append)
-    shapes = run(job, updates.append)
+    settings = ShapeSettings(model=tiny, pixel_size=0.1)
+    shapes = run(job_of(image, labels, settings, on_cell=finished.append), updates.append).value
     assert [cell.label for cell in shapes.cells] == [1, 7] == [cell.label for cell in finished]
     assert list(shapes.refused) == [4]
     assert "border" in shapes.refused[4]
@@ -221,7 +238,7 @@ def test_cells_without_an_object_or_with_nonsense_are_refused_and_the_others_go_
         )
 
     monkeypatch.setattr(model.network, "forward", failing)
-    monkeypatch.setattr(job_module, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(ready, "load_model", lambda *_, **__: model)
     updates: list[Update] = []
     shapes = predict_shapes(image, labels, anyway=True, on_update=updates.append)
     assert [cell.label for cell in shapes.cells] == [7]
@@ -289,16 +306,15 @@ def test_the_record_makes_it_again(tiny: str) -> None:
 def test_large_jobs_need_not_keep_their_shapes(tiny: str) -> None:
     image, labels = three_cells()
     seen: list[int] = []
-    job = shape_job(
-        image, labels, ShapeSettings(model=tiny), keep=False, on_cell=lambda c: seen.append(c.label)
-    )
-    assert (run(job).cells, seen) == ((), [1, 7])
+    settings = ShapeSettings(model=tiny)
+    job = job_of(image, labels, settings, keep=False, on_cell=lambda c: seen.append(c.label))
+    assert (run(job).value.cells, seen) == ((), [1, 7])
 
 
 @pytest.mark.parametrize(
     ("image", "labels", "words"),
     [
-        (np.zeros((4, 20, 20)), np.zeros((20, 20), int), "one plane"),
+        (np.zeros((4, 20, 20)), np.zeros((20, 20), int), "has 4 planes"),
         (np.zeros((20, 20)), np.zeros((20, 21), int), "must agree"),
         (np.zeros((20, 20)), np.zeros((20, 20), int), "No cell is labelled"),
         (np.zeros((20, 20), complex), np.ones((20, 20), int), "type complex128"),
@@ -306,7 +322,7 @@ def test_large_jobs_need_not_keep_their_shapes(tiny: str) -> None:
 )
 def test_what_is_no_plane_of_cells_is_refused(image: np.ndarray, labels: np.ndarray, words: str) -> None:
     with pytest.raises(DiffuscopeError, match=words):
-        run(shape_job(image, labels, ShapeSettings()))
+        run(job_of(image, labels, ShapeSettings()))
 
 
 def test_models_that_do_not_fit_are_refused(tiny: str, tiny_model: Path, tmp_path: Path) -> None:

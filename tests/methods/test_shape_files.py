@@ -16,11 +16,14 @@ import tifffile
 
 from napari_diffuscope import ShapeSettings, predict_shapes
 from napari_diffuscope.cli import main
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.tiff import read_record
 from napari_diffuscope.measure.shapes.features import FEATURES
+from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.shape import cell_job
-from napari_diffuscope.methods.shape.command import shape_command
+from napari_diffuscope.methods.shape.destination import ShapeDestination
+from napari_diffuscope.methods.shape.method import SHAPE, ShapeStoring
 from napari_diffuscope.methods.shape.settings import SHAPE_MODES
 from tests.methods.shape_models import SIDE, three_cells, write_tiny
 
@@ -213,22 +216,33 @@ def test_the_copied_command_gives_the_same_settings(monkeypatch: pytest.MonkeyPa
         batch=2,
     )
     assert all(getattr(settings, f.name) != getattr(ShapeSettings(), f.name) for f in fields(settings))
-    text = shape_command("my image.tif", "my labels.tif", "out", settings, only=[3, 8], axes="TYX")
+    text = command_line(
+        SHAPE,
+        ["my image.tif", "my labels.tif"],
+        "out",
+        settings,
+        axes="TYX",
+        storing=ShapeStoring(only=(3, 8)),
+    )
     program, *words = shlex.split(text)
     assert program == "diffuscope"
     seen: list[Any] = []
     for name in ("open_image", "open_labels"):
         monkeypatch.setattr(f"napari_diffuscope.imaging.files.{name}", lambda *given, **_: given[0])
-    monkeypatch.setattr(
-        "napari_diffuscope.methods.shape.source.labelled_plane",
-        lambda image, labels, chosen: seen.append((image, labels, chosen)) or pytest.skip.Exception,
-    )
-    with pytest.raises(AttributeError):  # nothing is predicted: what was given is no plane
+
+    class Looked(ShapeDestination):
+        def __init__(self, method: Any, inputs: Any, settings: Any, output: Any, **how: Any) -> None:
+            seen.append((inputs["image"], inputs["labels"], settings, how["storing"]))
+            raise DiffuscopeError("Nothing is predicted here.")
+
+    monkeypatch.setattr("napari_diffuscope.methods.shape.destination.ShapeDestination", Looked)
+    with pytest.raises(SystemExit):
         main(words)
-    ((image, labels, chosen),) = seen
+    ((image, labels, chosen, storing),) = seen
     assert (str(image), str(labels), chosen) == ("my image.tif", "my labels.tif", settings)
+    assert storing == ShapeStoring(only=(3, 8))
     assert words[-2:] == ["--only", "3,8"]
-    assert shape_command("i", "l", "o", ShapeSettings()) == "diffuscope shape i o --labels l"
+    assert command_line(SHAPE, ["i", "l"], "o", ShapeSettings()) == "diffuscope shape i o --labels l"
 
 
 def test_every_mode_and_option_is_explained_with_its_default() -> None:

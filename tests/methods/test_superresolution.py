@@ -13,8 +13,9 @@ import torch
 from napari_diffuscope import Image, superresolve
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.imaging.intensity import measure_intensities
-from napari_diffuscope.methods.superres import job
-from napari_diffuscope.methods.superres.command import superres_command
+from napari_diffuscope.methods import ready
+from napari_diffuscope.methods.commands import command_line
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.published_sampler import published_levels
@@ -155,7 +156,7 @@ def test_an_exact_denoiser_gives_the_exact_posterior(
     """Brownian motion along z: mean and deviation between known planes have a closed form."""
     factor, step = 4, 0.5
     model = brownian_model(factor, step)
-    monkeypatch.setattr(job, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(ready, "load_model", lambda *_, **__: model)
     pixels = np.random.default_rng(0).normal(0, 1, (3, 24, 24)).astype(np.float32)
     linear = np.concatenate(
         [
@@ -183,7 +184,7 @@ def test_an_exact_denoiser_gives_the_exact_posterior(
 
 def test_both_directions_of_an_exact_denoiser_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     model = brownian_model(4, 0.5)
-    monkeypatch.setattr(job, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(ready, "load_model", lambda *_, **__: model)
     pixels = np.random.default_rng(0).normal(0, 1, (3, 10, 12)).astype(np.float32)
     together = superresolve(pixels, zoom=4, mode="sample", steps=4).record["disagreement"][0]["value"]
     apart = superresolve(pixels, zoom=4, mode="sample", steps=4, consensus=False)
@@ -268,7 +269,7 @@ def test_updates_count_to_the_end(tiny: str) -> None:
 
 def test_the_command_says_what_is_not_the_default() -> None:
     settings = SuperresSettings(model="m", z_step=0.5, consensus=False, reimpose=True, block=(64, 64, 64))
-    command = superres_command("a b.tif", "out.ome.zarr", settings, axes="ZYX")
+    command = command_line(SUPERRES, ["a b.tif"], "out.ome.zarr", settings, axes="ZYX")
     assert command == (
         "diffuscope superres 'a b.tif' out.ome.zarr --axes ZYX --model m --z-step 0.5 --no-consensus --reimpose "
         "--block 64,64,64"

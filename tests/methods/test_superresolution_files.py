@@ -17,9 +17,8 @@ from napari_diffuscope import DiffuscopeError, Image, SuperresSettings, superres
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.blocks import BlockSink, open_sink, read_zarr_record
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.jobs import run
-from napari_diffuscope.methods.superres.files import opened_outputs, output_files
-from napari_diffuscope.methods.superres.job import superresolution_job
+from napari_diffuscope.methods.storing import opened_sinks, output_files, run_to_files
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SUPERRES_MODES
 from napari_diffuscope.methods.superres.states import States, states_path
@@ -96,8 +95,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
     settings = SuperresSettings(model=tiny, mode=mode, samples=2, steps=2, block=(4, 8, 24))
     expected = superresolve(image, settings=settings)
     small = partial(open_sink, most_bytes=4 * 4 * 8 * 24)  # as many blocks as a large volume has
-    monkeypatch.setattr("napari_diffuscope.methods.superres.files.open_sink", small)
-    files = output_files(tmp_path / "out.ome.zarr", mode)
+    monkeypatch.setattr("napari_diffuscope.methods.storing.open_sink", small)
+    files = output_files(SUPERRES, {"image": image}, settings, tmp_path / "out.ome.zarr")
     saves, writes = States.save, BlockSink.write_block
     seen = {"calls": 0, "die": 0}
 
@@ -118,8 +117,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
     for die in (2, 3, 4, 5, 7, 0):
         seen.update(calls=0, die=die)
         try:
-            with opened_outputs(image, settings, files) as (sinks, states):
-                result = run(superresolution_job(image, settings, sinks=sinks, states=states))
+            result = run_to_files(SUPERRES, {"image": image}, settings, files)
             break
         except Killed:
             deaths += 1
@@ -134,7 +132,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
 def test_other_settings_do_not_continue_an_unfinished_output(tiny: str, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.ome.zarr"
     image, files = open_image(source), {"superresolved": out}
-    with opened_outputs(image, SuperresSettings(model=tiny), files):
+    with opened_sinks(SUPERRES, {"image": image}, SuperresSettings(model=tiny), files):
         pass
     assert command("superres", source, out, "--model", tiny, "--blur", 0.5) == 1
     assert command("superres", source, out, "--model", tiny, "--blur", 0.5, "--overwrite") == 0

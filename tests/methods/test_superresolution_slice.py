@@ -10,7 +10,7 @@ import pytest
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import run
-from napari_diffuscope.methods.superres.job import superresolve
+from napari_diffuscope.methods.superres.method import superresolve
 from napari_diffuscope.methods.superres.preview import slice_job
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from tests.methods.superres_models import brownian_model, write_tiny
@@ -22,10 +22,8 @@ def stack(*shape: int) -> Image:
 
 
 def test_an_exact_model_says_the_same_in_both_directions(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("job", "preview"):
-        monkeypatch.setattr(
-            f"napari_diffuscope.methods.superres.{module}.load_model", lambda *_, **__: brownian_model(3, 0.4)
-        )
+    model = brownian_model(3, 0.4)
+    monkeypatch.setattr("napari_diffuscope.methods.ready.load_model", lambda *_, **__: model)
     image, settings = stack(2, 4, 6, 9), SuperresSettings(zoom=3)
     volume = superresolve(image, settings=settings).superresolved
     target = np.zeros((1, 10, 1, 9), np.float32)

@@ -19,7 +19,8 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff import write_image
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.declared import Settings, declared
-from napari_diffuscope.methods.method import METHODS, Input, Inputs, Method, Output
+from napari_diffuscope.methods.method import Input, Inputs, Method, Output
+from napari_diffuscope.methods.registry import METHODS
 from napari_diffuscope.methods.running import run_method
 from napari_diffuscope.methods.storing import run_to_files
 from napari_diffuscope.methods.work import Work

@@ -17,10 +17,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_diffuscope.atomic import GrowingFile, part_of
+from napari_diffuscope.atomic import part_of
 from napari_diffuscope.evaluate.tables import Table
+from napari_diffuscope.imaging.blocks import partial_path
+from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.locks import RUNNING, only_one
+from napari_diffuscope.methods.restore.method import RESTORE
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape import cell_job
+from napari_diffuscope.methods.storing import opened_sinks
 from tests.outputs.conftest import hidden
 from tests.signals import LISTEN
 from tests.training.test_pairs import write_pairs
@@ -61,7 +66,7 @@ def test_signals_to_stop_clean_up(stack: Path, tmp_path: Path, tiny_model: Path,
         process.send_signal(number)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + number
-    assert "no file was written" in said
+    assert "the same command goes on" in said
     assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir()] == [stack.name]
 
@@ -73,26 +78,29 @@ def test_what_a_killed_run_leaves_the_next_one_takes_away(
     out = tmp_path / "out.tif"
     for _ in range(2):
         with computing(stack, out, tiny_model) as process:
-            assert hidden(tmp_path) == [part_of(out).name]
+            assert hidden(tmp_path) == [partial_path(out).name]
             # While it runs, a second one onto the same file is refused.
             assert command("restore", stack, out, "--model", tiny_model, "--planes", "0") == 1
             assert "another process" in command.said
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=120)
-        assert hidden(tmp_path) == [part_of(out).name]
-    assert command("restore", stack, out, "--model", tiny_model, "--planes", "0") == 0, command.said
+        assert hidden(tmp_path) == [partial_path(out).name]
+    words = ["restore", stack, out, "--model", tiny_model, "--planes", "0"]
+    assert command(*words) == 1
+    assert "start over with --overwrite" in command.said
+    assert command(*words, "--overwrite") == 0, command.said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", stack.name]
 
 
 def test_a_file_is_written_by_one_at_a_time(
     tmp_path: Path, stack: Path, tiny_model: Path, command: Any
 ) -> None:
-    first = GrowingFile(tmp_path / "out.tif")
-    assert command("restore", stack, tmp_path / "out.tif", "--model", tiny_model) == 1
-    assert "another process" in command.said
-    first.file.write(b"mine")
-    first.commit()
-    assert (tmp_path / "out.tif").read_bytes() == b"mine"
+    out, settings = tmp_path / "out.tif", RestoreSettings(model=str(tiny_model))
+    inputs = {"image": open_image(stack)}
+    with opened_sinks(RESTORE, inputs, settings, {"restored": out}):
+        assert command("restore", stack, out, "--model", tiny_model) == 1
+        assert "another process" in command.said
+    assert command("restore", stack, out, "--model", tiny_model) == 0
     assert hidden(tmp_path) == []
 
 

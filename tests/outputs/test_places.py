@@ -172,7 +172,7 @@ def test_a_record_that_exists_is_replaced_with_overwrite_alone(
     assert record.read_text() == "precious"
     assert not (tmp_path / "out.tif").exists()
     assert command(*words, "--overwrite") == 0, command.said
-    assert json.loads(record.read_text())["method"] == "superresolution"
+    assert json.loads(record.read_text())["method"] == "superres"
 
 
 def test_nothing_is_written_into_an_image_that_is_a_folder(

@@ -191,7 +191,7 @@ def test_it_learns_more_than_linear_interpolation_and_the_model_works(stripes: P
     card = run(training_job(plan, tmp_path / "run", out, workers=0))
     assert card.metrics["validation_gain_db"] > 0.5, card.metrics
     assert {"validation_gain_2x_db", "validation_gain_4x_db", "validation_gain_8x_db"} <= set(card.metrics)
-    assert (card.task, card.condition_channels, card.axial_fwhm) == ("superresolution", 2, None)
+    assert (card.task, card.condition_channels, card.axial_fwhm) == ("superres", 2, None)
     assert card.training["images"] == ["stack.tif, planes 0 to 7"]
     volume = tifffile.imread(stripes)[:3]
     assert np.isfinite(superresolve(volume, model=str(out), zoom=2, mode="sample").superresolved).all()
@@ -220,7 +220,7 @@ def test_the_recipes_stay_below_three_million_parameters(name: str) -> None:
     arguments = {"condition_channels": 2, **plan.network}
     network = LocalUNet(LocalUNetConfig(**arguments))
     assert sum(parameter.numel() for parameter in network.parameters()) < 3e6
-    assert plan.task == "superresolution"
+    assert plan.task == "superres"
 
 
 def test_interpolation_repeats_the_outermost_rows() -> None:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDockWidget
 
 from napari_diffuscope.imaging.views import AxisView, is_masked
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.restore.job import restore
+from napari_diffuscope.methods.restore.method import restore
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 

@@ -146,7 +146,7 @@ def test_the_button_saves_the_last_result_and_refuses_the_input(
     click(qtbot, dock.save_button)
     qtbot.waitUntil(lambda: not dock._saving.busy, timeout=PATIENCE)
     assert written(tmp_path) == {"data", "named.ome.zarr"}
-    assert read_zarr_record(tmp_path / "named.ome.zarr")["method"] == "restoration"
+    assert read_zarr_record(tmp_path / "named.ome.zarr")["method"] == "restore"
 
 
 def test_channels_come_with_their_names_and_colours_as_colours(viewer, tmp_path) -> None:

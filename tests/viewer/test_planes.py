@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from napari_diffuscope.methods.restore.outputs import OutputSpec
+from napari_diffuscope.imaging.blocks import VolumeSpec
+from napari_diffuscope.methods.method import Output
 from napari_diffuscope.viewer.planes import finished_planes, planes_in_words, planes_of_output
 
 
@@ -14,6 +15,6 @@ def test_planes_are_named_as_the_sliders_count_them() -> None:
 
 
 def test_a_plane_is_finished_with_all_its_samples() -> None:
-    output = OutputSpec("restored", "NZYX", (2, 3, 8, 8), (0, 0, 0, 0))
+    output = Output("restored", VolumeSpec((2, 3, 8, 8), "NZYX"))
     assert planes_of_output(output) == [(0,), (1,), (2,)]
     assert finished_planes(output, {(0, 0), (1, 0), (0, 2)}) == {(0,)}

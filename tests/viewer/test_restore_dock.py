@@ -11,7 +11,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
 
-from napari_diffuscope.methods.restore.job import restore
+from napari_diffuscope.methods.restore.method import restore
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 from napari_diffuscope.weights.card import CARD_FILE

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.jobs import Update
-from napari_diffuscope.methods.restore.outputs import OutputSpec
+from napari_diffuscope.methods.method import Output
 from napari_diffuscope.viewer.results import Results
 
-STACK = OutputSpec("restored", "ZYX", (3, 8, 8), (0, 0, 0))
+STACK = Output("restored", VolumeSpec((3, 8, 8), "ZYX"))
 
 
 def preview(results: Results, plane: int, value: float) -> None:
@@ -59,7 +60,7 @@ def test_contrast_is_set_by_the_first_preview_and_the_first_finished_plane_then_
 
 
 def test_samples_and_a_region_of_several_planes() -> None:
-    results = Results([OutputSpec("restored", "NZYX", (2, 3, 8, 8), (0, 0, 0, 0))])
+    results = Results([Output("restored", VolumeSpec((2, 3, 8, 8), "NZYX"))])
     region = (1, slice(0, 3), slice(0, 8), slice(0, 4))
     results.paint(Update(1, 9, output="restored", region=region, preview=np.ones((3, 8, 4), np.float32)))
     assert results.take_changes()["restored"] == {(1, 0), (1, 1), (1, 2)}

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from typer.testing import CliRunner
 
 from napari_diffuscope.cli import app
-from napari_diffuscope.methods.shape.job import predict_shapes
+from napari_diffuscope.methods.shape.method import predict_shapes
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.viewer.widgets import choose
 from tests.methods.shape_models import SIDE, lathed_model, three_cells, write_tiny
@@ -49,7 +49,7 @@ def folder(tmp_path, monkeypatch):
 def known(monkeypatch):
     """A model whose object is as high as the outline is wide."""
     model = lathed_model(SIDE)
-    monkeypatch.setattr("napari_diffuscope.methods.shape.job.load_model", lambda *args, **kwargs: model)
+    monkeypatch.setattr("napari_diffuscope.methods.ready.load_model", lambda *args, **kwargs: model)
     return model
 
 
@@ -515,7 +515,7 @@ def test_settings_of_a_result_fill_the_form_which_explains_itself(
 def test_a_network_of_its_own_and_a_closed_dock(qtbot, viewer, cells, labels, open_dock, monkeypatch) -> None:
     from napari_diffuscope.weights.model import load_model
 
-    monkeypatch.setattr("napari_diffuscope.methods.shape.job.load_model", load_model)
+    monkeypatch.setattr("napari_diffuscope.methods.ready.load_model", load_model)
     dock = open_dock(DOCK)
     dock.form.labels.choose(labels)
     dock.apply(ShapeSettings(model=MODEL, mode="sample", steps=2, seed=3))

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from napari_diffuscope.cli import app
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.methods.superres.job import superresolve
+from napari_diffuscope.methods.superres.method import superresolve
 from napari_diffuscope.methods.superres.settings import DEFAULT_SUPERRES_MODEL, SuperresSettings
 from napari_diffuscope.viewer.widgets import choose
 from tests.methods.superres_models import write_tiny

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.methods.method import METHODS
+from napari_diffuscope.methods.registry import METHODS
 from napari_diffuscope.viewer.declared_dock import method_dock
 from tests.methods.toys import BRIGHTEN, STRIPES, brighten
 

@@ -124,7 +124,7 @@ def test_restoration(folder: Path) -> None:
     model = load_model(path)
     assert answers(model, record) < 1e-5
     card = model.card
-    assert (card.task, card.size, card.condition_first) == ("restoration", (256, 256), True)
+    assert (card.task, card.size, card.condition_first) == ("restore", (256, 256), True)
     assert card.diffusion.schedule == ScheduleSpec("cosine", count=200)
     assert (card.diffusion.published_steps, card.diffusion.published_samples) == (200, 15)
     path.unlink()
@@ -156,7 +156,7 @@ def test_msdsr(folder: Path) -> None:
     assert answers(model, record) < 1e-5
     assert foreign.MODULE not in sys.modules
     card = model.card
-    assert (card.task, card.size, card.state_channels) == ("superresolution", (48, 48), 3)
+    assert (card.task, card.size, card.state_channels) == ("superres", (48, 48), 3)
     assert (card.condition_channels, card.data_range, card.diffusion.clip) == (0, (0.0, 1.0), None)
     assert card.training["weights"] == "running average (EMA)"
     assert (card.training["epoch"], card.training["global_step"]) == (59, 40680)

@@ -50,7 +50,7 @@ def test_info_of_a_checkpoint(checkpoint: Path, capsys: pytest.CaptureFixture[st
     assert "described by mine.pt.json" in said
     assert "2 channels: 1 of the noisy state, then 1 of the measurement" in said
     assert run("models", "info", checkpoint, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["task"] == "restoration"
+    assert json.loads(capsys.readouterr().out)["task"] == "restore"
 
 
 def test_import_of_a_checkpoint(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,26 +12,14 @@ from typing import Annotated
 
 import typer
 
-from napari_diffuscope.cli import (
-    compare,
-    devices,
-    evaluate,
-    models,
-    repeat,
-    restore,
-    samples,
-    shape,
-    superres,
-    train,
-)
+from napari_diffuscope.cli import compare, devices, evaluate, models, repeat, samples, train
 from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.cli.pairs import pairs_command
 from napari_diffuscope.cli.signals import exit_code, stoppable
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods import generate as _generate  # registers the method
-from napari_diffuscope.methods.method import METHODS
+from napari_diffuscope.methods.registry import METHODS
 
-__all__ = ["_generate", "app", "main"]
+__all__ = ["app", "main"]
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,9 +51,6 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     for method in METHODS.values():
         app.command(method.name)(command_of(method))
-    app.command("restore")(restore.restore)
-    app.command("superres")(superres.superres)
-    app.command("shape")(shape.shape)
     app.command("pairs")(pairs_command())
     app.command("repeat")(repeat.repeat)
     app.add_typer(models.app, name="models")

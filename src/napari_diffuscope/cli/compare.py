@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.cli.ranges import parse_crop
+from napari_diffuscope.methods.common_settings import parse_crop
 
 NUMBERS, PICTURE = "Numbers", "Files"
 FILES = ("report.html", "numbers.csv", "numbers.md")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,8 @@ import typer
 from napari_diffuscope.cli.options import keyword, options_of, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
-from napari_diffuscope.methods.method import Inputs, Method
+from napari_diffuscope.methods.method import Input, Inputs, Method, loaded
+from napari_diffuscope.methods.storing import Destination
 
 FILES = "Files"
 
@@ -25,7 +26,8 @@ def command_of(method: Method) -> Callable[..., None]:
     method
         Which.
     """
-    parameters = [*_arguments(method), *options_of(method.settings), *_file_options(method)]
+    storing = options_of(method.storing, FILES) if method.storing is not None else []
+    parameters = [*_arguments(method), *options_of(method.settings), *storing, *_file_options(method)]
 
     def command(**values: Any) -> None:
         _run(method, values)
@@ -41,7 +43,8 @@ def _arguments(method: Method) -> list[Parameter]:
     arguments = []
     if method.image is not None:
         arguments.append(_argument("source", "IN", method.image.help))
-    arguments.append(_argument("output", "OUT", "OUT.tif or OUT.ome.zarr, to write or to go on with."))
+    into: Any = loaded(method.destination)
+    arguments.append(_argument("output", into.shown, into.what))
     for each in method.others:
         option = typer.Option(f"--{each.name}", metavar="FILE", help=each.help)
         kind, default = (Path | None, None) if each.optional else (Path, Parameter.empty)
@@ -61,12 +64,14 @@ def _file_options(method: Method) -> list[Parameter]:
             help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES
         )
         options.append(keyword("axes", str | None, axes, None))
+    for each in method.inputs:
+        name = "IN" if each is method.image else each.name.upper()
         series = typer.Option(
             min=0,
-            help="Which image of IN, counted from 0, where it holds several; the largest by default.",
+            help=f"Which image of {name}, counted from 0, where it holds several; the largest by default.",
             rich_help_panel=FILES,
         )
-        options.append(keyword("series", int | None, series, None))
+        options.append(keyword(_series_of(method, each), int | None, series, None))
     for name in method.beside:
         option = typer.Option(
             f"--{name}",
@@ -90,58 +95,62 @@ def _file_options(method: Method) -> list[Parameter]:
 
 def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
+    storing = settings_from(method.storing, values) if method.storing is not None else None
     given = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
     sources = {name: path for name, path in given.items() if path is not None}
-    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=values.get("series"))
+    series = {each.name: values.get(_series_of(method, each)) for each in method.inputs}
+    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=series)
     beside = {name: values[name] for name in method.beside if values[name] is not None}
-    write_files(
-        method,
-        inputs,
-        settings,
-        values["output"],
-        beside=beside,
-        record_file=values["json_file"],
-        overwrite=values["overwrite"],
-        quiet=values["quiet"],
+    overwrite = values["overwrite"]
+    destination = loaded(method.destination)(
+        method, inputs, settings, values["output"], storing=storing, beside=beside, overwrite=overwrite
     )
+    write_to(destination, sources.values(), record_file=values["json_file"], quiet=values["quiet"])
 
 
 def opened_inputs(
     method: Method,
-    sources: dict[str, Path],
+    sources: Mapping[str, Path],
     settings: Any,
     *,
     axes: str | None = None,
-    series: int | None = None,
+    series: Mapping[str, int | None] | None = None,
 ) -> Inputs:
-    """The inputs of a method from files, those that are given; ``axes`` and ``series`` are those of the image."""
-    from napari_diffuscope.imaging.files import open_image
+    """The inputs of a method from files, those that are given.
 
-    image = method.image
-    return {
-        each.name: open_image(
-            sources[each.name],
-            axes=axes if each is image else None,
-            rgb=getattr(settings, "rgb", "luminance"),
-            series=series if each is image else None,
-        )
-        for each in method.inputs
-        if each.name in sources
-    }
+    ``axes`` are those of the image, ``series`` go by the name of the input.
+    """
+    from napari_diffuscope.imaging.files import open_image, open_labels
+
+    numbers, inputs = series or {}, {}
+    for each in method.inputs:
+        if each.name not in sources:
+            continue
+        number, source = numbers.get(each.name), sources[each.name]
+        if each.kind == "labels":
+            inputs[each.name] = open_labels(source, series=number)
+            continue
+        rgb: Any = getattr(settings, "rgb", "luminance")
+        letters = axes if each is method.image else None
+        inputs[each.name] = open_image(source, axes=letters, rgb=rgb, series=number)
+    return inputs
 
 
-def write_files(
-    method: Method,
-    inputs: Inputs,
-    settings: Any,
-    output: Path,
-    *,
-    beside: dict[str, Path] | None = None,
-    record_file: Path | None = None,
-    overwrite: bool = False,
-    quiet: bool = False,
+def write_to(
+    destination: Destination, sources: Iterable[Path], *, record_file: Path | None = None, quiet: bool = False
 ) -> dict[str, Any]:
-    """Run a method into files under a progress bar; goes on where it was stopped.
+    """Run a method into files under a progress bar.
+
+    Parameters
+    ----------
+    destination
+        What is done, and where it goes.
+    sources
+        Files that are read.
+    record_file
+        JSON file of the record, ``-`` for stdout.
+    quiet
+        Whether only warnings are told.
 
     Returns
     -------
@@ -156,20 +165,24 @@ def write_files(
         With 130 after Ctrl-C.
     """
     from napari_diffuscope.cli.outputs import give_record, record_files
-    from napari_diffuscope.imaging.outputs import check_outputs, existing
-    from napari_diffuscope.methods.storing import output_files, run_to_files
+    from napari_diffuscope.imaging.outputs import existing
 
-    files = output_files(method, inputs, settings, output, beside)
-    read = existing(*(image.source for image in inputs.values()), getattr(settings, "model", None))
-    check_outputs(record_files(record_file), read, wholes=files.values(), overwrite=overwrite)
-    name = next((image.name for image in inputs.values()), output.name)
+    method, inputs, settings = destination.method, destination.inputs, destination.settings
+    destination.check(existing(*sources, getattr(settings, "model", None)), record_files(record_file))
+    name = next((image.name for image in inputs.values()), destination.output.name)
     try:
         with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
-            result = run_to_files(method, inputs, settings, files, overwrite=overwrite, on_update=on_update)
+            stored = destination.write(on_update)
     except KeyboardInterrupt as stop:
-        typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
+        typer.echo(f"diffuscope: {destination.stopped}", err=True)
         raise typer.Exit(exit_code(stop)) from None
-    give_record(result.record, record_file, overwrite=overwrite)
+    if stored.record:
+        give_record(stored.record, record_file, overwrite=destination.overwrite)
     if not quiet:
-        typer.echo(f"Wrote {' and '.join(map(str, files.values()))}", err=True)
-    return result.record
+        typer.echo(stored.said, err=True)
+    return stored.record
+
+
+def _series_of(method: Method, each: Input) -> str:
+    """Name of the option that says which image of a file an input is."""
+    return "series" if each is method.image else f"{each.name}_series"

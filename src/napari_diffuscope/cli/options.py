@@ -16,9 +16,9 @@ RARE = "Rarely needed"
 _LISTS: dict[type, Any] = {str: list[str], int: list[int], float: list[float]}
 
 
-def options_of(kind: type[Settings]) -> list[Parameter]:
-    """A keyword of a command for every setting, with help, limits and default."""
-    return [_parameter(setting) for setting in settings_of(kind)]
+def options_of(kind: type[Settings], panel: str | None = None) -> list[Parameter]:
+    """A keyword of a command for every setting, with help, limits and default; in a panel of its own in the help."""
+    return [_parameter(setting, panel) for setting in settings_of(kind)]
 
 
 def settings_from(kind: type[Settings], values: Mapping[str, Any]) -> Any:
@@ -34,11 +34,11 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any]) -> Any:
     return kind(**{setting.name: _value(setting, values[setting.name]) for setting in settings_of(kind)})
 
 
-def _parameter(setting: Setting) -> Parameter:
+def _parameter(setting: Setting, panel: str | None) -> Parameter:
     option = typer.Option(
         *_names(setting),
         help=_help(setting),
-        rich_help_panel=None if setting.decides and not setting.advanced else _panel(setting),
+        rich_help_panel=panel or _panel(setting),
         **_limits(setting),
     )
     default = None if setting.text or setting.item else setting.default
@@ -61,8 +61,10 @@ def _help(setting: Setting) -> str:
     return setting.help + modes
 
 
-def _panel(setting: Setting) -> str:
-    return RARE if setting.decides else COMPUTING
+def _panel(setting: Setting) -> str | None:
+    if not setting.decides:
+        return COMPUTING
+    return RARE if setting.advanced else None
 
 
 def _annotation(setting: Setting) -> Any:

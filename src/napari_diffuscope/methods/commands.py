@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from napari_diffuscope.methods.declared import given_settings
@@ -17,7 +18,9 @@ def command_line(
     *,
     axes: str | None = None,
     series: int | None = None,
-    more: tuple[str, ...] = (),
+    further: Mapping[str, int | None] | None = None,
+    optional: Mapping[str, str] | None = None,
+    storing: Any = None,
 ) -> str:
     """A shell command with every setting that is not the default.
 
@@ -35,20 +38,29 @@ def command_line(
         Axes of the first input, where they were chosen by hand.
     series
         Which image of the first input, where that holds several and it is not the one taken by default.
-    more
-        Further words.
+    further
+        The same of further inputs, by their names.
+    optional
+        Files of inputs that may be left out, by their names.
+    storing
+        What was chosen of how results are written.
     """
     words = ["diffuscope", method.name, *sources[:1], output]
     needed = [each for each in method.others if not each.optional]
     for each, source in zip(needed, sources[1:], strict=True):
         words += [f"--{each.name}", source]
+    for name, source in (optional or {}).items():
+        words += [f"--{name}", source]
     if axes is not None:
         words += ["--axes", axes]
     if series is not None:
         words += ["--series", str(series)]
-    for setting, value in given_settings(settings):
+    for name, number in (further or {}).items():
+        words += [] if number is None else [f"--{name}-series", str(number)]
+    chosen = given_settings(settings) + ([] if storing is None else given_settings(storing))
+    for setting, value in chosen:
         if isinstance(value, bool):
             words.append(f"--{setting.option}" if value else f"--no-{setting.option}")
         else:
             words += [f"--{setting.option}", setting.written(value)]
-    return shlex.join([*words, *more])
+    return shlex.join(words)

@@ -6,7 +6,7 @@ Free of torch. How to add one: ``docs/design.md``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
@@ -87,6 +87,21 @@ class Output:
         """Length along each axis."""
         return self.spec.shape
 
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Distance between neighbours along each axis."""
+        return self.spec.scale
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each step."""
+        return self.spec.units
+
+    @property
+    def translate(self) -> tuple[float, ...]:
+        """Position of the first element."""
+        return self.spec.translate
+
 
 @dataclass(frozen=True)
 class Method:
@@ -112,12 +127,18 @@ class Method:
         What a progress bar says before the name of the image: ``"Restoring"``.
     result
         What one result is called: ``"restoration"``.
+    models_for
+        What its models are for, as a sentence says it: ``"super-resolution"``; as ``result`` by default.
     former
         Names that it had in cards and records of earlier versions.
     beside
         Outputs that may get a file of their own name on the command line: ``("deviation",)``.
     block
         Whether the outputs are cut into ``planes`` or into blocks of a volume (``blocks``).
+    destination
+        Class of where a run in files goes, see `napari_diffuscope.methods.storing.Destination`; where it is.
+    storing
+        What may be chosen of how results are written, declared as settings are.
     """
 
     name: str
@@ -129,10 +150,15 @@ class Method:
     inputs: tuple[Input, ...] = (Input(),)
     doing: str = "Working on"
     result: str = "result"
+    models_for: str = ""
     former: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     block: Literal["planes", "blocks"] = "planes"
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    destination: str = "napari_diffuscope.methods.storing:FileDestination"
+    storing: type[Settings] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models_for", self.models_for or self.result)
 
     def outputs(self, inputs: Inputs, settings: Any) -> tuple[Output, ...]:
         """Outputs in the order in which they should be shown.
@@ -205,7 +231,3 @@ class Registry(Mapping[str, Method]):
                 f"The record is of the method {name!r}, which is not known here; known are {', '.join(self)}."
             )
         return self[name]
-
-
-METHODS = Registry()
-"""The one place where methods are looked up."""

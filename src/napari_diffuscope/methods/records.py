@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from napari_diffuscope.weights.card import ModelCard
     from napari_diffuscope.weights.model import Model
 
+RECORD_KEY = "napari-diffuscope"
+"""Key of the record in a layer's metadata."""
+
 
 def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any]:
     """What the records of all methods say, also of runs that do not end: versions, settings, inputs.

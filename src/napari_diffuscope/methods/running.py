@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
-from napari_diffuscope.imaging.files import image_of
+from napari_diffuscope.imaging.files import image_of, labels_of
 from napari_diffuscope.imaging.image import RGB
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
@@ -83,6 +85,8 @@ def method_job(
         finished[name] = yield from relayed(
             sink.finishing(), lambda update: work.update(message=update.message)
         )
+    for clean_up in work.afterwards:
+        clean_up()
     return Result(finished, outputs, record, value)
 
 
@@ -95,9 +99,30 @@ def block_of(method: Method, output: Output, settings: Any) -> tuple[int, ...]:
     return plane_block(shape) if method.block == "planes" else default_block(shape)
 
 
-def array_sinks(method: Method, outputs: tuple[Output, ...], settings: Any) -> dict[str, ArraySink]:
-    """Outputs in memory."""
-    return {each.name: ArraySink(each.spec, block_of(method, each, settings)) for each in outputs}
+def array_sinks(
+    method: Method,
+    outputs: Sequence[Output],
+    settings: Any,
+    arrays: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, ArraySink]:
+    """Outputs in memory: in arrays that are there, by the name of the output, or in new ones."""
+    there = arrays or {}
+    return {
+        each.name: ArraySink(each.spec, block_of(method, each, settings), there.get(each.name))
+        for each in outputs
+    }
+
+
+def memory_job(method: Method, inputs: Inputs, settings: Any, **options: Any) -> Job[Result]:
+    """The job of a method whose outputs go into memory.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`method_job`.
+    """
+    sinks = array_sinks(method, method.outputs(inputs, settings), settings)
+    return method_job(method, inputs, settings, sinks=sinks, **options)
 
 
 def run_method(
@@ -124,7 +149,7 @@ def run_method(
     series
         Which image of the file of the first, where that holds several; the largest by default.
     settings, choices
-        The method's settings, and fields of them to replace.
+        The method's settings, and fields of them to replace; of a further input ``NAME_series``, as ``series``.
     on_update
         Called with every :class:`~napari_diffuscope.jobs.Update`.
     options
@@ -135,12 +160,15 @@ def run_method(
     DiffuscopeError
         For inputs or settings that do not work.
     """
+    further = {each.name: choices.pop(f"{each.name}_series", None) for each in method.inputs[1:]}
     base: Any = settings or method.settings()
     settings = replace(base, **choices)
-    colours: RGB = getattr(settings, "rgb", "luminance")
     inputs = {}
     for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True)):
-        named, chosen = (axes, series) if number == 0 else (None, None)
+        if each.kind == "labels":
+            inputs[each.name] = labels_of(source, series=further.get(each.name))
+            continue
+        colours: RGB = getattr(settings, "rgb", "luminance")
+        named, chosen = (axes, series) if number == 0 else (None, further[each.name])
         inputs[each.name] = image_of(source, named, rgb=colours, series=chosen)
-    sinks = array_sinks(method, method.outputs(inputs, settings), settings)
-    return run(method_job(method, inputs, settings, sinks=sinks, **(options or {})), on_update)
+    return run(memory_job(method, inputs, settings, **(options or {})), on_update)

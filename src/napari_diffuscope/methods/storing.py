@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks import BlockSink, describe_input, in_standard_order, open_sink
+from napari_diffuscope.imaging.blocks import (
+    BlockSink,
+    ReorderedSink,
+    describe_input,
+    open_sink,
+)
+from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.method import Inputs, Method
 from napari_diffuscope.methods.running import Result, block_of, method_job
@@ -57,14 +64,14 @@ def run_identity(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
         "method": method.name,
         "settings": deciding,
         "model": _model_identity(deciding["model"]) if "model" in deciding else None,
-        "inputs": {name: describe_input(in_standard_order(image)) for name, image in inputs.items()},
+        "inputs": {name: describe_input(image) for name, image in inputs.items()},
     }
 
 
 @contextmanager
 def opened_sinks(
     method: Method, inputs: Inputs, settings: Any, files: Mapping[str, Path], *, overwrite: bool = False
-) -> Iterator[dict[str, BlockSink]]:
+) -> Iterator[dict[str, BlockSink | ReorderedSink]]:
     """Sinks that write files; unfinished ones of an equal run are gone on with.
 
     Raises
@@ -74,19 +81,19 @@ def opened_sinks(
     """
     identity = run_identity(method, inputs, settings)
     with ExitStack() as stack:
-        yield {
-            each.name: stack.enter_context(
-                open_sink(
-                    files[each.name],
-                    each.spec,
-                    {**identity, "output": each.name},
-                    block=block_of(method, each, settings),
-                    planes=method.block == "planes",
-                    overwrite=overwrite,
-                )
+        sinks: dict[str, BlockSink | ReorderedSink] = {}
+        for each in method.outputs(inputs, settings):
+            sink = open_sink(
+                files[each.name],
+                each.spec,
+                {**identity, "output": each.name},
+                block=block_of(method, each, settings),
+                planes=method.block == "planes",
+                overwrite=overwrite,
             )
-            for each in method.outputs(inputs, settings)
-        }
+            sinks[each.name] = sink
+            stack.enter_context(sink)
+        yield sinks
 
 
 def run_to_files(
@@ -121,6 +128,108 @@ def run_to_files(
     """
     with opened_sinks(method, inputs, settings, files, overwrite=overwrite) as sinks:
         return run(method_job(method, inputs, settings, sinks=sinks, files=files, **options), on_update)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a run into files gave: its record, and a sentence on what was written."""
+
+    record: dict[str, Any]
+    said: str
+
+
+class Destination:
+    """Where a run in files goes.
+
+    Parameters
+    ----------
+    method, inputs, settings
+        What will be done.
+    output
+        File or folder that was named.
+    storing
+        What was chosen of ``method.storing``.
+    beside
+        Files chosen for further outputs.
+    overwrite
+        Whether what exists may be replaced, at the end.
+    """
+
+    shown, what = "OUT", "OUT.tif or OUT.ome.zarr, to write or to go on with."
+    """What help calls the output, and says of it."""
+
+    stopped = "stopped; the same command goes on from here."
+    """What to say when the user stopped it."""
+
+    def __init__(
+        self,
+        method: Method,
+        inputs: Inputs,
+        settings: Any,
+        output: Path,
+        *,
+        storing: Any = None,
+        beside: Mapping[str, Path] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        self.method, self.inputs, self.settings = method, inputs, settings
+        self.output, self.storing, self.beside, self.overwrite = output, storing, beside, overwrite
+
+    @classmethod
+    def storing_of(cls, method: Method, record: Mapping[str, Any]) -> Any:
+        """What to choose of ``method.storing`` to make a result again."""
+        return method.storing() if method.storing is not None else None
+
+    def check(self, read: Iterable[Path], others: Iterable[Path] = ()) -> None:
+        """Refuse what would destroy something, before anything is computed.
+
+        Parameters
+        ----------
+        read
+            Files and folders that are read.
+        others
+            Further files that will be written.
+
+        Raises
+        ------
+        DiffuscopeError
+            If so.
+        """
+        raise NotImplementedError
+
+    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
+        """Run the method, and write what it gives.
+
+        Raises
+        ------
+        DiffuscopeError
+            As the job; and if something cannot be written.
+        """
+        raise NotImplementedError
+
+
+class FileDestination(Destination):
+    """A file for each output; an unfinished one of an equal run is gone on with."""
+
+    def __init__(self, *what: Any, **how: Any) -> None:
+        super().__init__(*what, **how)
+        self.files = output_files(self.method, self.inputs, self.settings, self.output, self.beside)
+
+    def check(self, read: Iterable[Path], others: Iterable[Path] = ()) -> None:
+        """Refuse what would destroy something, before anything is computed."""
+        check_outputs(others, read, wholes=self.files.values(), overwrite=self.overwrite)
+
+    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
+        """Run the method into the files; the same call goes on where an earlier one was stopped."""
+        result = run_to_files(
+            self.method,
+            self.inputs,
+            self.settings,
+            self.files,
+            overwrite=self.overwrite,
+            on_update=on_update,
+        )
+        return Stored(result.record, f"Wrote {' and '.join(map(str, self.files.values()))}")
 
 
 def _model_identity(model: str) -> Any:

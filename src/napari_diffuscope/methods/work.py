@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
-from napari_diffuscope.imaging.blocks.array_sink import Sink
+from napari_diffuscope.imaging.blocks.array_sink import Sink, blank_array
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs, Method, Output
@@ -30,9 +30,11 @@ class Work:
     record
         What the result will carry; the job adds what it knows.
     options
-        How it is done, without deciding any number: the order of planes, where states are kept.
+        How it is done, without deciding any number: the order of planes, the files that are written.
     done, total
         In the job's own unit.
+    afterwards
+        Called when the outputs are complete: what only an unfinished run needs is deleted.
     """
 
     method: Method
@@ -44,6 +46,7 @@ class Work:
     options: Mapping[str, Any] = field(default_factory=dict)
     done: int = 0
     total: int = 0
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def image(self) -> Image:
@@ -79,6 +82,12 @@ class Work:
             if not sink.done(block):
                 sink.write_block(block, values[name])
             yield self.update(output=name, region=block.region, preview=values[name], final=True)
+
+    def leave_blank(self, block: Block) -> None:
+        """Write nothing but blanks into a block of every output that lacks it, without showing it."""
+        for sink in self.sinks.values():
+            if not sink.done(block):
+                sink.write_block(block, blank_array(block.shape, sink.spec.dtype))
 
     def show(self, name: str, region: Any, preview: np.ndarray) -> Update:
         """An update with the current estimate of a part of an output."""

@@ -57,7 +57,7 @@ def pairs_recipe(folder: Path, name: str, *, start_from: str | None) -> Recipe:
     folder = folder.resolve()
     recipe = Recipe(
         name=name,
-        task="restoration",
+        task="restore",
         card=Card(
             title=name,
             purpose="Makes images like those of low quality in its training look like those of high quality.",

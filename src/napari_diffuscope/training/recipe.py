@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.documents import read_toml
 from napari_diffuscope.validation import parse
-from napari_diffuscope.weights.card import NetworkSpec, Task
+from napari_diffuscope.weights.card import NetworkSpec, Task, task_now
 
 Precision = Literal["auto", "float32", "bfloat16"]
 TrainedKind = Literal["local-unet", "openai-unet"]
@@ -231,6 +231,7 @@ class Recipe:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "task", task_now(self.task))
         _check(self)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import DEFAULT_AXES
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length, to_micrometres
-from napari_diffuscope.methods.command import restore_command
-from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.methods.superres.command import superres_command
+from napari_diffuscope.methods.commands import command_line
+from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 PLACEHOLDER = "INPUT.tif"
@@ -26,59 +25,73 @@ _SAVE_FIRST = (
 )
 
 
-class Writer(Protocol):
-    """Makes the command line of a method."""
-
-    def __call__(
-        self,
-        source: str,
-        output: str,
-        settings: Any,
-        /,
-        *,
-        axes: str | None = None,
-        series: int | None = None,
-    ) -> str:
-        """A shell command."""
-        ...
-
-
-def command_for(image: Image, settings: RestoreSettings, *, layer_axes: str) -> tuple[str, str]:
-    """Command for a restoration, and a sentence on what to do with it.
+def command_for(
+    method: Method, image: Image, settings: Any, *, layer_axes: str, suffix: str = ""
+) -> tuple[str, str]:
+    """Command for a run, and a sentence on what to do with it.
 
     Parameters
     ----------
-    image, settings
-        What would be restored, and how.
+    method, image, settings
+        What would be done.
     layer_axes
         Axes of the layer, with ``S`` for colours; given in the command where the file says otherwise.
+    suffix
+        Ending of the name of the output; the method's name by default.
     """
-    return _command(restore_command, image, settings, layer_axes, "restored")
+    suffix, source = suffix or method.name, image.source
+    for series in (None, image.series):  # the one that is read by default, else the one that the layer shows
+        stored = _read(source, settings, series=series) if source else None
+        if source is None or stored is None:
+            continue
+        axes = None if _long(stored) == _long(image) else _without_short(layer_axes, image)
+        if axes is not None:
+            stored = _read(source, settings, axes=axes, series=series)
+        if stored is not None and holds_same_pixels(stored, image):
+            output = _output_name(source, suffix)
+            return command_line(method, [source], output, settings, axes=axes, series=series), _READY
+    axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
+    output = _output_name(f"{image.name}.tif", suffix)
+    return command_line(method, [PLACEHOLDER], output, settings, axes=axes), _SAVE_FIRST
 
 
-def command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Command that made a restored layer, and a sentence on what to do with it."""
-    return _of_record(restore_command, record, RestoreSettings.from_dict(record["settings"]), "restored")
+def command_of_record(
+    method: Method, record: Mapping[str, Any], settings: Any, *, suffix: str = ""
+) -> tuple[str, str]:
+    """Command that made a layer, and a sentence on what to do with it.
 
-
-def superres_command_for(image: Image, settings: SuperresSettings, *, layer_axes: str) -> tuple[str, str]:
-    """Command for a super-resolution, and a sentence on what to do with it; parameters as `command_for`.
-
-    Sizes that the layer has and its file has not are part of the command.
+    The input is opened with the axes that it had, whether its file or the user named them.
     """
+    suffix = suffix or method.name
+    source, lengths = record["input"].get("source"), lengths_in(record)
+    if source and Path(source).exists():
+        letters = _without_ones(recorded_axes(record), lengths)
+        for axes in (None, letters):
+            number = record["input"].get("series")
+            stored, usual = (_read(source, settings, axes=axes, series=one) for one in (number, None))
+            if stored is not None and dict(_long(stored)) == _longer(lengths):
+                series = None if usual is not None and usual.series == stored.series else number
+                output = _output_name(source, suffix)
+                text = command_line(method, [source], output, settings, axes=axes, series=series)
+                return text, "Copied the command of the selected result."
+    axes = axes_to_name(recorded_axes(record), lengths)
+    output = _output_name(f"{record['input']['name']}.tif", suffix)
+    return command_line(method, [PLACEHOLDER], output, settings, axes=axes), _SAVE_FIRST
+
+
+def with_layer_sizes(settings: SuperresSettings, image: Image) -> SuperresSettings:
+    """Settings that name the sizes that a layer has and its file has not."""
     steps = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
-    stored = _read(image.source, settings) if image.source else None
-    return _command(superres_command, image, with_sizes(settings, steps, stored), layer_axes, "superresolved")
+    return with_sizes(settings, steps, _read(image.source, settings) if image.source else None)
 
 
-def superres_command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
-    """Command that made a super-resolved layer, and a sentence on what to do with it."""
-    settings, found = SuperresSettings.from_dict(record["settings"]), record["input"]
-    source = found.get("source")
+def with_recorded_sizes(settings: SuperresSettings, record: Mapping[str, Any]) -> SuperresSettings:
+    """The same for the layer that a result was made from."""
+    made_from = record["input"]
+    source = made_from.get("source")
     stored = _read(source, settings) if source and Path(source).exists() else None
-    pairs = zip(found.get("scale", ()), found.get("units", ()), strict=True)
-    steps = dict(zip(found["axes"], pairs, strict=False))
-    return _of_record(superres_command, record, with_sizes(settings, steps, stored), "superresolved")
+    pairs = zip(made_from.get("scale", ()), made_from.get("units", ()), strict=True)
+    return with_sizes(settings, dict(zip(made_from["axes"], pairs, strict=False)), stored)
 
 
 def with_sizes(
@@ -107,39 +120,6 @@ def with_sizes(
             return settings
     square = own["X"] if same_length(own["X"], own["Y"]) else None
     return replace(settings, z_step=settings.z_step or own["Z"], pixel_size=settings.pixel_size or square)
-
-
-def _command(write: Writer, image: Image, settings: Any, layer_axes: str, suffix: str) -> tuple[str, str]:
-    source = image.source
-    for series in (None, image.series):  # the one that is read by default, else the one that the layer shows
-        stored = _read(source, settings, series=series) if source else None
-        if source is None or stored is None:
-            continue
-        axes = None if _long(stored) == _long(image) else _without_short(layer_axes, image)
-        if axes is not None:
-            stored = _read(source, settings, axes=axes, series=series)
-        if stored is not None and holds_same_pixels(stored, image):
-            text = write(source, _output_name(source, suffix), settings, axes=axes, series=series)
-            return text, _READY
-    axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
-    return write(PLACEHOLDER, _output_name(f"{image.name}.tif", suffix), settings, axes=axes), _SAVE_FIRST
-
-
-def _of_record(write: Writer, record: Mapping[str, Any], settings: Any, suffix: str) -> tuple[str, str]:
-    """The input is opened with the axes that it had, whether its file or the user named them."""
-    source, lengths = record["input"].get("source"), lengths_in(record)
-    if source and Path(source).exists():
-        letters = _without_ones(recorded_axes(record), lengths)
-        for axes in (None, letters):
-            number = record["input"].get("series")
-            stored, usual = (_read(source, settings, axes=axes, series=one) for one in (number, None))
-            if stored is not None and dict(_long(stored)) == _longer(lengths):
-                series = None if usual is not None and usual.series == stored.series else number
-                text = write(source, _output_name(source, suffix), settings, axes=axes, series=series)
-                return text, "Copied the command of the selected result."
-    axes = axes_to_name(recorded_axes(record), lengths)
-    name = _output_name(f"{record['input']['name']}.tif", suffix)
-    return write(PLACEHOLDER, name, settings, axes=axes), _SAVE_FIRST
 
 
 def recorded_axes(record: Mapping[str, Any]) -> str:
@@ -175,7 +155,7 @@ def _read(source: str, settings: Any, *, axes: str | None = None, series: int | 
     from napari_diffuscope.imaging.files import open_image
 
     try:
-        return open_image(source, axes=axes, rgb=settings.rgb, series=series)
+        return open_image(source, axes=axes, rgb=getattr(settings, "rgb", "luminance"), series=series)
     except DiffuscopeError:
         return None
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks.array_sink import ArraySink
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.method import Inputs, Method, Output
-from napari_diffuscope.methods.records import begun_record, note_card
-from napari_diffuscope.methods.running import block_of, method_job
-from napari_diffuscope.viewer.command import _command as command_and_remark
-from napari_diffuscope.viewer.command import _of_record as command_of_made
+from napari_diffuscope.methods.running import array_sinks, method_job
+from napari_diffuscope.viewer.command import command_for, command_of_record
 from napari_diffuscope.viewer.declared_form import DeclaredForm
-from napari_diffuscope.viewer.layer_run import RunPlan
+from napari_diffuscope.viewer.layer_run import RunPlan, early_record_of
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.results import Results
@@ -66,12 +62,7 @@ class DeclaredDock(MethodDock):
 
     def job(self, inputs: Inputs, settings: Any, outputs: Sequence[Output], results: Results) -> Job[Any]:
         """The job, which fills the arrays of the results."""
-        sinks = {
-            each.name: ArraySink(
-                each.spec, block_of(self.declaration, each, settings), results.arrays[each.name]
-            )
-            for each in outputs
-        }
+        sinks = array_sinks(self.declaration, outputs, settings, results.arrays)
         return method_job(self.declaration, inputs, settings, sinks=sinks, **self.options())
 
     def options(self) -> dict[str, Any]:
@@ -82,12 +73,8 @@ class DeclaredDock(MethodDock):
         self, inputs: Inputs, settings: Any, outcome: Outcome, results: Results
     ) -> dict[str, Any]:
         """Record of a run that did not end."""
-        record = begun_record(self.declaration, inputs, settings)
-        if self.form.model is not None:
-            note_card(record, settings.model, self.form.model.card)
-        record["seconds"] = round(outcome.seconds, 3)
-        record["messages"].append(str(outcome.error) if outcome.error else f"Ended early: {outcome.state}.")
-        return record
+        card = self.form.model.card if self.form.model is not None else None
+        return early_record_of(self.declaration, inputs, settings, card, outcome)
 
     def activity(self, finished: int, total: int) -> str:
         """What to say while the job says nothing."""
@@ -97,19 +84,17 @@ class DeclaredDock(MethodDock):
 
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for, and what to do with it."""
-        write = partial(_written, self.declaration)
         if self.declaration.image is None:
             return command_line(self.declaration, [], OUTPUT, self.form.settings()), "Copied."
         image, settings = self.form.image(), self.form.settings()
         axes = self.form.input.layer_axes()
-        return command_and_remark(write, image, settings, axes, self.declaration.name)
+        return command_for(self.declaration, image, settings, layer_axes=axes)
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result, and what to do with it."""
-        write = partial(_written, self.declaration)
         if self.declaration.image is None:
             return command_line(self.declaration, [], OUTPUT, self.settings_of(record)), "Copied."
-        return command_of_made(write, record, self.settings_of(record), self.declaration.name)
+        return command_of_record(self.declaration, record, self.settings_of(record))
 
     def settings_of(self, record: Mapping[str, Any]) -> Any:
         """Settings that made a result."""
@@ -121,10 +106,6 @@ def method_dock(method: Method) -> type[DeclaredDock]:
     return type(
         f"{method.name.title()}Dock", (DeclaredDock,), {"declaration": method, "__doc__": method.summary}
     )
-
-
-def _written(method: Method, source: str, output: str, settings: Any, *, axes: str | None = None) -> str:
-    return command_line(method, [source], output, settings, axes=axes)
 
 
 def layer_of(output: Output, inputs: Inputs) -> OutputLayer:

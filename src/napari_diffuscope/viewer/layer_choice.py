@@ -9,7 +9,7 @@ from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 
 #: Key in the metadata of layers that only show a comparison: no user's image, and nothing to work on.
 DISPLAY_KEY = "napari-diffuscope-display"

@@ -16,7 +16,7 @@ from napari_diffuscope.imaging.blocks import Channel, VolumeSpec, in_standard_or
 from napari_diffuscope.imaging.blocks.plan import BlockPlan
 from napari_diffuscope.imaging.image import Image, full_resolution
 from napari_diffuscope.imaging.tiff import TiffSink
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.layer_sizes import noted_sizes
 from napari_diffuscope.viewer.layers import letters_of_labels
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_diffuscope import __version__
-from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.method import Inputs, Method
+from napari_diffuscope.methods.records import RECORD_KEY, begun_record, note_card
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.planes import (
     counted,
@@ -219,27 +218,13 @@ class LayerRun(QObject):
         self._viewer.layers.events.removed.disconnect(self._on_removed)
 
 
-def begun_record(
-    method: str, image: Image, settings: Any, card: ModelCard | None, outcome: Outcome
+def early_record_of(
+    method: Method, inputs: Inputs, settings: Any, card: ModelCard | None, outcome: Outcome
 ) -> dict[str, Any]:
-    """What is known of a run that did not end, in the form of the method's own record."""
-    return {
-        "method": method,
-        "plugin": __version__,
-        "model": {
-            "name": settings.model,
-            "title": card.title if card else "",
-            "sha256": card.sha256 if card else "",
-        },
-        "settings": settings.to_dict(),
-        "input": {
-            "name": image.name,
-            "source": image.source,
-            "series": image.series,
-            "shape": list(image.shape),
-            "axes": image.axes,
-            "dtype": str(image.dtype),
-        },
-        "seconds": round(outcome.seconds, 3),
-        "messages": [*image.notes, str(outcome.error or f"Ended early: {outcome.state}.")],
-    }
+    """Record of a run that did not end, in the form of the method's own."""
+    record = begun_record(method, inputs, settings)
+    if hasattr(settings, "model"):
+        note_card(record, settings.model, card)
+    record["seconds"] = round(outcome.seconds, 3)
+    record["messages"].append(str(outcome.error or f"Ended early: {outcome.state}."))
+    return record

@@ -24,7 +24,8 @@ from qtpy.QtWidgets import (
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
+from napari_diffuscope.methods.registry import METHODS
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
 from napari_diffuscope.viewer.command import recorded_axes
 from napari_diffuscope.viewer.contrast import Stretch
@@ -493,5 +494,6 @@ class MethodDock(TabbedWidget):
 def record_of(layer: Any, method: str) -> dict[str, Any]:
     """Record of a layer that a method made, else empty."""
     record = layer.metadata.get(RECORD_KEY)
-    made = isinstance(record, dict) and record.get("method") == method and "settings" in record
-    return record if made else {}
+    if not isinstance(record, dict) or "settings" not in record or record.get("method") not in METHODS:
+        return {}
+    return record if METHODS[record["method"]].name == method else {}

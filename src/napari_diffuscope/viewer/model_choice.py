@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QVBoxLa
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.units import same_length
+from napari_diffuscope.methods.registry import task_in_words
 from napari_diffuscope.viewer.limits import limit_of
 from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.widgets import choice, choose, fill, note, say
@@ -21,13 +22,6 @@ from napari_diffuscope.weights.catalogue import find_model, list_models
 
 #: Files by which a folder is known that diffusers wrote; such models have no card of ours.
 DIFFUSERS_FILES = ("model_index.json", "config.json")
-TASK_WORDS: dict[Task, str] = {
-    "restoration": "restoration",
-    "superresolution": "super-resolution",
-    "shape": "shapes",
-    "generate": "generating images",
-    "generation": "generating images",
-}
 
 
 class Catalogue(QObject):
@@ -198,7 +192,8 @@ class ModelChoice(QWidget):
     def _checked(self, card: ModelCard, path: Path) -> ModelCard:
         if card.task != self._task:
             raise DiffuscopeError(
-                f"{card.title!r} is a model for {card.task}, not for {self._task}; open another one."
+                f"{card.title!r} is a model for {task_in_words(card.task)}, not for "
+                f"{task_in_words(self._task)}; open another one."
             )
         if self._has_card(path) and not (path / WEIGHTS_FILE).is_file():
             raise DiffuscopeError(
@@ -277,7 +272,7 @@ def _open_button(owner: ModelChoice) -> tuple[QPushButton, Any]:
 def _no_model(task: Task) -> str:
     """How to get a model where there is none."""
     return (
-        f"No model for {escape(TASK_WORDS[task])} is installed: train one with <b>diffuscope train</b>, "
+        f"No model for {escape(task_in_words(task))} is installed: train one with <b>diffuscope train</b>, "
         "or open a model folder or checkpoint with the button <b>…</b>"
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.views import AxisView, LuminanceView
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.layer_file import LAYER_RECORDS, LAYER_TYPE, SAMPLES_AXIS
 from napari_diffuscope.viewer.layer_sizes import NOTES_KEY, SERIES_KEY, SOURCE_KEY, readable
 
@@ -106,7 +106,7 @@ def _samples_axis(image: Image, record: dict[str, Any]) -> str:
     if SAMPLES_AXIS in record:
         return str(record[SAMPLES_AXIS])
     settings, before = record.get("settings") or {}, record.get("input") or {}
-    if settings.get("mode") != "samples" or record.get("method") != "restoration":
+    if settings.get("mode") != "samples":
         return ""
     new = [letter for letter in image.axes if letter not in str(before.get("axes", ""))]
     return new[0] if len(new) == 1 else ""

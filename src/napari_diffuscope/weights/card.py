@@ -31,8 +31,16 @@ CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
 ScheduleKind = Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
-Task = Literal["restoration", "superresolution", "shape", "generate", "generation"]
+Task = Literal["restore", "superres", "shape", "generate", "restoration", "superresolution", "generation"]
+"""What a model is for, by the name of the method; the last three are names of earlier versions, which are read."""
+
+_FORMER: dict[str, Task] = {"restoration": "restore", "superresolution": "superres", "generation": "generate"}
 """``generation`` is what cards and sidecar files of earlier versions call ``generate``."""
+
+
+def task_now(task: Task) -> Task:
+    """The name of a task, whatever earlier versions called it."""
+    return _FORMER.get(task, task)
 
 
 @dataclass(frozen=True)
@@ -217,8 +225,7 @@ class ModelCard:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if self.task == "generation":
-            object.__setattr__(self, "task", "generate")
+        object.__setattr__(self, "task", task_now(self.task))
         self._name_classes()
         if self.axes not in ("YX", "ZYX"):
             raise refuse("axes", self.axes, "YX or ZYX")

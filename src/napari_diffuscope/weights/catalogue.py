@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.weights.card import CARD_FILE, ModelCard, Task, read_card
+from napari_diffuscope.weights.card import CARD_FILE, ModelCard, Task, read_card, task_now
 
 STARTERS = Path(__file__).parent / "starters"
 
@@ -41,7 +41,7 @@ def list_models(task: Task | None = None) -> list[ModelCard]:
             card = _cached_card(folder, (folder / CARD_FILE).stat().st_mtime_ns)
         except DiffuscopeError:
             continue  # opening it by name says what is wrong with it
-        if task is None or card.task == task:
+        if task is None or card.task == task_now(task):
             cards.append(card)
     return cards
 

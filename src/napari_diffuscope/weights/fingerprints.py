@@ -131,7 +131,7 @@ RESTORATION = Fingerprint(
     variant="256 × 256",
     title="Restoration (WACV 2025)",
     purpose="Restores images of the structure and microscope that it was trained on.",
-    task="restoration",
+    task="restore",
     citation=(
         "Osuna-Vargas et al., Denoising diffusion models for high-resolution microscopy image restoration, "
         "WACV 2025, arXiv:2409.12078",
@@ -157,7 +157,7 @@ MSDSR = Fingerprint(
     variant="48 × 48",
     title="MSDSR",
     purpose="Makes a volume isotropic that is coarse along z, by filling in the rows between known ones.",
-    task="superresolution",
+    task="superres",
     citation=(
         "Jiang et al., Super-resolution of biomedical volumes with 2D supervision, CVPRW 2024, "
         "arXiv:2404.09425",

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
 import napari_diffuscope
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 
 from ..conftest import PATIENCE
 

@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.compare.mask import masked
 from napari_diffuscope.viewer.widgets import choose
 

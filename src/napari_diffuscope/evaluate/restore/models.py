@@ -13,8 +13,10 @@ from napari_diffuscope.evaluate.harness import label_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
-from napari_diffuscope.methods.restore.job import restoration_job
+from napari_diffuscope.methods.ready import MEASURING
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.running import array_sinks, method_job
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import load_model
 
@@ -76,7 +78,7 @@ def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidat
     opened: list[Candidate] = []
     for place in places:
         model = load_model(place)
-        if model.card.task != "restoration":
+        if model.card.task != "restore":
             raise DiffuscopeError(
                 f"{place} is a model for {model.card.task}, not for restoration; leave it out."
             )
@@ -121,14 +123,15 @@ def middle(shape: Sequence[int], edge: int) -> tuple[slice, slice]:
 
 def _restored(noisy: np.ndarray, settings: RestoreSettings, shape: Sequence[int]) -> Job[Timed]:
     image = np.full(tuple(shape), np.nan, np.float32)
-    job = restoration_job(Image.wrap(noisy, "YX"), settings, sinks={"restored": image})
+    inputs = {"image": Image.wrap(noisy, "YX")}
+    sinks = array_sinks(RESTORE, RESTORE.outputs(inputs, settings), settings, {"restored": image})
+    job = method_job(RESTORE, inputs, settings, sinks=sinks)
     began: float | None = None
     try:
-        next(job)  # it says that it loads the weights …
-        next(job)  # … and now it has done so
-        began = time.perf_counter()
         while True:
             update = next(job)
+            if began is None and update.message == MEASURING:  # the weights are loaded
+                began = time.perf_counter()
             yield Update(update.done, update.total)
     except StopIteration:
         return Timed(image, time.perf_counter() - (began or 0.0))

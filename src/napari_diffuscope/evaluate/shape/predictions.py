@@ -17,9 +17,12 @@ from napari_diffuscope.evaluate.shape.models import Contender, check_unseen
 from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
 from napari_diffuscope.evaluate.tables import Table, Value
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.shapes.errors import shape_errors
-from napari_diffuscope.methods.shape.job import CellShape, shape_job
+from napari_diffuscope.methods.running import memory_job
+from napari_diffuscope.methods.shape.method import SHAPE
+from napari_diffuscope.methods.shape.result import CellShape
 from napari_diffuscope.methods.shape.settings import ShapeMode, ShapeSettings
 from napari_diffuscope.training.shape.cells import KnownCell
 
@@ -232,7 +235,11 @@ def _predicted(
 
 def _shape_of(cell: KnownCell, chosen: ShapeSettings) -> tuple[CellShape, int]:
     """The predicted shape of a cell, and network evaluations of each sample."""
-    shapes = run(shape_job(cell.image, cell.mask.astype(np.int32), chosen))
+    inputs = {
+        "image": Image.wrap(cell.image, "YX"),
+        "labels": Image.wrap(cell.mask.astype(np.int32), "YX"),
+    }
+    shapes = run(memory_job(SHAPE, inputs, chosen)).value
     if not shapes.cells:
         raise DiffuscopeError(
             f"No shape was predicted for {cell.name}: {shapes.refused.get(1, 'no cell found')}"

@@ -19,12 +19,14 @@ from napari_diffuscope.evaluate.superres.judge import ORIENTATIONS, judge, known
 from napari_diffuscope.evaluate.superres.report import draw_views, report
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings, Variant
 from napari_diffuscope.evaluate.tables import Table, Value
-from napari_diffuscope.imaging.blocks.array_sink import ArraySink
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.superres.job import check_fits, superresolution_job
-from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
+from napari_diffuscope.methods.ready import check_suits
+from napari_diffuscope.methods.running import memory_job
+from napari_diffuscope.methods.superres.job import check_slices
+from napari_diffuscope.methods.superres.method import SUPERRES
+from napari_diffuscope.methods.superres.outputs import RESULT
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.weights.card import ModelCard
@@ -146,7 +148,8 @@ def _models(settings: SuperresEvaluationSettings) -> list[_Model]:
     opened: list[_Model] = []
     for place in settings.models:
         model = load_model(place)
-        check_fits(model, SuperresSettings(model=place))
+        check_suits(model.card, SUPERRES, SuperresSettings(model=place))
+        check_slices(model.card)
         taken = (*BASELINES, SHARPENED, TRUTH, *(label for label, _, _ in opened))
         label = label_of(model.card.name, place, taken)
         opened.append((label, place, tuple(v for v in settings.variants if _can(model.card, v))))
@@ -203,8 +206,7 @@ def _of_model(
         choices["mode"] = "sample" if variant == "sample-averaged" else variant
     chosen = SuperresSettings(**choices, consensus=variant != "sample-averaged")
     image = Image(measured, "ZYX")
-    sinks = {name: ArraySink(spec) for name, spec in describe_superres(image, chosen).items()}
-    job = superresolution_job(image, chosen, sinks=sinks)
+    job = memory_job(SUPERRES, {"image": image}, chosen)
     began, evaluations = time.perf_counter(), 0
     try:
         while True:
@@ -212,13 +214,14 @@ def _of_model(
             evaluations = max(evaluations, update.total)
             yield Update(0, 0, f"{label}, {variant}, {factor} x: {update.done} of {update.total} slices")
     except StopIteration as stop:
-        apart = stop.value.record["disagreement"][0]["value"]
+        made = stop.value
+        apart = made.record["disagreement"][0]["value"]
     finally:
         job.close()
     yield _Made(
         label,
         variant,
-        sinks[RESULT].array,
+        made.outputs[RESULT],
         time.perf_counter() - began,
         evaluations,
         float("nan") if apart is None else apart,

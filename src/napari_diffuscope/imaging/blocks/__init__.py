@@ -10,6 +10,7 @@ from napari_diffuscope.imaging.blocks.reading import (
     in_standard_order,
     read_block,
 )
+from napari_diffuscope.imaging.blocks.reordered import ReorderedSink
 from napari_diffuscope.imaging.blocks.sink import BlockSink
 from napari_diffuscope.imaging.blocks.spec import Channel, VolumeSpec, choose_layout
 from napari_diffuscope.imaging.blocks.tiff_sink import TiffBlockSink
@@ -23,6 +24,7 @@ __all__ = [
     "Channel",
     "OmeZarrSink",
     "PlaneCache",
+    "ReorderedSink",
     "TiffBlockSink",
     "VolumeSpec",
     "choose_layout",

@@ -67,7 +67,7 @@ class ArraySink:
             else (1,) * (len(spec.shape) - len(block)) + tuple(block)
         )
         self.block = tuple(min(a, b) for a, b in zip(wanted, spec.shape, strict=True))
-        self.array = blank_array(spec) if array is None else array
+        self.array = blank_array(spec.shape, spec.dtype) if array is None else array
 
     def done(self, block: Block) -> bool:
         """Never: nothing outlives the process."""
@@ -83,10 +83,10 @@ class ArraySink:
         return self.array
 
 
-def blank_array(spec: VolumeSpec) -> np.ndarray:
+def blank_array(shape: Sequence[int], dtype: Any) -> np.ndarray:
     """An array of nothing yet: NaN where the pixel type has it, else 0."""
-    empty: float = np.nan if np.dtype(spec.dtype).kind == "f" else 0
-    return np.full(spec.shape, empty, spec.dtype)
+    empty: float = np.nan if np.dtype(dtype).kind == "f" else 0
+    return np.full(shape, empty, dtype)
 
 
 def default_block(shape: Sequence[int]) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import LETTERS
+from napari_diffuscope.imaging.blocks.reordered import ReorderedSink
 from napari_diffuscope.imaging.blocks.sink import BlockSink
 from napari_diffuscope.imaging.blocks.spec import SHARD_BYTES, VolumeSpec
 from napari_diffuscope.imaging.blocks.tiff_sink import TiffBlockSink
@@ -24,7 +26,7 @@ def open_sink(
     most_bytes: int = SHARD_BYTES,
     planes: bool = False,
     overwrite: bool = False,
-) -> BlockSink:
+) -> BlockSink | ReorderedSink:
     """Begin or continue an output, of the kind that the ending of its name says.
 
     Parameters
@@ -39,9 +41,15 @@ def open_sink(
     DiffuscopeError
         As `BlockSink`; also for other endings.
     """
-    kind = _SINKS.get(Path(path).suffix.lower())
+    kind: Any = _SINKS.get(Path(path).suffix.lower())
     if kind is None:
         raise DiffuscopeError(
             f"{str(path)!r} is of no kind that can be written by blocks; end the name in {', '.join(_SINKS)}."
         )
-    return kind(path, spec, identity, block=block, most_bytes=most_bytes, planes=planes, overwrite=overwrite)
+    ordered = list(spec.axes) == sorted(spec.axes, key=("N" + LETTERS).index)
+    if kind is OmeZarrSink and "N" not in spec.axes and not ordered:
+        kind = ReorderedSink
+    sink: BlockSink | ReorderedSink = kind(
+        path, spec, identity, block=block, most_bytes=most_bytes, planes=planes, overwrite=overwrite
+    )
+    return sink

@@ -101,7 +101,9 @@ class Partial:
         self._old = self.folder / "old"
         self._overwrite = overwrite
         header = {"format": FORMAT, "identity": identity_hash(identity), "details": dict(details)}
-        if not self.folder.is_dir():
+        with writing(self.path):
+            begun = self.folder.is_dir()
+        if not begun:
             self._check_free()
         with writing(self.folder):
             self.journal = self._opened(header)

@@ -220,10 +220,8 @@ class BlockSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        vain = isinstance(error, Exception) and not self.finished and not self.blocks_done
-        if (
-            vain and not self._partial.journal.closed
-        ):  # as where a model is refused: there is nothing to go on with
+        vain = error is not None and not self.finished and not self.blocks_done
+        if vain and not self._partial.journal.closed:  # as where a model is refused: nothing to go on with
             self.close_files()
             with suppress(OSError):
                 self._partial.give_up()

@@ -55,7 +55,7 @@ class VolumeSpec:
     Parameters
     ----------
     shape, axes
-        Lengths and letters of the axes; letters of ``TCZYX`` in this order.
+        Lengths and letters of the axes, Y and X last; ``N`` counts samples.
     dtype
         Pixel type.
     scale, units
@@ -91,9 +91,9 @@ class VolumeSpec:
     def __post_init__(self) -> None:
         shape = tuple(int(length) for length in self.shape)
         count = len(shape)
-        axes = checked_axes(self.axes, count)
-        if list(axes) != sorted(axes, key=LETTERS.index):
-            raise DiffuscopeError(f"The axes {axes!r} are not in the order {LETTERS}; reorder them.")
+        axes = checked_axes(self.axes, count, allowed="N" + LETTERS)
+        if not axes.endswith("YX"):
+            raise DiffuscopeError(f"The axes {axes!r} do not end in YX; reorder them to be written.")
         if min(shape) < 1:
             raise DiffuscopeError(f"An image of shape {shape} has no pixels to be written.")
         normal = {

@@ -10,8 +10,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
+from napari_diffuscope.imaging.blocks.partial import partial_path
 from napari_diffuscope.imaging.blocks.sink import BlockSink
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
+from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.tiff.blank import check_room, create_blank, first_pixel, put_record
 from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, stored_type
 from napari_diffuscope.imaging.tiles import Box
@@ -30,8 +32,12 @@ class TiffBlockSink(BlockSink):
     _file: BinaryIO | None = None
 
     def _check(self, path: Path, spec: VolumeSpec) -> None:
-        checked_path(path)
+        ome_metadata(spec.axes, spec.scale, spec.units, "", checked_path(path))
         stored_type(spec.dtype)
+        with writing(path):
+            begun = partial_path(path).exists()
+        if not begun:
+            check_room(path, spec.nbytes)
 
     def _create(self) -> None:
         check_room(self.path, self.spec.nbytes)

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.axes import LETTERS
 from napari_diffuscope.imaging.blocks.journal import sync_file, sync_folder
 from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes, plan_levels
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.sink import BlockSink
+from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import CREATOR, CREATOR_KEY
 from napari_diffuscope.imaging.tiles import Box
@@ -34,6 +37,14 @@ class OmeZarrSink(BlockSink):
 
     Parameters are those of `BlockSink`.
     """
+
+    def _check(self, path: Path, spec: VolumeSpec) -> None:
+        if "N" in spec.axes:
+            raise DiffuscopeError(
+                f"OME-Zarr has no axis that counts samples, so {path.name!r} cannot hold them; write a TIFF."
+            )
+        if list(spec.axes) != sorted(spec.axes, key=LETTERS.index):
+            raise DiffuscopeError(f"The axes {spec.axes!r} are not in the order {LETTERS}; reorder them.")
 
     def _create(self) -> None:
         import zarr

@@ -9,36 +9,35 @@ from typing import Any
 from napari_diffuscope.imaging.files import image_of, labels_of
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.generate.settings import GenerateSettings, describe
-from napari_diffuscope.methods.method import METHODS, Input, Method
+from napari_diffuscope.methods.method import Input, Method
 from napari_diffuscope.methods.running import Result, array_sinks, method_job
 
 __all__ = ["GENERATE", "GenerateSettings", "generate"]
 
-GENERATE = METHODS.add(
-    Method(
-        "generate",
-        "Generate",
-        "Make images that never were: of one kind of structure, of any size, without an image to start from.",
-        GenerateSettings,
-        describe,
-        "napari_diffuscope.methods.generate.job:generate_job",
-        inputs=(
-            Input(
-                "like",
-                "An image to start from: what is made is like it, the more the lower the strength.",
-                optional=True,
-            ),
-            Input(
-                "mask",
-                "Labels that are not 0 where that image is to be filled in; the rest of it stays.",
-                "labels",
-                optional=True,
-            ),
+GENERATE = Method(
+    "generate",
+    "Generate",
+    "Make images that never were: of one kind of structure, of any size, without an image to start from.",
+    GenerateSettings,
+    describe,
+    "napari_diffuscope.methods.generate.job:generate_job",
+    inputs=(
+        Input(
+            "like",
+            "An image to start from: what is made is like it, the more the lower the strength.",
+            optional=True,
         ),
-        doing="Generating",
-        result="generated image",
-        former=("generation",),
-    )
+        Input(
+            "mask",
+            "Labels that are not 0 where that image is to be filled in; the rest of it stays.",
+            "labels",
+            optional=True,
+        ),
+    ),
+    doing="Generating",
+    result="generated image",
+    models_for="generating images",
+    former=("generation",),
 )
 
 

@@ -11,17 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_diffuscope.jobs import Job
-from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
 from napari_diffuscope.methods.generate.plan import generate_plan
 from napari_diffuscope.methods.generate.settings import RESULT, class_weights, shape_of
 from napari_diffuscope.methods.generate.steering import start_of, steered
 from napari_diffuscope.methods.generate.windows import Reach
-from napari_diffuscope.methods.records import note_model
+from napari_diffuscope.methods.ready import ready_model
 from napari_diffuscope.methods.storing import run_identity
 from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
 from napari_diffuscope.methods.work import Work
-from napari_diffuscope.weights.model import load_model
 
 MOST_IN_MEMORY = 2**27
 """Bytes of states up to which they lie in memory."""
@@ -40,10 +38,7 @@ def generate_job(work: Work) -> Job[None]:
         For a model that cannot do what is asked for, an image to start from that does not fit, or too little memory.
     """
     settings, record = work.settings, work.record
-    device = choose_device(settings.device)
-    yield work.update(message=f"Loading {settings.model}")
-    model = steered(load_model(settings.model, device=device), settings)
-    note_model(record, model, device)
+    model = steered((yield from ready_model(work)), settings)
     card, reach = model.card, Reach.of(model)
     said: list[str] = []
     shape = reach.padded(shape_of(work.inputs, settings), card.name)
@@ -67,7 +62,7 @@ def generate_job(work: Work) -> Job[None]:
         if missing:
             yield from chain.made(missing, states or States())
     if states is not None:
-        states.forget()
+        work.afterwards.append(states.forget)
 
 
 def _groups(work: Work, chain: Chain) -> Iterator[list[int]]:

@@ -234,8 +234,11 @@ def check_card(card: ModelCard, settings: GenerateSettings) -> None:
         If it makes no images, needs a measurement, makes volumes, or knows no such class or density.
     """
     if card.task != "generate":
+        from napari_diffuscope.methods.registry import task_in_words
+
         raise DiffuscopeError(
-            f"{card.name} is a model for {card.task}, not for generating; choose another model."
+            f"{card.name} is a model for {task_in_words(card.task)}, not for {task_in_words('generate')}; "
+            "choose another model."
         )
     if card.condition_channels:
         raise DiffuscopeError(f"{card.name} makes no images without a measurement; choose another model.")

@@ -5,32 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 
 SAMPLE_AXIS = "N"
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """One output, float32 in the units of the input's intensities.
-
-    Parameters
-    ----------
-    name
-        ``restored`` or ``deviation``.
-    axes
-        The input's axes, with ``N`` (samples) in front for the mode ``samples``.
-    shape
-        Length along each axis.
-    origin
-        Index in the input of the output's first element, along each axis; 0 along ``N``.
-    """
-
-    name: str
-    axes: str
-    shape: tuple[int, ...]
-    origin: tuple[int, ...]
+RESTORED, DEVIATION = "restored", "deviation"
+LABELS = {RESTORED: "restored", DEVIATION: "uncertainty"}
 
 
 @dataclass(frozen=True)
@@ -103,24 +85,35 @@ def _checked_crop(image: Image, crop: tuple[int, int, int, int] | None) -> tuple
     return y0, y1, x0, x1
 
 
-def describe_outputs(image: Image, settings: RestoreSettings) -> tuple[OutputSpec, ...]:
-    """Outputs of a restoration, in the order in which they should be shown.
+def describe_outputs(inputs: Inputs, settings: RestoreSettings) -> list[Output]:
+    """Outputs of a restoration: ``restored`` and ``deviation``, float32 in the units of the input's intensities.
+
+    Their axes are those of the input, with ``N`` (samples) in front for the mode ``samples``.
 
     Raises
     ------
     DiffuscopeError
         As :func:`select`.
     """
+    image = inputs["image"]
     part = select(image, settings)
     y0, _, x0, _ = part.crop
-    shape, origin = (*part.shape, *part.plane_shape), (*part.first, y0, x0)
-    match settings.mode:
-        case "samples":
-            lead = (SAMPLE_AXIS + image.axes, (settings.samples, *shape), (0, *origin))
-            return (OutputSpec("restored", *lead),)
-        case "mean":
-            return tuple(OutputSpec(name, image.axes, shape, origin) for name in ("restored", "deviation"))
-        case "deviation":
-            return (OutputSpec("deviation", image.axes, shape, origin),)
-        case _:
-            return (OutputSpec("restored", image.axes, shape, origin),)
+    origin = (*part.first, y0, x0)
+    lead = (settings.samples,) if settings.mode == "samples" else ()
+    new = len(lead)
+    places = zip(image.translate, origin, image.scale, strict=True)
+    corner = tuple(first + index * step for first, index, step in places)
+
+    def output(name: str) -> Output:
+        spec = VolumeSpec(
+            (*lead, *part.shape, *part.plane_shape),
+            SAMPLE_AXIS * new + image.axes,
+            scale=(1.0,) * new + image.scale,
+            units=("pixel",) * new + image.units,
+            translate=(0.0,) * new + corner,
+            name=f"{image.name} {name}",
+        )
+        return Output(name, spec, LABELS[name], (0,) * new + origin, spread=name == DEVIATION)
+
+    names = {"mean": (RESTORED, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESTORED,))
+    return [output(name) for name in names]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,34 +19,30 @@ from napari_diffuscope.methods.shape.plan import ShapePlan
 from napari_diffuscope.methods.shape.result import CellShape
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.window import ShapeWindow
+from napari_diffuscope.methods.work import Work
 
 
 @dataclass
 class ShapeWork:
-    """What all cells share, and how far the job is.
+    """What all cells share.
 
     Parameters
     ----------
+    work
+        The run: settings, record, and how many network evaluations of one sample are done.
     plane
         ``(Y, X)``.
-    settings, model, plan
+    model, plan
         What to do.
     pixel_size
         In µm, or ``None``.
-    record
-        Of the job; gets the messages.
-    total, done
-        In network evaluations of one sample.
     """
 
+    work: Work
     plane: np.ndarray
-    settings: ShapeSettings
     model: ShapeModel
     plan: ShapePlan
     pixel_size: float | None
-    record: dict[str, Any]
-    total: int = 0
-    done: int = 0
     features: Callable[..., Mapping[str, float]] = field(init=False)
     grey: np.ndarray = field(init=False)
 
@@ -57,6 +52,12 @@ class ShapeWork:
         self.features = shape_features
         published = self.model.model.card.condition_channels == PUBLISHED
         self.grey = eight_bit(self.plane) if published else self.plane
+
+    @property
+    def settings(self) -> ShapeSettings:
+        """What was chosen."""
+        chosen: ShapeSettings = self.work.settings
+        return chosen
 
     @property
     def evaluations(self) -> int:
@@ -78,18 +79,8 @@ class ShapeWork:
         extent = self.model.model.card.cell_extent
         return ShapeWindow.around(cell, pixel_size=self.pixel_size, extent=extent, side=side)
 
-    def update(self, **what: Any) -> Update:
-        """An update with the count of evaluations done."""
-        return Update(min(self.done, self.total), self.total, **what)
 
-    def warn(self, message: str, **what: Any) -> Update:
-        """A warning, kept in the record."""
-        if message not in self.record["messages"]:
-            self.record["messages"].append(message)
-        return self.update(message=message, warning=True, **what)
-
-
-def cell_job(work: ShapeWork, cell: Cell) -> Job[CellShape]:
+def cell_job(run: ShapeWork, cell: Cell) -> Job[CellShape]:
     """Predict the shape of one cell.
 
     Yields
@@ -102,49 +93,49 @@ def cell_job(work: ShapeWork, cell: Cell) -> Job[CellShape]:
     DiffuscopeError
         If nothing of the cell is left in the window, or the model finds no object.
     """
-    window = work.window(cell)
+    window = run.window(cell)
     mask = window.mask(cell)
     if not mask.any():
         raise DiffuscopeError(f"Nothing is left of cell {cell.label} in the model's window; it is too thin.")
-    condition = work.model.condition(window.image(work.grey), mask)
+    condition = run.model.condition(window.image(run.grey), mask)
     moments, samples = Moments(), []
-    while moments.count < work.settings.draws:
-        for drawn in (yield from _some_samples(work, cell, condition, moments)):
+    while moments.count < run.settings.draws:
+        for drawn in (yield from _some_samples(run, cell, condition, moments)):
             moments.add(torch.from_numpy(drawn))
-            if work.settings.draws > 1:
-                samples.append(binarised(drawn, mask, work.settings)[0])
+            if run.settings.draws > 1:
+                samples.append(binarised(drawn, mask, run.settings)[0])
     mean = moments.mean.numpy()
     deviation = None
-    if work.settings.draws > 1:
-        deviation = moments.deviation.numpy() * np.float32(work.model.model.card.deviation_scale)
-    return _measured(work, cell, window, mask, mean, deviation, tuple(samples))
+    if run.settings.draws > 1:
+        deviation = moments.deviation.numpy() * np.float32(run.model.model.card.deviation_scale)
+    return _measured(run, cell, window, mask, mean, deviation, tuple(samples))
 
 
-def _some_samples(work: ShapeWork, cell: Cell, condition: np.ndarray, moments: Moments) -> Job[np.ndarray]:
+def _some_samples(run: ShapeWork, cell: Cell, condition: np.ndarray, moments: Moments) -> Job[np.ndarray]:
     """The next samples of a cell, as many at once as the memory allows: ``(count, S, S, S)``."""
     while True:
-        count = work.model.per_call(work.settings.draws - moments.count)
-        before = work.done
-        evaluation = work.model.samples(
-            condition, work.plan, seed=work.settings.seed, cell=cell.label, first=moments.count, count=count
+        count = run.model.per_call(run.settings.draws - moments.count)
+        before = run.work.done
+        evaluation = run.model.samples(
+            condition, run.plan, seed=run.settings.seed, cell=cell.label, first=moments.count, count=count
         )
 
         def shown(current: np.ndarray, count: int = count) -> Update:
-            work.done += count
-            return work.update(output=str(cell.label), preview=_mean_with(moments, current))
+            run.work.done += count
+            return run.work.update(output=str(cell.label), preview=_mean_with(moments, current))
 
         try:
             drawn = yield from relayed(evaluation, shown)
-            work.done += count
+            run.work.done += count
             return drawn
         except (RuntimeError, MemoryError) as error:
-            message = work.model.back_off(count, error)
-        work.done = before
-        yield work.warn(message)
+            message = run.model.back_off(count, error)
+        run.work.done = before
+        yield run.work.warn(message)
 
 
 def _mean_with(moments: Moments, current: np.ndarray) -> np.ndarray:
-    """Mean of the finished samples and of the current estimates of those in work."""
+    """Mean of the finished samples and of the current estimates of those in the works."""
     total = current.sum(0)
     if moments.count:
         total = total + moments.mean.numpy() * np.float32(moments.count)
@@ -153,7 +144,7 @@ def _mean_with(moments: Moments, current: np.ndarray) -> np.ndarray:
 
 
 def _measured(
-    work: ShapeWork,
+    run: ShapeWork,
     cell: Cell,
     window: ShapeWindow,
     mask: np.ndarray,
@@ -162,8 +153,8 @@ def _measured(
     samples: tuple[np.ndarray, ...],
 ) -> CellShape:
     """The object in the probabilities, and its features."""
-    own = work.own_threshold
-    occupied, probability, threshold = binarised(mean, mask, work.settings, own)
+    own = run.own_threshold
+    occupied, probability, threshold = binarised(mean, mask, run.settings, own)
     if not occupied.any():
         raise DiffuscopeError(
             f"The model found no object for cell {cell.label}: no voxel is above the threshold; check its outline, "
@@ -171,10 +162,10 @@ def _measured(
         )
     # Corrected by the mask it would agree in any case: what is told is how far the model agreed by itself.
     unchanged = occupied
-    if work.settings.match_mask:
-        unchanged = binarised(mean, mask, replace(work.settings, match_mask=False), own)[0]
-    features = dict(work.features(occupied, voxel_size=window.voxel_size))
-    each = [work.features(one, voxel_size=window.voxel_size) for one in samples if one.any()]
+    if run.settings.match_mask:
+        unchanged = binarised(mean, mask, replace(run.settings, match_mask=False), own)[0]
+    features = dict(run.features(occupied, voxel_size=window.voxel_size))
+    each = [run.features(one, voxel_size=window.voxel_size) for one in samples if one.any()]
     spread = {name: float(np.std([one[name] for one in each], ddof=1)) for name in features if len(each) > 1}
     return CellShape(
         label=cell.label,
@@ -189,14 +180,14 @@ def _measured(
         samples=samples,
         threshold=threshold,
         complaint=_complaint(cell, occupied),
-        distance=_distance(work, cell, window),
+        distance=_distance(run, cell, window),
     )
 
 
-def _distance(work: ShapeWork, cell: Cell, window: ShapeWindow) -> float | None:
+def _distance(run: ShapeWork, cell: Cell, window: ShapeWindow) -> float | None:
     """How far the cell is from those of the training, where the card knows them."""
-    known = work.model.model.card.cell_features
-    return None if known is None else round(distance_from(known, cell_values(work.plane, cell, window)), 2)
+    known = run.model.model.card.cell_features
+    return None if known is None else round(distance_from(known, cell_values(run.plane, cell, window)), 2)
 
 
 def _complaint(cell: Cell, occupied: np.ndarray) -> str | None:

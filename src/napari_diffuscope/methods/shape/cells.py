@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
 from napari_diffuscope.errors import DiffuscopeError
+
+if TYPE_CHECKING:
+    from napari_diffuscope.methods.shape.settings import ShapeSettings
 
 Box = tuple[int, int, int, int]
 
@@ -129,6 +132,14 @@ def find_cells(
         complaint, refused = _looked_at(label, box, mask, array.shape, median, checks)
         cells.append(Cell(label, box, mask, complaint, refused))
     return tuple(cells)
+
+
+def cells_for(labels: Any, settings: ShapeSettings, *, only: Sequence[int] | None = None) -> tuple[Cell, ...]:
+    """All cells that a run with these settings looks at, as :func:`find_cells`.
+
+    Where the model sees the whole plane, a cell at its border is not cut off.
+    """
+    return find_cells(labels, only=only, window_checks=WindowChecks(border=settings.window == "cell"))
 
 
 def checked_labels(labels: Any) -> np.ndarray:

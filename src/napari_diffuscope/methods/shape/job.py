@@ -7,64 +7,38 @@ cell is there. Cells are worked on one by one, and what is amiss with one never 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
-from napari_diffuscope.imaging.files import image_of, labels_of
-from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Job, Update, announce, run
+from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally, bridged_plane
-from napari_diffuscope.methods.device import choose_device
+from napari_diffuscope.methods.ready import ready_model
 from napari_diffuscope.methods.shape.cell_job import ShapeWork, cell_job
-from napari_diffuscope.methods.shape.cells import Cell, WindowChecks, find_cells
-from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel, check_mode
+from napari_diffuscope.methods.shape.cells import Cell, cells_for
+from napari_diffuscope.methods.shape.model import PUBLISHED, ShapeModel
 from napari_diffuscope.methods.shape.plan import shape_plan
-from napari_diffuscope.methods.shape.record import notes_of, record_of_cell, shape_record
+from napari_diffuscope.methods.shape.record import note_shapes, record_of_cell
 from napari_diffuscope.methods.shape.result import CellShape, Shapes
-from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import labelled_plane
-from napari_diffuscope.weights.model import load_model
-
-__all__ = ["CellShape", "Shapes", "predict_shapes", "shape_job"]
-
-OnCell = Callable[[CellShape], None]
+from napari_diffuscope.methods.work import Work
 
 
-def shape_job(
-    plane: np.ndarray,
-    labels: np.ndarray,
-    settings: ShapeSettings,
-    *,
-    pixel_size: float | None = None,
-    only: Sequence[int] | None = None,
-    on_cell: OnCell | None = None,
-    keep: bool = True,
-    inputs: Mapping[str, Image] | None = None,
-) -> Job[Shapes]:
+def shape_job(work: Work) -> Job[Shapes]:
     """Predict the shapes of the cells of one plane, one after the other.
 
     Parameters
     ----------
-    plane
-        ``(Y, X)``: the image.
-    labels
-        ``(Y, X)`` whole numbers, 0 where no cell is.
-    settings
-        What to do.
-    pixel_size
-        In µm, ``None`` where unknown; ``settings.pixel_size`` goes before it.
-    only
-        Labels to work on; all by default.
-    on_cell
-        Called with every shape as soon as it is finished, in the thread of the job.
-    keep
-        Whether the result holds the shapes; without, memory does not grow with the number of cells.
-    inputs
-        What the plane and the labels were taken from (``image``, ``labels``), for the record.
+    work
+        Its inputs are ``image`` and ``labels``. Its options, all of which may be missing:
+
+        - ``given``: the plane and its labels, where somebody has read them already (`LabelledPlane`);
+        - ``only``: labels to work on;
+        - ``on_cell``: called with every shape as soon as it is finished, in the thread of the job;
+        - ``keep``: whether the result holds the shapes (it does); without, memory does not grow with the cells.
 
     Yields
     ------
@@ -79,63 +53,62 @@ def shape_job(
         For an unknown model or device, labels that are none, or too little memory. What is amiss with one cell is in
         ``refused`` of the result.
     """
-    started = time.perf_counter()
-    plane = _checked_plane(plane, labels)
-    pixel_size = settings.pixel_size or pixel_size
-    cells = find_cells(labels, only=only, window_checks=WindowChecks(border=settings.window == "cell"))
+    settings = work.settings
+    given = work.options.get("given") or labelled_plane(work.image, work.inputs["labels"], settings)
+    plane = _checked_plane(given.plane, given.labels)
+    cells = cells_for(given.labels, settings, only=work.options.get("only"))
     if not cells:
         raise DiffuscopeError("No cell is labelled in this plane; outline at least one.")
-    device = choose_device(settings.device)
-    inputs = inputs or {"image": Image.wrap(plane, "YX")}
-    yield from announce(notes_of(inputs))
-    yield Update(0, 0, f"Loading {settings.model}")
-    model = ShapeModel(load_model(settings.model, device=device), settings.batch)
-    check_mode(model.model, settings)
+    model = ShapeModel((yield from ready_model(work)), settings.batch)
     plan = shape_plan(model.model, settings)
-    record = shape_record(inputs, settings, model, plan, device=device, pixel_size=pixel_size)
     tally = Tally()
     if settings.defects == "bridge":
         plane = bridged_plane(plane, tally)
-    record["defects"] = tally.to_dict()
-    work = ShapeWork(plane, settings, model, plan, pixel_size, record)
-    work.window(cells[0])  # what is amiss with the model's window or the plane is amiss for all cells
+    note_shapes(work.record, model, plan, pixel_size=given.pixel_size, defects=tally.to_dict())
+    run = ShapeWork(work, plane, model, plan, given.pixel_size)
+    run.window(cells[0])  # what is amiss with the model's window or the plane is amiss for all cells
     taken = {cell.label for cell in cells if settings.anyway or not cell.refused}
-    work.total = len(taken) * work.evaluations
-    yield from (work.warn(message) for message in (*_announced(work), *tally.sentences(kept=False)))
-    found: list[CellShape] = []
+    work.total = len(taken) * run.evaluations
+    yield from map(work.warn, (*_announced(run), *tally.sentences(kept=False)))
+    return (yield from _all(run, cells, taken))
+
+
+def _all(run: ShapeWork, cells: tuple[Cell, ...], taken: set[int]) -> Job[Shapes]:
+    """The shapes of all cells."""
+    work, record = run.work, run.work.record
+    shapes: list[CellShape] = []
     refused: dict[int, str] = {}
     for cell in cells:
         begun = time.perf_counter()
-        shape = yield from _one(work, cell, refused, taken=cell.label in taken)
+        shape = yield from _one(run, cell, refused, taken=cell.label in taken)
         if shape is None:
             continue
         shape = replace(shape, record=record_of_cell(record, shape, time.perf_counter() - begun))
         record["cells"].append(shape.record["cell"])
-        if on_cell is not None:
+        if on_cell := work.options.get("on_cell"):
             on_cell(shape)
-        if keep:
-            found.append(shape)
+        if work.options.get("keep", True):
+            shapes.append(shape)
         yield work.update(output=str(cell.label), preview=shape.probability, final=True)
-    record["seconds"] = round(time.perf_counter() - started, 3)
-    return Shapes(tuple(found), refused, record)
+    return Shapes(tuple(shapes), refused, record)
 
 
-def _one(work: ShapeWork, cell: Cell, refused: dict[int, str], *, taken: bool) -> Job[CellShape | None]:
+def _one(run: ShapeWork, cell: Cell, refused: dict[int, str], *, taken: bool) -> Job[CellShape | None]:
     """The shape of a cell, or ``None`` with the reason among the refused ones."""
-    expected = work.done + work.evaluations
+    expected = run.work.done + run.evaluations
     try:
         if not taken:
             raise DiffuscopeError(str(cell.complaint))
-        shape = yield from cell_job(work, cell)
+        shape = yield from cell_job(run, cell)
     except OutOfMemory:
         raise
     except DiffuscopeError as error:
-        refused[cell.label] = work.record["refused"][str(cell.label)] = str(error)
-        work.done = expected if taken else work.done
-        yield work.update(message=str(error), warning=True, output=str(cell.label))
+        refused[cell.label] = run.work.record["refused"][str(cell.label)] = str(error)
+        run.work.done = expected if taken else run.work.done
+        yield run.work.update(message=str(error), warning=True, output=str(cell.label))
         return None
     if shape.complaint:
-        yield work.update(message=shape.complaint, warning=True, output=str(cell.label))
+        yield run.work.update(message=shape.complaint, warning=True, output=str(cell.label))
     return shape
 
 
@@ -153,66 +126,9 @@ def _checked_plane(plane: Any, labels: Any) -> np.ndarray:
     return array
 
 
-def _announced(work: ShapeWork) -> Iterator[str]:
+def _announced(run: ShapeWork) -> Iterator[str]:
     """What the user must be told before it begins."""
-    if work.pixel_size is None:
+    if run.pixel_size is None:
         yield "The pixel size is unknown: all lengths are in pixels."
-    if work.model.model.card.condition_channels == PUBLISHED and work.plane.dtype != np.uint8:
+    if run.model.model.card.condition_channels == PUBLISHED and run.plane.dtype != np.uint8:
         yield "The grey values are no 8-bit numbers: the least of the plane was taken as 0 and the largest as 255."
-
-
-def predict_shapes(
-    image: Any,
-    labels: Any,
-    *,
-    axes: str | None = None,
-    series: int | None = None,
-    labels_series: int | None = None,
-    only: Sequence[int] | None = None,
-    settings: ShapeSettings | None = None,
-    on_update: Callable[[Update], None] | None = None,
-    **choices: Any,
-) -> Shapes:
-    """Predict the 3D shapes of labelled cells in one call.
-
-    Parameters
-    ----------
-    image
-        An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file. Of
-        several planes one is named with ``plane``.
-    labels
-        Likewise: whole numbers, 0 where no cell is.
-    axes
-        Axes of the image, such as ``"CYX"``; by default by its number of dimensions.
-    series, labels_series
-        Which image of the file of the image, or of the labels, that holds several; the largest by default.
-    only
-        Labels to work on; all by default.
-    settings, choices
-        A :class:`~napari_diffuscope.methods.shape.settings.ShapeSettings`, and fields of it to replace.
-    on_update
-        Called with every :class:`~napari_diffuscope.jobs.Update`.
-
-    Returns
-    -------
-    Shapes
-        ``.cells`` has one :class:`~napari_diffuscope.methods.shape.result.CellShape` per label, ``.refused`` the
-        reason for every label without one.
-
-    Raises
-    ------
-    DiffuscopeError
-        As :func:`shape_job`, and if image and labels do not fit.
-
-    Examples
-    --------
-    >>> shapes = predict_shapes(image, labels, pixel_size=0.1)  # doctest: +SKIP
-    >>> shapes[3].features["volume"]  # of the cell with label 3, in µm³  # doctest: +SKIP
-    """
-    settings = replace(settings or ShapeSettings(), **choices)
-    opened = image_of(image, axes, series=series)
-    given = labelled_plane(opened, labels_of(labels, series=labels_series), settings)
-    job = shape_job(
-        given.plane, given.labels, settings, pixel_size=given.pixel_size, only=only, inputs=given.inputs
-    )
-    return run(job, on_update)

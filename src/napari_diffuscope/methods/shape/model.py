@@ -21,7 +21,6 @@ from napari_diffuscope.methods.shape.conditions import (
     shape_conditions,
 )
 from napari_diffuscope.methods.shape.plan import ShapePlan
-from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.weights.model import Model
 
 OWN, PUBLISHED = 4, 2
@@ -177,13 +176,9 @@ def check_model(model: Model) -> None:
     Raises
     ------
     DiffuscopeError
-        If it is of another task, or of a kind that is not known here.
+        If it is of a kind that is not known here.
     """
     card = model.card
-    if card.task != "shape":
-        raise DiffuscopeError(
-            f"{card.name} is a model for {card.task}, not for shapes; choose another model."
-        )
     if card.axes != "ZYX" or card.state_channels != 1 or card.condition_channels not in (OWN, PUBLISHED):
         raise DiffuscopeError(
             f"{card.name} is no model of shapes that is known here: it needs the axes ZYX, 1 state channel and "
@@ -193,23 +188,6 @@ def check_model(model: Model) -> None:
     if card.size is not None and (len(set(card.size)) > 1 or len(card.size) != 3 or card.size[0] % 2):
         raise DiffuscopeError(
             f"The window of {card.name} is no cube of even edges: {card.size}; correct its card."
-        )
-
-
-def check_mode(model: Model, settings: ShapeSettings) -> None:
-    """Refuse a mode that a model does not have.
-
-    Raises
-    ------
-    DiffuscopeError
-        If it has no such mode.
-    """
-    diffusion = model.card.diffusion
-    if settings.mode == "as-published" and diffusion.published_steps is None:
-        raise DiffuscopeError(f"{model.card.name} has no published sampler; choose another mode.")
-    if settings.mode != "estimate" and diffusion.estimate_only:
-        raise DiffuscopeError(
-            f"{model.card.name} was trained to give the best estimate alone, not samples; choose the mode 'estimate'."
         )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.record import begun_record
 from napari_diffuscope.methods.shape.result import CellShape
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 
@@ -15,42 +13,24 @@ if TYPE_CHECKING:
     from napari_diffuscope.methods.shape.plan import ShapePlan
 
 
-def shape_record(
-    inputs: Mapping[str, Image],
-    settings: ShapeSettings,
+def note_shapes(
+    record: dict[str, Any],
     model: ShapeModel,
     plan: ShapePlan,
     *,
-    device: str,
     pixel_size: float | None,
-) -> dict[str, Any]:
-    """JSON-able record; ``seconds``, ``cells``, ``refused`` and ``messages`` are filled as it goes."""
-    begun = begun_record("shape", inputs["image"], settings.to_dict(), model.model, (), device=device)
-    labels = inputs.get("labels")
-    return {
-        **begun,
-        "messages": notes_of(inputs),
-        "labels": None
-        if labels is None
-        else {
-            "name": labels.name,
-            "source": labels.source,
-            "series": labels.series,
-            "shape": list(labels.shape),
-            "axes": labels.axes,
-        },
+    defects: dict[str, Any],
+) -> None:
+    """Add what all cells share; ``cells`` and ``refused`` are filled as it goes."""
+    record |= {
         "pixel_size": pixel_size,
         "unit": unit_of(pixel_size),
         "window": model.side,
         "sampler": {"name": plan.solver, "evaluations": plan.evaluations},
+        "defects": defects,
         "cells": [],
         "refused": {},
     }
-
-
-def notes_of(inputs: Mapping[str, Image]) -> list[str]:
-    """What the user must be told of how the images were read, each once."""
-    return list(dict.fromkeys(note for image in inputs.values() for note in image.notes))
 
 
 def unit_of(pixel_size: float | None) -> str:

@@ -28,14 +28,11 @@ class LabelledPlane:
         ``(Y, X)``.
     pixel_size
         In µm; ``None`` where unknown.
-    inputs
-        The images that both were taken from, by ``image`` and ``labels``: for the record.
     """
 
     plane: np.ndarray = field(repr=False)
     labels: np.ndarray = field(repr=False)
     pixel_size: float | None
-    inputs: dict[str, Image] = field(repr=False)
 
 
 def labelled_plane(image: Image, labels: Image, settings: ShapeSettings) -> LabelledPlane:
@@ -65,7 +62,6 @@ def labelled_plane(image: Image, labels: Image, settings: ShapeSettings) -> Labe
         image.pixels((*index, slice(None), slice(None))),
         _labels_at(image, labels, place),
         square_pixel_size(image, settings.pixel_size),
-        {"image": image, "labels": labels},
     )
 
 

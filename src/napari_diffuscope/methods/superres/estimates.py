@@ -11,31 +11,31 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.jobs import Update, relayed
+from napari_diffuscope.methods.superres.filling import Filling
 from napari_diffuscope.methods.superres.outputs import RESULT
 from napari_diffuscope.methods.superres.slices import ALONG_X, ALONG_Y, Condition, as_slices
 from napari_diffuscope.methods.superres.volume import Volume
 from napari_diffuscope.methods.superres.windows import Ranges, mirrored
-from napari_diffuscope.methods.superres.work import Work
 
 DIRECTIONS = (ALONG_X, ALONG_Y)
 
 
 def estimates(
-    work: Work, volume: Volume, sample: int, step: int, core: Ranges
+    filling: Filling, volume: Volume, sample: int, step: int, core: Ranges
 ) -> Generator[Update, None, list[Tensor]]:
     """Estimates ``(C, Z, Y, X)`` of a core in both directions."""
     found = []
-    level = work.plan.levels[step]
+    level = filling.plan.levels[step]
     for along in DIRECTIONS:
-        seen = work.model.needed(core, volume.shape, along)
+        seen = filling.model.needed(core, volume.shape, along)
         condition = volume.condition(seen)
-        number = 0 if work.settings.together else along
-        blank = level.alpha == 0 or (step == 0 and not work.plan.noisy)
-        state = None if blank else as_slices(state_of(work, volume, sample, step, number, seen), along)
-        evaluation = work.model.volume(
-            _states_of(state, work, condition, along), level, condition, core, volume.shape, along
+        number = 0 if filling.settings.together else along
+        blank = level.alpha == 0 or (step == 0 and not filling.plan.noisy)
+        state = None if blank else as_slices(state_of(filling, volume, sample, step, number, seen), along)
+        evaluation = filling.model.volume(
+            _states_of(state, filling, condition, along), level, condition, core, volume.shape, along
         )
-        first = work.done
+        first = filling.work.done
 
         def told(
             done: tuple[int, str, Tensor | None],
@@ -46,25 +46,25 @@ def estimates(
             slices, message, part = done
             shown = {}
             if part is not None and not sample:
-                shown = _shown(work, volume, condition, core, along, work.done - first, part)
-            work.done += slices
-            return work.warn(message) if message else work.update(**shown)
+                shown = _shown(filling, volume, condition, core, along, filling.work.done - first, part)
+            filling.work.done += slices
+            return filling.work.warn(message) if message else filling.work.update(**shown)
 
         found.append((yield from relayed(evaluation, told)))
     return found
 
 
 def _shown(
-    work: Work, volume: Volume, condition: Condition, core: Ranges, along: int, first: int, part: Tensor
+    filling: Filling, volume: Volume, condition: Condition, core: Ranges, along: int, first: int, part: Tensor
 ) -> dict[str, Any]:
     """What an update shows of slices just made, where fine planes are planes of the output."""
-    if RESULT not in work.sinks or not work.scale.exact or work.settings.blur:
+    if RESULT not in filling.work.sinks or not filling.scale.exact or filling.settings.blur:
         return {}
     place = [slice(start, stop) for start, stop in core]
     start = core[1 + along][0] + first
     place[1 + along] = slice(start, start + len(part))
     values = part.mean(1).permute((1, 0, 2) if along == ALONG_X else (1, 2, 0))
-    if work.reimpose:
+    if filling.reimpose:
         inside = tuple(
             slice(p.start - at, p.stop - at) for p, at in zip(place, condition.origin, strict=True)
         )
@@ -78,31 +78,31 @@ def _shown(
     }
 
 
-def _states_of(state: Tensor | None, work: Work, condition: Any, along: int) -> Any:
+def _states_of(state: Tensor | None, filling: Filling, condition: Any, along: int) -> Any:
     """Gives the states of some slices; zeros where there is none, without storing a volume of them."""
     if state is not None:
         return lambda some: state[some]
     depth, height, width = condition.values.shape
     size = (depth, width if along == ALONG_X else height)
-    channels = work.model.model.card.state_channels
+    channels = filling.model.model.card.state_channels
     return lambda some: torch.zeros(some.stop - some.start, channels, *size)
 
 
-def combined(work: Work, clean: list[Tensor]) -> list[Tensor]:
+def combined(filling: Filling, clean: list[Tensor]) -> list[Tensor]:
     """One estimate of both directions."""
     return [(clean[0] + clean[1]) * 0.5]
 
 
-def state_of(work: Work, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
+def state_of(filling: Filling, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
     """State ``(C, Z, Y, X)`` of a part at a step; mirrored beyond the volume."""
     box, rows = mirrored(ranges, volume.shape)
     if step:
         kept: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
-        found = stored(work, volume, "state", step, number, kept)
+        found = stored(filling, volume, "state", step, number, kept)
     else:
         inside: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
-        found = noise_of(work, volume, sample, 0, number, inside)
-        if not work.plan.noisy:
+        found = noise_of(filling, volume, sample, 0, number, inside)
+        if not filling.plan.noisy:
             found = torch.zeros_like(found)
     if all(np.array_equal(row, np.arange(length)) for row, length in zip(rows, found.shape[1:], strict=True)):
         return found
@@ -110,31 +110,31 @@ def state_of(work: Work, volume: Volume, sample: int, step: int, number: int, ra
     return found[:, z[:, None, None], y[:, None], x]
 
 
-def noise_of(work: Work, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
+def noise_of(filling: Filling, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
     """Unit noise ``(C, Z, Y, X)`` that depends on the seed, sample, step, volume and position alone."""
-    channels = work.model.model.card.state_channels
+    channels = filling.model.model.card.state_channels
     first = (volume.number * 2 + number) * channels
     drawn = [
-        positioned_noise(ranges, seed=work.settings.seed, sample=sample, step=step, plane=first + channel)
+        positioned_noise(ranges, seed=filling.settings.seed, sample=sample, step=step, plane=first + channel)
         for channel in range(channels)
     ]
     return torch.from_numpy(np.stack(drawn))
 
 
-def _kept(work: Work, volume: Volume, kind: str, step: int) -> Any:
-    channels = work.model.model.card.state_channels
-    return work.states.array(f"{kind}{step % 2}", (work.states_per_volume, channels, *volume.shape))
+def _kept(filling: Filling, volume: Volume, kind: str, step: int) -> Any:
+    channels = filling.model.model.card.state_channels
+    return filling.states.array(f"{kind}{step % 2}", (filling.states_per_volume, channels, *volume.shape))
 
 
-def stored(work: Work, volume: Volume, kind: str, step: int, number: int, ranges: Ranges) -> Tensor:
+def stored(filling: Filling, volume: Volume, kind: str, step: int, number: int, ranges: Ranges) -> Tensor:
     """A part ``(C, Z, Y, X)`` of a stored state or estimate."""
     place = (number, slice(None), *(slice(a, b) for a, b in ranges))
-    return torch.from_numpy(np.array(_kept(work, volume, kind, step)[place]))
+    return torch.from_numpy(np.array(_kept(filling, volume, kind, step)[place]))
 
 
 def store(
-    work: Work, volume: Volume, kind: str, step: int, number: int, ranges: Ranges, values: Tensor
+    filling: Filling, volume: Volume, kind: str, step: int, number: int, ranges: Ranges, values: Tensor
 ) -> None:
     """Keep a part of a state or estimate."""
     place = (number, slice(None), *(slice(a, b) for a, b in ranges))
-    _kept(work, volume, kind, step)[place] = np.ascontiguousarray(values.numpy())
+    _kept(filling, volume, kind, step)[place] = np.ascontiguousarray(values.numpy())

@@ -7,84 +7,39 @@ that neighbouring slices and both directions agree on one volume; or at the end,
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
-from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink
-from napari_diffuscope.imaging.files import image_of
-from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
-from napari_diffuscope.jobs import Job, Update, announce, relayed, run
+from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally
-from napari_diffuscope.methods.device import choose_device
+from napari_diffuscope.methods.ready import MEASURING, ready_model
+from napari_diffuscope.methods.records import note_intensities
+from napari_diffuscope.methods.storing import run_identity
 from napari_diffuscope.methods.superres.chain import volume_job
-from napari_diffuscope.methods.superres.outputs import DEVIATION, RESULT, describe_superres
+from napari_diffuscope.methods.superres.filling import Filling, count_slices
 from napari_diffuscope.methods.superres.plan import sampling_plan
-from napari_diffuscope.methods.superres.record import superres_record
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.slices import SliceModel
-from napari_diffuscope.methods.superres.states import States
-from napari_diffuscope.methods.superres.volume import volumes_of
-from napari_diffuscope.methods.superres.work import Work, count_slices
-from napari_diffuscope.weights.model import Model, load_model
+from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
+from napari_diffuscope.methods.superres.volume import Volume, volumes_of
+from napari_diffuscope.methods.work import Work
+from napari_diffuscope.weights.card import ModelCard
+from napari_diffuscope.weights.model import Model
 
 
-@dataclass(frozen=True)
-class Superresolution:
-    """Result of a super-resolution.
-
-    Parameters
-    ----------
-    outputs
-        By name; arrays, or whatever the sinks return when they are finished (the path of a file).
-    specs
-        Axes, shapes and scales.
-    record
-        What made them.
-    """
-
-    outputs: Mapping[str, Any]
-    specs: Mapping[str, VolumeSpec]
-    record: dict[str, Any]
-
-    @property
-    def superresolved(self) -> Any:
-        """The volume, or ``None`` for the mode ``deviation``."""
-        return self.outputs.get(RESULT)
-
-    @property
-    def deviation(self) -> Any:
-        """Standard deviation over the samples, or ``None`` where the mode gives none."""
-        return self.outputs.get(DEVIATION)
-
-
-def superresolution_job(
-    image: Image,
-    settings: SuperresSettings,
-    *,
-    sinks: Mapping[str, Sink],
-    states: States | None = None,
-) -> Job[Superresolution]:
-    """Make the planes between the measured ones, block by block.
+def superres_job(work: Work) -> Job[None]:
+    """Make the planes between the measured ones, block by block; blocks that the outputs have are not made again.
 
     Parameters
     ----------
-    image
-        With a z axis; channels and times are worked one after the other. Read block by block.
-    settings
-        What to do.
-    sinks
-        For each output of :func:`~napari_diffuscope.methods.superres.outputs.describe_superres` where its blocks
-        go; all of them with equal blocks. Blocks that a sink has are not made again.
-    states
-        Where samplers of several steps keep their states; in memory by default. With a folder, a job goes on
-        where an earlier one was killed, and memory holds no more than a block.
+    work
+        Its image has a z axis, channels and times are worked one after the other; read block by block. Where it
+        writes files, samplers of several steps keep their states beside them: the job goes on where an earlier one
+        was killed, and memory holds no more than a block.
 
     Yields
     ------
@@ -97,117 +52,77 @@ def superresolution_job(
     DiffuscopeError
         For an unknown model or device, an image without scale or with a single plane, or too little memory.
     """
-    started = time.perf_counter()
-    colour = isinstance(image.data, LuminanceView)
-    image = in_standard_order(image)
-    scale = plan_scale(image, settings)
-    device = choose_device(settings.device)
-    yield from announce(image.notes)
-    yield Update(0, 0, f"Loading {settings.model}")
-    model = load_model(settings.model, device=device)
-    check_fits(model, settings)
-    yield Update(0, 0, "Measuring intensities")
-    intensities = measure_intensities(image, robust=settings.defects != "ignore")
-    reimpose = reimposes(model, settings)
-    measured = ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated"
-    record = superres_record(image, settings, model, scale, intensities, device=device, measured=measured)
-    work = Work(
-        settings,
-        SliceModel(model, settings.batch),
-        sampling_plan(model, settings),
-        scale,
-        states or States(),
-        sinks,
-        reimpose,
-        record,
-    )
-    tally = Tally()
-    ranges, defects = model.card.data_range, settings.defects
-    volumes = list(volumes_of(image, scale, intensities, ranges, defects=defects, tally=tally))
-    work.volumes, work.total = len(volumes), count_slices(work, volumes)
-    yield from (work.warn(message) for message in announced(scale, colour=colour))
+    colour = isinstance(work.image.data, LuminanceView)
+    states = _states(work)
+    model = yield from ready_model(work)
+    filling, volumes, tally = yield from begun_filling(work, model, states)
+    filling.volumes, work.total = len(volumes), count_slices(filling, volumes)
+    yield from map(work.warn, announced(filling.scale, colour=colour))
     for volume in volumes:
-        yield from volume_job(work, volume)
-    kept = reimpose and defects == "keep"
-    for sentence in tally.sentences(kept=kept, far="bridged for the network"):
-        yield work.warn(sentence)
-    record["defects"] = tally.to_dict()
-    record["seconds"] = round(time.perf_counter() - started, 3)
-    for name, sink in sinks.items():
-        sink.record = {**record, "output": name}
-    outputs = {}
-    for name, sink in sinks.items():
-        outputs[name] = yield from _finished(work, sink)
-    work.states.forget()
-    return Superresolution(outputs, {name: sink.spec for name, sink in sinks.items()}, record)
+        yield from volume_job(filling, volume)
+    kept = filling.reimpose and work.settings.defects == "keep"
+    yield from map(work.warn, tally.sentences(kept=kept, far="bridged for the network"))
+    work.record["defects"] = tally.to_dict()
+    work.afterwards.append(states.forget)
 
 
-def superresolve(
-    image: Any,
-    *,
-    axes: str | None = None,
-    series: int | None = None,
-    settings: SuperresSettings | None = None,
-    on_update: Any = None,
-    **choices: Any,
-) -> Superresolution:
-    """Make an anisotropic stack isotropic in one call, in memory.
+def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling, list[Volume], Tally]]:
+    """What a run begins with: intensities, scale, steps, and the volumes of the image.
 
-    Parameters
-    ----------
-    image
-        An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file.
-    axes
-        Axes of an array, such as ``"ZYX"``; by default by its number of dimensions.
-    series
-        Which image of a file that holds several, counted from 0; the largest by default.
-    settings, choices
-        A :class:`~napari_diffuscope.methods.superres.settings.SuperresSettings`, and fields of it to replace.
-    on_update
-        Called with every :class:`~napari_diffuscope.jobs.Update`.
-
-    Returns
-    -------
-    Superresolution
-        ``.superresolved`` and ``.deviation`` are arrays in the units of the input.
-
-    Examples
-    --------
-    >>> result = superresolve(stack, z_step=0.5, pixel_size=0.1)  # doctest: +SKIP
-    """
-    from dataclasses import replace
-
-    settings = replace(settings or SuperresSettings(), **choices)
-    opened = image_of(image, axes, rgb=settings.rgb, series=series)
-    sinks = {
-        name: ArraySink(spec, settings.block) for name, spec in describe_superres(opened, settings).items()
-    }
-    return run(superresolution_job(opened, settings, sinks=sinks), on_update)
-
-
-def check_fits(model: Model, settings: SuperresSettings) -> None:
-    """Refuse a model that cannot do what is asked for.
+    The record gets ``measured_planes``, what became of them: ``bit-exact``, ``estimated`` (the network's value), or
+    ``interpolated`` (the factor is no whole number, so they lie between planes of the output); and ``disagreement``,
+    the root mean square difference, in the units of the image, between what the slices along x and those along y say
+    before they are brought together for the last time, per volume.
 
     Raises
     ------
     DiffuscopeError
-        If it is of another kind, or has no such mode.
+        For a model of something else than slices, and as the scale.
     """
-    card = model.card
-    if card.task != "superresolution":
-        raise DiffuscopeError(
-            f"{card.name} is a model for {card.task}, not for super-resolution; choose another model."
-        )
+    settings, image = work.settings, in_standard_order(work.image)
+    check_slices(model.card)
+    scale = plan_scale(image, settings)
+    yield work.update(message=MEASURING)
+    intensities = measure_intensities(image, robust=settings.defects != "ignore")
+    note_intensities(work.record, intensities)
+    reimpose = reimposes(model, settings)
+    work.record |= {
+        "factor": scale.factor,
+        "plane_spacing": scale.stride,
+        "measured_planes": ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated",
+        "disagreement": [],
+    }
+    plan, tally = sampling_plan(model, settings), Tally()
+    filling = Filling(work, SliceModel(model, settings.batch), plan, scale, states, reimpose)
+    volumes = volumes_of(
+        image, scale, intensities, model.card.data_range, defects=settings.defects, tally=tally
+    )
+    return filling, list(volumes), tally
+
+
+def _states(work: Work) -> States:
+    """In memory, or beside the files that are written."""
+    files = work.options.get("files")
+    if not files:
+        return States()
+    place = states_path(next(iter(files.values())).resolve())
+    refuse_foreign(place)
+    identity = run_identity(work.method, work.inputs, work.settings)
+    return States(place, {**identity, "block": work.plan.block})
+
+
+def check_slices(card: ModelCard) -> None:
+    """Refuse what is no model of slices.
+
+    Raises
+    ------
+    DiffuscopeError
+        If so.
+    """
     if card.axes != "YX" or card.condition_channels not in (0, 2):
         raise DiffuscopeError(
             f"{card.name} is no model of slices: it needs the axes YX and 0 or 2 condition channels, not "
             f"{card.axes} and {card.condition_channels}."
-        )
-    if settings.mode == "as-published" and card.diffusion.published_steps is None:
-        raise DiffuscopeError(f"{card.name} has no published sampler; choose another mode.")
-    if settings.mode != "estimate" and card.diffusion.estimate_only:
-        raise DiffuscopeError(
-            f"{card.name} was trained to give the best estimate alone, not samples; choose the mode 'estimate'."
         )
 
 
@@ -227,7 +142,3 @@ def announced(scale: ZScale, *, colour: bool) -> Iterator[str]:
         )
     if colour:
         yield "The colours were averaged to their luminance; with rgb = channels each is worked by itself."
-
-
-def _finished(work: Work, sink: Sink) -> Job[Any]:
-    return (yield from relayed(sink.finishing(), lambda update: work.update(message=update.message)))

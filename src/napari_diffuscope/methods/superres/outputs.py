@@ -6,14 +6,16 @@ import numpy as np
 
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale, plane_grid, z_unit
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 RESULT, DEVIATION = "superresolved", "deviation"
+LABELS = {RESULT: "super-resolved", DEVIATION: "uncertainty"}
 
 
-def describe_superres(image: Image, settings: SuperresSettings) -> dict[str, VolumeSpec]:
-    """Outputs by name (``superresolved``, ``deviation``), in the order in which they should be shown.
+def describe_outputs(inputs: Inputs, settings: SuperresSettings) -> list[Output]:
+    """Outputs: ``superresolved`` and ``deviation``, in the order in which they should be shown.
 
     Plane 0 lies where the input's first plane lies; where the factor is a whole number f, measured plane i is
     plane i · f, at the same physical place, and the z-step is that of the input over f.
@@ -23,16 +25,13 @@ def describe_superres(image: Image, settings: SuperresSettings) -> dict[str, Vol
     DiffuscopeError
         As :func:`~napari_diffuscope.methods.superres.scale.plan_scale`.
     """
-    ordered = in_standard_order(image)
+    ordered = in_standard_order(inputs["image"])
     scale = plan_scale(ordered, settings)
-    match settings.mode:
-        case "mean":
-            names: tuple[str, ...] = (RESULT, DEVIATION)
-        case "deviation":
-            names = (DEVIATION,)
-        case _:
-            names = (RESULT,)
-    return {name: _spec(ordered, settings, scale, name) for name in names}
+    names = {"mean": (RESULT, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESULT,))
+    return [
+        Output(name, _spec(ordered, settings, scale, name), LABELS[name], spread=name == DEVIATION)
+        for name in names
+    ]
 
 
 def _spec(image: Image, settings: SuperresSettings, scale: ZScale, name: str) -> VolumeSpec:

@@ -11,26 +11,23 @@ import torch
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import measure_intensities
-from napari_diffuscope.jobs import Job, Update, relayed
-from napari_diffuscope.methods.device import choose_device
+from napari_diffuscope.jobs import Job, relayed
+from napari_diffuscope.methods.ready import ready_model
+from napari_diffuscope.methods.records import begun_record
 from napari_diffuscope.methods.superres.estimates import noise_of
-from napari_diffuscope.methods.superres.job import check_fits, reimposes
+from napari_diffuscope.methods.superres.filling import Filling
+from napari_diffuscope.methods.superres.job import begun_filling
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.outputs import RESULT
-from napari_diffuscope.methods.superres.plan import sampling_plan
-from napari_diffuscope.methods.superres.record import superres_record
-from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
-from napari_diffuscope.methods.superres.slices import ALONG_X, SliceModel, as_slices
+from napari_diffuscope.methods.superres.slices import ALONG_X, as_slices
 from napari_diffuscope.methods.superres.states import States
-from napari_diffuscope.methods.superres.volume import Volume, volumes_of
+from napari_diffuscope.methods.superres.volume import Volume
 from napari_diffuscope.methods.superres.windows import Ranges, mirrored
-from napari_diffuscope.methods.superres.work import Work
-from napari_diffuscope.weights.model import load_model
+from napari_diffuscope.methods.work import Work
 
-METHOD = "superresolution slice"
+METHOD = "superres slice"
 """Of the record: a slice is not what the command line makes."""
 
 
@@ -58,7 +55,7 @@ def slice_job(
     Parameters
     ----------
     image, settings
-        As for :func:`~napari_diffuscope.methods.superres.job.superresolution_job`.
+        As for :func:`~napari_diffuscope.methods.superres.job.superres_job`.
     row
         Which slice: index along y.
     leading
@@ -77,69 +74,64 @@ def slice_job(
         As for the volume, and for a row that the image does not have.
     """
     started = time.perf_counter()
-    image = in_standard_order(image)
-    scale = plan_scale(image, settings)
-    if not 0 <= row < image.plane_shape[0]:
-        raise DiffuscopeError(
-            f"{image.name!r} has no row {row}; its rows are 0 to {image.plane_shape[0] - 1}."
-        )
-    device = choose_device(settings.device)
-    yield Update(0, 0, f"Loading {settings.model}")
-    model = load_model(settings.model, device=device)
-    check_fits(model, settings)
-    yield Update(0, 0, "Measuring intensities")
-    intensities = measure_intensities(image, robust=settings.defects != "ignore")
-    reimpose = reimposes(model, settings)
-    measured = ("bit-exact" if scale.exact else "interpolated") if reimpose else "estimated"
-    record = superres_record(image, settings, model, scale, intensities, device=device, measured=measured)
-    plan = sampling_plan(model, settings)
-    work = Work(settings, SliceModel(model, settings.batch), plan, scale, States(), {}, reimpose, record)
-    work.total = plan.steps
-    volumes = volumes_of(image, scale, intensities, model.card.data_range, defects=settings.defects)
+    inputs = {"image": image}
+    height = image.plane_shape[0]
+    if not 0 <= row < height:
+        raise DiffuscopeError(f"{image.name!r} has no row {row}; its rows are 0 to {height - 1}.")
+    record = begun_record(SUPERRES, inputs, settings)
+    work = Work(SUPERRES, inputs, settings, {}, {}, record)
+    model = yield from ready_model(work)
+    filling, volumes, _ = yield from begun_filling(work, model, States())
+    work.total = filling.plan.steps
     volume = next(volume for volume in volumes if volume.leading == tuple(leading))
-    pixels = yield from _chain(work, volume, row, target)
+    pixels = yield from _chain(filling, volume, row, target)
     record |= {"method": METHOD, "row": row, "leading": list(leading)}
     record["seconds"] = round(time.perf_counter() - started, 3)
     return SliceResult(pixels, record)
 
 
-def _chain(work: Work, volume: Volume, row: int, target: np.ndarray | None) -> Job[np.ndarray]:
+def _chain(filling: Filling, volume: Volume, row: int, target: np.ndarray | None) -> Job[np.ndarray]:
     """From noise (or nothing) to the pixels ``(Z, 1, X)`` of a slice."""
     core: Ranges = ((0, volume.shape[0]), (row, row + 1), (0, volume.shape[2]))
-    seen = work.model.needed(core, volume.shape, ALONG_X)
+    seen = filling.model.needed(core, volume.shape, ALONG_X)
     wide, own = volume.condition(seen), volume.condition(core)
-    x = noise_of(work, volume, 0, 0, 0, core)
-    if not work.plan.noisy:
+    x = noise_of(filling, volume, 0, 0, 0, core)
+    if not filling.plan.noisy:
         x = torch.zeros_like(x)
     before = None
-    region = (*(slice(0, 1) for _ in volume.leading), slice(0, work.scale.output), slice(0, 1), slice(None))
-    for step in range(work.plan.steps):
+    region = (
+        *(slice(0, 1) for _ in volume.leading),
+        slice(0, filling.scale.output),
+        slice(0, 1),
+        slice(None),
+    )
+    for step in range(filling.plan.steps):
         states = as_slices(_widened(x, seen, volume.shape), ALONG_X)
-        evaluation = work.model.volume(
+        evaluation = filling.model.volume(
             lambda some, states=states: states[some],  # type: ignore[misc]
-            work.plan.levels[step],
+            filling.plan.levels[step],
             wide,
             core,
             volume.shape,
             ALONG_X,
         )
-        clean = yield from relayed(evaluation, lambda told: work.warn(told[1]) if told[1] else None)
-        if work.model.replaces:
+        clean = yield from relayed(evaluation, lambda told: filling.work.warn(told[1]) if told[1] else None)
+        if filling.model.replaces:
             x = torch.where(own.known[:, None, None], own.values, x)
-        x = work.plan.step(
+        x = filling.plan.step(
             step,
             x,
             clean,
             before,
-            lambda at: noise_of(work, volume, 0, at, 0, core),
+            lambda at: noise_of(filling, volume, 0, at, 0, core),
         )
-        before, work.done = clean, step + 1
-        last = step == work.plan.steps - 1
-        pixels = _pixels(work, volume, core, x if last else clean)
+        before, filling.work.done = clean, step + 1
+        last = step == filling.plan.steps - 1
+        pixels = _pixels(filling, volume, core, x if last else clean)
         shown = pixels.reshape((1,) * len(volume.leading) + pixels.shape)
         if last and target is not None:
             target[...] = shown
-        yield work.update(output=RESULT, region=region, preview=shown, final=last)
+        yield filling.work.update(output=RESULT, region=region, preview=shown, final=last)
     return pixels
 
 
@@ -153,6 +145,6 @@ def _widened(x: Tensor, seen: Ranges, shape: tuple[int, int, int]) -> Tensor:
     return found
 
 
-def _pixels(work: Work, volume: Volume, core: Ranges, values: Tensor) -> np.ndarray:
-    made = volume.finished(volume.line.inverse(np.asarray(values.mean(0))), core, reimpose=work.reimpose)
-    return work.scale.resampled(made, 0, work.scale.output)
+def _pixels(filling: Filling, volume: Volume, core: Ranges, values: Tensor) -> np.ndarray:
+    made = volume.finished(volume.line.inverse(np.asarray(values.mean(0))), core, reimpose=filling.reimpose)
+    return filling.scale.resampled(made, 0, filling.scale.output)

@@ -172,10 +172,8 @@ def slices_task(recipe: Recipe, run: Path, device: torch.device) -> SlicesTask:
     DiffuscopeError
         For unreadable or too small images, or nothing to train or to validate on.
     """
-    if recipe.task != "superresolution":
-        raise DiffuscopeError(
-            'Training on slices makes models for task = "superresolution"; correct the recipe.'
-        )
+    if recipe.task != "superres":
+        raise DiffuscopeError('Training on slices makes models for task = "superres"; correct the recipe.')
     pools = slice_pools(recipe, run)
     data, plan = recipe.data, recipe.optimisation
     batches = SliceBatches(

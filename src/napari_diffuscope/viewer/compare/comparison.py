@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.contrast import SPREAD
 from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
 

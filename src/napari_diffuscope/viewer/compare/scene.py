@@ -14,7 +14,7 @@ from napari_diffuscope.comparison.placing import Box, Placed, reference_placed, 
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.axes import planes_last
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.sampling import world_to_data
 from napari_diffuscope.viewer.layer_sizes import sizes_of_layer, source_of

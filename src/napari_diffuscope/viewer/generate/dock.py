@@ -15,7 +15,7 @@ from napari_diffuscope.methods.generate import GENERATE
 from napari_diffuscope.methods.generate.keeping import Kept, write_kept
 from napari_diffuscope.methods.generate.settings import RESULT, GenerateSettings
 from napari_diffuscope.methods.method import Inputs
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.declared_dock import OUTPUT, DeclaredDock
 from napari_diffuscope.viewer.generate.form import GenerateForm
 from napari_diffuscope.viewer.generate.gallery import Gallery
@@ -187,13 +187,12 @@ def _told(score: Any) -> dict[str, Any] | None:
 
 def _command(settings: GenerateSettings, sources: Mapping[str, str | None]) -> tuple[str, str]:
     """The command line, with placeholders for layers that are in no file."""
-    more: list[str] = []
-    unsaved = []
+    files, unsaved = {}, []
     for name, source in sources.items():
         file = source if source and Path(source).exists() else f"{name.upper()}.tif"
         unsaved += [file] if file != source else []
-        more += [f"--{name}", file]
-    text = command_line(GENERATE, [], OUTPUT, settings, more=tuple(more))
+        files[name] = file
+    text = command_line(GENERATE, [], OUTPUT, settings, optional=files)
     if not unsaved:
         return text, "Copied; paste it into a terminal."
     return text, f"Copied. Save what it starts from as {' and '.join(unsaved)} first."

@@ -10,6 +10,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort, restore_effort
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.command import command_for, command_of_record
 from napari_diffuscope.viewer.forecast import Work
@@ -30,7 +31,7 @@ class RestoreDock(MethodDock):
     """
 
     tab_title = "Restore"
-    method = result_of = "restoration"
+    method, result_of = RESTORE.name, RESTORE.result
     form: RestoreForm
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -76,11 +77,17 @@ class RestoreDock(MethodDock):
 
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for."""
-        return command_for(self.form.image(), self.settings(), layer_axes=self.form.layer_axes())
+        return command_for(
+            RESTORE,
+            self.form.image(),
+            self.settings(),
+            layer_axes=self.form.layer_axes(),
+            suffix="restored",
+        )
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result."""
-        return command_of_record(record)
+        return command_of_record(RESTORE, record, self.settings_of(record), suffix="restored")
 
     def settings_of(self, record: Mapping[str, Any]) -> RestoreSettings:
         """Settings that made a result."""

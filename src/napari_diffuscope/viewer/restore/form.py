@@ -54,7 +54,7 @@ class RestoreForm(QWidget):
         super().__init__(parent)
         self.same_region: tuple[tuple[int, ...] | None, tuple[int, int, int, int] | None] | None = None
         self._make_input(viewer)
-        self.model = ModelChoice("restoration", on_error, RestoreSettings().model)
+        self.model = ModelChoice("restore", on_error, RestoreSettings().model)
         self._make_method()
         self._make_advanced()
         self._lay_out()

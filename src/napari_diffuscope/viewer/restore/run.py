@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
+from numpy import ndindex
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job
-from napari_diffuscope.methods.restore.outputs import describe_outputs
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
+from napari_diffuscope.methods.running import array_sinks, memory_job, method_job
 from napari_diffuscope.viewer.answers import layer_label
-from napari_diffuscope.viewer.contrast import SPREAD
-from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
+from napari_diffuscope.viewer.layer_run import RunPlan, early_record_of
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.runner import Outcome
@@ -22,7 +22,6 @@ from napari_diffuscope.weights.card import ModelCard
 
 #: Edge in pixels, and evaluations, of a trial.
 TRIAL_SIDE, TRIAL_STEPS = 512, 3
-LABELS = {"restored": "restored", "deviation": "uncertainty"}
 
 
 @dataclass(frozen=True)
@@ -46,28 +45,29 @@ def restore_plan(request: Request) -> RunPlan:
         For planes or a crop that the image does not have.
     """
     settings = request.settings
+    inputs = {"image": request.image}
+    described = RESTORE.outputs(inputs, settings)
     outputs = [
         OutputLayer(
-            spec.name,
-            spec.axes,
-            spec.shape,
-            spec.origin,
-            layer_label(LABELS.get(spec.name, spec.name), settings, spec.name),
-            same_contrast=spec.name != SPREAD and (not request.layer.rgb or "C" in spec.axes),
-            split="C" if request.layer.rgb and "C" in spec.axes else "",
+            each.name,
+            each.axes,
+            each.shape,
+            each.origin,
+            layer_label(each.label, settings, each.name),
+            same_contrast=not each.spread and (not request.layer.rgb or "C" in each.axes),
+            split="C" if request.layer.rgb and "C" in each.axes else "",
         )
-        for spec in describe_outputs(request.image, settings)
+        for each in described
     ]
 
     def make_job(results: Results) -> Job[Any]:
-        from napari_diffuscope.methods.restore.job import restoration_job
-
         if request.layer.rgb:  # a grey image of it has other intensities than its colours
             results.limits_from(request.image.read_plane(request.order[0] if request.order else 0))
-        return restoration_job(request.image, request.settings, sinks=results.arrays, order=request.order)
+        sinks = array_sinks(RESTORE, described, settings, results.arrays)
+        return method_job(RESTORE, inputs, settings, sinks=sinks, order=request.order)
 
     def early_record(outcome: Outcome, results: Results) -> dict[str, Any]:
-        record = begun_record("restoration", request.image, request.settings, request.card, outcome)
+        record = early_record_of(RESTORE, inputs, settings, request.card, outcome)
         return {**record, "planes_done": planes_done(request.image, outputs, results)}
 
     asked = _asked(request.image, outputs[0], settings)
@@ -87,10 +87,7 @@ def trial_settings(settings: RestoreSettings, card: ModelCard, image: Image, pla
 
 def trial_job(image: Image, settings: RestoreSettings) -> Job[Any]:
     """A restoration whose result nobody sees."""
-    from napari_diffuscope.methods.restore.job import restoration_job
-
-    sinks = {spec.name: np.zeros(spec.shape, np.float32) for spec in describe_outputs(image, settings)}
-    return restoration_job(image, settings, sinks=sinks)
+    return memory_job(RESTORE, {"image": image}, settings)
 
 
 def _asked(image: Image, output: OutputLayer, settings: RestoreSettings) -> frozenset[Plane] | None:
@@ -114,7 +111,7 @@ def planes_done(image: Image, outputs: Sequence[OutputLayer], results: Results) 
             place = tuple(
                 int(i - o) for i, o in zip(image.plane_index(flat), output.origin[new:], strict=False)
             )
-            planes += [(output.name, (*lead, *place)) for lead in np.ndindex(output.shape[:new])]
+            planes += [(output.name, (*lead, *place)) for lead in ndindex(output.shape[:new])]
         if all(plane in results.finished[name] for name, plane in planes):
             done.append(flat)
     return done

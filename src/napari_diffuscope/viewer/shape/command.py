@@ -10,7 +10,8 @@ from typing import Any
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length
-from napari_diffuscope.methods.shape.command import shape_command
+from napari_diffuscope.methods.commands import command_line
+from napari_diffuscope.methods.shape.method import SHAPE, ShapeStoring
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import square_pixel_size
 from napari_diffuscope.viewer.command import PLACEHOLDER, holds_same_pixels
@@ -79,17 +80,23 @@ def shape_command_of_record(record: Mapping[str, Any]) -> tuple[str, str]:
         _existing(labels.get("source")),
         (record["input"]["name"], labels.get("name", "")),
         settings,
-        only=None if record.get("all_cells") or not numbers else numbers,
+        only=None if record.get("all_cells") or not numbers else tuple(numbers),
     )
 
 
 def _command(
-    image: str | None, labels: str | None, names: tuple[str, str], settings: ShapeSettings, **more: Any
+    image: str | None,
+    labels: str | None,
+    names: tuple[str, str],
+    settings: ShapeSettings,
+    *,
+    axes: str | None = None,
+    only: tuple[int, ...] | None = None,
 ) -> tuple[str, str]:
     stem = Path(image).name.split(".")[0] if image else names[0].replace(" ", "_")
-    text = shape_command(
-        image or PLACEHOLDER, labels or LABELS_PLACEHOLDER, f"{stem}_shapes", settings, **more
-    )
+    files = [image or PLACEHOLDER, labels or LABELS_PLACEHOLDER]
+    storing = ShapeStoring(only=only)
+    text = command_line(SHAPE, files, f"{stem}_shapes", settings, axes=axes, storing=storing)
     missing = [
         f"{name!r} as {placeholder}" if name else f"the outlines as {placeholder}"
         for found, name, placeholder in zip(

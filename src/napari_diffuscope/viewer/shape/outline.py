@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.shape.plane import CellPlane
 from napari_diffuscope.viewer.shape.session import with_axes
 

@@ -11,12 +11,15 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.shape.cells import Cell, find_cells
+from napari_diffuscope.jobs import Job, Update, relayed
+from napari_diffuscope.methods.running import method_job
+from napari_diffuscope.methods.shape.cells import Cell, cells_for
 from napari_diffuscope.methods.shape.conditions import SIDE
+from napari_diffuscope.methods.shape.method import SHAPE
 from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.methods.shape.source import LabelledPlane
 from napari_diffuscope.methods.shape.window import ShapeWindow
-from napari_diffuscope.viewer.layer_run import VOLUME_INTERVAL, begun_record
+from napari_diffuscope.viewer.layer_run import VOLUME_INTERVAL, early_record_of
 from napari_diffuscope.viewer.planes import counted
 from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.runner import Outcome
@@ -98,34 +101,24 @@ class ShapeRun(QObject):
 
     def make_job(self) -> Job[Any]:
         """The job; what it says of single cells is kept for the table."""
-        from napari_diffuscope.methods.shape.job import shape_job
-
         yield Update(0, 0, "Reading the plane…")
         request = self.request
         labels = request.read_labels()
-        cells = find_cells(labels, only=request.only)
+        cells = cells_for(labels, request.settings, only=request.only)
         self._cells = {cell.label: cell for cell in cells}
         for cell in cells:
             if request.settings.anyway or not cell.refused:
                 self.session.reserve(self._window(cell))
         self.session.pixels = pixels = request.plane.read()
-        job = shape_job(
-            pixels,
-            labels,
-            request.settings,
-            pixel_size=request.plane.pixel_size,
-            only=request.only,
-            on_cell=self._take,
-            keep=False,
-            inputs={"image": request.plane.image, "labels": request.labels},
-        )
-        try:
-            while True:
-                yield self._filtered(next(job))
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            job.close()
+        size = request.settings.pixel_size or request.plane.pixel_size
+        given = LabelledPlane(pixels, labels, size)
+        options = {"given": given, "only": request.only, "on_cell": self._take, "keep": False}
+        job = method_job(SHAPE, self._inputs, request.settings, sinks={}, **options)
+        return (yield from relayed(job, self._filtered))
+
+    @property
+    def _inputs(self) -> dict[str, Image]:
+        return {"image": self.request.plane.image, "labels": self.request.labels}
 
     def _filtered(self, update: Update) -> Update:
         label = int(update.output) if update.output else 0
@@ -202,8 +195,7 @@ class ShapeRun(QObject):
         if outcome.state == "done":
             record = dict(outcome.result.record)
         else:
-            record = begun_record("shape", request.plane.image, request.settings, request.card, outcome)
-            record["labels"] = {"name": request.labels.name, "source": request.labels.source}
+            record = early_record_of(SHAPE, self._inputs, request.settings, request.card, outcome)
             record["cells"] = [{"label": label} for label in self.done]
         before = session.record
         cells = {cell["label"]: cell for cell in before.get("cells", [])}
@@ -265,8 +257,8 @@ def trial_settings(settings: ShapeSettings, card: ModelCard) -> ShapeSettings:
 
 def trial_job(settings: ShapeSettings) -> Job[Any]:
     """The shape of a disc, which nobody sees."""
-    from napari_diffuscope.methods.shape.job import shape_job
-
     y, x = np.mgrid[-48:48, -48:48]
     disc = (y**2 + x**2 < 20**2).astype(np.uint8)
-    return shape_job(disc * 200, disc, replace(settings, plane=None), pixel_size=1.0, keep=False)
+    inputs = {"image": Image.wrap(disc * 200, "YX"), "labels": Image.wrap(disc, "YX")}
+    chosen = replace(settings, plane=None, pixel_size=1.0)
+    return method_job(SHAPE, inputs, chosen, sinks={}, keep=False)

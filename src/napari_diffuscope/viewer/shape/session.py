@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_diffuscope.methods.record import RECORD_KEY
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.shape.plane import CellPlane
 from napari_diffuscope.viewer.shape.scene import Kind, ShapeScene, Solid, Volume
 from napari_diffuscope.viewer.shape.table import feature_columns

@@ -10,8 +10,14 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort, superres_effort
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.settings import SuperresSettings
-from napari_diffuscope.viewer.command import superres_command_for, superres_command_of_record
+from napari_diffuscope.viewer.command import (
+    command_for,
+    command_of_record,
+    with_layer_sizes,
+    with_recorded_sizes,
+)
 from napari_diffuscope.viewer.compare.before_after import BeforeAfter, row_in_view
 from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
@@ -33,8 +39,7 @@ class SuperresDock(MethodDock):
     """
 
     tab_title = "Super-resolve"
-    method = "superresolution"
-    result_of = "super-resolution"
+    method, result_of = SUPERRES.name, SUPERRES.result
     form: SuperresForm
 
     def __init__(self, napari_viewer: Any) -> None:
@@ -93,11 +98,14 @@ class SuperresDock(MethodDock):
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for."""
         image = self.form.checked_image()
-        return superres_command_for(image, self.settings(), layer_axes=self.form.input.layer_axes())
+        settings = with_layer_sizes(self.settings(), image)
+        axes = self.form.input.layer_axes()
+        return command_for(SUPERRES, image, settings, layer_axes=axes, suffix="superresolved")
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result."""
-        return superres_command_of_record(record)
+        settings = with_recorded_sizes(self.settings_of(record), record)
+        return command_of_record(SUPERRES, record, settings, suffix="superresolved")
 
     def settings_of(self, record: Mapping[str, Any]) -> SuperresSettings:
         """Settings that made a result."""

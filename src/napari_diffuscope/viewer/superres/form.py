@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.methods.superres.outputs import describe_superres
+from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import MOST_ZOOM, SuperresMode, SuperresSettings
 from napari_diffuscope.viewer.form_parts import (
@@ -61,7 +61,7 @@ class SuperresForm(QWidget):
         super().__init__(parent)
         self._make_input(viewer)
         self._make_target()
-        self.model = ModelChoice("superresolution", on_error, DEFAULTS.model)
+        self.model = ModelChoice("superres", on_error, DEFAULTS.model)
         self._make_method()
         self._make_advanced()
         self._lay_out()
@@ -368,7 +368,7 @@ class SuperresForm(QWidget):
     def _result_in_words(self, image: Image) -> str:
         settings = self._target_settings()
         scale = plan_scale(in_standard_order(image), settings)
-        spec = next(iter(describe_superres(image, settings).values()))
+        spec = SUPERRES.outputs({"image": image}, settings)[0].spec
         z = spec.axes.index("Z")
         size = 4 * float(np.prod(spec.shape, dtype=np.float64))
         lengths = " × ".join(map(str, spec.shape[-3:]))

@@ -13,16 +13,17 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.effort import Effort, superres_effort
-from napari_diffuscope.methods.superres.outputs import RESULT, describe_superres
+from napari_diffuscope.methods.running import array_sinks, memory_job, method_job
+from napari_diffuscope.methods.superres.method import SUPERRES
+from napari_diffuscope.methods.superres.outputs import RESULT
 from napari_diffuscope.methods.superres.settings import SuperresMode, SuperresSettings
 from napari_diffuscope.viewer.answers import layer_label
-from napari_diffuscope.viewer.layer_run import RunPlan, begun_record
+from napari_diffuscope.viewer.layer_run import RunPlan, early_record_of
 from napari_diffuscope.viewer.layers import OutputLayer
 from napari_diffuscope.viewer.results import Results
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.weights.card import ModelCard
 
-LABELS = {RESULT: "super-resolved", "deviation": "uncertainty"}
 SLICE_LABEL = "XZ slice"
 #: Edge in pixels, and evaluations, of a trial.
 TRIAL_SIDE, TRIAL_STEPS = 48, 3
@@ -48,38 +49,31 @@ def superres_plan(request: Request) -> RunPlan:
     DiffuscopeError
         For an image without scale, without z axis or with one plane.
     """
-    specs = describe_superres(request.image, request.settings)
+    inputs = {"image": request.image}
+    described = SUPERRES.outputs(inputs, request.settings)
     outputs = [
         OutputLayer(
-            name,
-            spec.axes,
-            spec.shape,
-            (0,) * len(spec.shape),
-            layer_label(LABELS[name], request.settings, name),
-            _grid(request, spec),
-            same_contrast=name == RESULT and (not request.layer.rgb or "C" in spec.axes),
+            each.name,
+            each.axes,
+            each.shape,
+            each.origin,
+            layer_label(each.label, request.settings, each.name),
+            _grid(request, each.spec),
+            same_contrast=not each.spread and (not request.layer.rgb or "C" in each.axes),
             sizes=request.typed,
-            split=_colours(request.layer, spec.axes),
+            split=_colours(request.layer, each.axes),
         )
-        for name, spec in specs.items()
+        for each in described
     ]
 
     def make_job(results: Results) -> Job[Any]:
-        from napari_diffuscope.imaging.blocks.array_sink import ArraySink
-        from napari_diffuscope.methods.superres.job import superresolution_job
-
         if request.layer.rgb:  # a grey volume of it has other intensities than its colours
             results.limits_from(request.image.read_plane(request.image.plane_count // 2))
-        sinks = {
-            name: ArraySink(spec, request.settings.block, results.arrays[name])
-            for name, spec in specs.items()
-        }
-        return superresolution_job(request.image, request.settings, sinks=sinks)
+        sinks = array_sinks(SUPERRES, described, request.settings, results.arrays)
+        return method_job(SUPERRES, inputs, request.settings, sinks=sinks)
 
     def early_record(outcome: Outcome, results: Results) -> dict[str, Any]:
-        record = begun_record("superresolution", request.image, request.settings, request.card, outcome)
-        record["input"] |= {"scale": list(request.image.scale), "units": list(request.image.units)}
-        return record
+        return early_record_of(SUPERRES, inputs, request.settings, request.card, outcome)
 
     return RunPlan(request.layer, request.axes, outputs, make_job, early_record, _activity)
 
@@ -101,7 +95,8 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
     DiffuscopeError
         As for the volume.
     """
-    spec = next(iter(describe_superres(request.image, request.settings).values()))
+    inputs = {"image": request.image}
+    spec = SUPERRES.outputs(inputs, request.settings)[0].spec
     index = tuple(leading.get(letter, 0) for letter in spec.axes[:-3])
     shape = (*(1 for _ in index), spec.shape[-3], 1, spec.shape[-1])
     output = OutputLayer(
@@ -123,7 +118,8 @@ def slice_plan(request: Request, *, row: int, leading: Mapping[str, int]) -> Run
         )
 
     def early_record(outcome: Outcome, results: Results) -> dict[str, Any]:
-        return begun_record("superresolution slice", request.image, request.settings, request.card, outcome)
+        record = early_record_of(SUPERRES, inputs, request.settings, request.card, outcome)
+        return record | {"method": "superres slice"}
 
     return RunPlan(
         request.layer, request.axes, [output], make_job, early_record, lambda *_: "Filling in one slice"
@@ -152,12 +148,7 @@ def slice_trial(
     )
 
     def make_job() -> Job[Any]:
-        from napari_diffuscope.imaging.blocks.array_sink import ArraySink
-        from napari_diffuscope.methods.superres.job import superresolution_job
-
-        specs = describe_superres(part, trial)
-        sinks = {name: ArraySink(spec, trial.block) for name, spec in specs.items()}
-        return superresolution_job(part, trial, sinks=sinks)
+        return memory_job(SUPERRES, {"image": part}, trial)
 
     return make_job, superres_effort(part, trial, card.diffusion)
 

@@ -1,0 +1,96 @@
+"""A file whose axes have another order than what is computed: OME-Zarr knows ``TCZYX`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from napari_diffuscope.imaging.axes import LETTERS, order_of
+from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.spec import VolumeSpec
+from napari_diffuscope.imaging.blocks.zarr_sink import OmeZarrSink
+from napari_diffuscope.jobs import Job
+
+
+class ReorderedSink:
+    """Takes blocks in one order of the axes and writes them in that of the file; see `BlockSink`.
+
+    Parameters
+    ----------
+    path, identity, most_bytes, planes, overwrite
+        As for a `BlockSink`.
+    spec
+        What is computed; its axes are letters of ``TCZYX`` in any order.
+    block
+        Least lengths of a block, along these axes.
+    """
+
+    def __init__(
+        self, path: str | Path, spec: VolumeSpec, identity: Any, *, block: Sequence[int] | None, **how: Any
+    ) -> None:
+        self.spec = spec
+        self._order = order_of(spec.axes, "".join(sorted(spec.axes, key=LETTERS.index)))
+        stored = replace(
+            spec,
+            shape=self._stored(spec.shape),
+            axes="".join(self._stored(spec.axes)),
+            scale=self._stored(spec.scale),
+            units=self._stored(spec.units),
+            translate=self._stored(spec.translate),
+        )
+        self._sink = OmeZarrSink(
+            path, stored, identity, block=None if block is None else self._stored(block), **how
+        )
+        self._plan = BlockPlan(stored.shape, self._sink.block)
+        back = np.argsort(self._order)
+        self.block = tuple(self._sink.block[axis] for axis in back)
+        self.path = self._sink.path
+
+    def _stored(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """One value per axis, in the order of the file."""
+        return tuple(values[axis] for axis in self._order)
+
+    def _block(self, block: Block) -> Block:
+        """The same block, as the file counts them."""
+        place = [part.start // edge for part, edge in zip(block.region, self.block, strict=True)]
+        return self._plan[int(np.ravel_multi_index(self._stored(place), self._plan.grid))]
+
+    @property
+    def record(self) -> Any:
+        """How the output was made."""
+        return self._sink.record
+
+    @record.setter
+    def record(self, record: Any) -> None:
+        self._sink.record = record
+
+    def done(self, block: Block) -> bool:
+        """Whether a block is written, by this run or an earlier one."""
+        return self._sink.done(self._block(block))
+
+    def write_block(self, block: Block, values: np.ndarray) -> None:
+        """Write a block and note it as done."""
+        self._sink.write_block(self._block(block), np.transpose(values, self._order))
+
+    @property
+    def finishing_steps(self) -> int:
+        """Updates that ``finishing`` gives."""
+        return self._sink.finishing_steps
+
+    def finishing(self) -> Job[Path]:
+        """Complete the output."""
+        return self._sink.finishing()
+
+    def __enter__(self) -> Self:
+        self._sink.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sink.__exit__(kind, error, trace)

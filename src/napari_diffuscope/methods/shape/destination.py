@@ -1,0 +1,110 @@
+"""Where predicted shapes go: a folder with a volume of every cell and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.outputs import check_outputs, existing
+from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.methods.method import Method
+from napari_diffuscope.methods.running import method_job
+from napari_diffuscope.methods.shape.cells import cells_for
+from napari_diffuscope.methods.shape.files import ShapeFolder
+from napari_diffuscope.methods.shape.record import made_alike, unit_of
+from napari_diffuscope.methods.shape.result import Shapes
+from napari_diffuscope.methods.shape.source import labelled_plane
+from napari_diffuscope.methods.storing import Destination, Stored
+
+
+class ShapeDestination(Destination):
+    """A folder; cells that were finished stay when a run is stopped."""
+
+    shown, what = "OUT_FOLDER", "Folder for a volume of every cell and features.csv."
+
+    def __init__(self, *what: Any, **how: Any) -> None:
+        super().__init__(*what, **how)
+        self.stopped = f"stopped; shapes that were finished are in {self.output}."
+        image, labels = self.inputs["image"], self.inputs["labels"]
+        check_outputs([], existing(image.source, labels.source), folders=[self.output])
+        self.given = labelled_plane(image, labels, self.settings)
+        self.folder = ShapeFolder(
+            self.output,
+            unit=unit_of(self.given.pixel_size),
+            probability=self.storing.probability,
+            mesh=self.storing.mesh,
+            overwrite=self.overwrite,
+            resume=self.storing.resume,
+        )
+        cells = cells_for(self.given.labels, self.settings, only=self.storing.only)
+        self.wanted = [cell.label for cell in cells]
+
+    @classmethod
+    def storing_of(cls, method: Method, record: Mapping[str, Any]) -> Any:
+        """The cell of a volume alone."""
+        assert method.storing is not None
+        return method.storing(only=(int(record["cell"]["label"]),))  # type: ignore[call-arg]
+
+    def check(self, read: Iterable[Path], others: Iterable[Path] = ()) -> None:
+        """Refuse what would destroy something, before anything is computed."""
+        read, others = list(read), list(others)
+        check_outputs(others, read, folders=[self.output], overwrite=self.overwrite)
+        self.folder.check_replaced(self.wanted, inputs=read, others=others)
+
+    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
+        """Predict shapes into the folder.
+
+        Raises
+        ------
+        DiffuscopeError
+            As the job, and if no cell has a shape in the end.
+        """
+        only = self._left_to_do() if self.storing.resume else self.storing.only
+        with self.folder:
+            if only == ():
+                self.folder.finish(None, {})
+                return Stored({}, f"All shapes are in {self.output} already.")
+            shapes = self._predicted(only, on_update)
+        whole = self.folder.whole(shapes.record)
+        return Stored(whole, self._said(len(whole["cells"]), shapes))
+
+    def _predicted(self, only: tuple[int, ...] | None, on_update: Callable[[Update], None] | None) -> Shapes:
+        options = {"given": self.given, "only": only, "on_cell": self.folder.add, "keep": False}
+        job = method_job(self.method, self.inputs, self.settings, sinks={}, **options)
+        shapes: Shapes | None = None
+        try:
+            shapes = run(job, on_update).value
+        finally:
+            self.folder.finish(shapes.record if shapes else None, shapes.refused if shapes else {})
+        return shapes
+
+    def _left_to_do(self) -> tuple[int, ...]:
+        """Labels whose shapes are not in the folder yet.
+
+        Raises
+        ------
+        DiffuscopeError
+            If shapes in it were made otherwise.
+        """
+        from napari_diffuscope.weights.model import load_model
+
+        sha256 = load_model(self.settings.model).sha256
+        names = [self.inputs[name].name for name in ("image", "labels")]
+
+        def is_same(record: Mapping[str, Any]) -> bool:
+            made_from = [(record.get(key) or {}).get("name") for key in ("input", "labels")]
+            return made_from == names and made_alike(record, self.settings, sha256)
+
+        done = self.folder.keep(self.wanted, is_same)
+        return tuple(label for label in self.wanted if label not in done)
+
+    def _said(self, count: int, shapes: Shapes) -> str:
+        if not count:
+            raise DiffuscopeError(
+                f"No shape was predicted: all {len(shapes.refused)} cells were refused; "
+                f"{self.output / 'features.csv'} says why."
+            )
+        earlier = f", {len(self.folder.kept)} of them earlier" if self.folder.kept else ""
+        return f"Wrote {count} shape{'s' if count > 1 else ''} into {self.output}{earlier}"
