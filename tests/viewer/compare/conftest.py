@@ -50,7 +50,7 @@ def photograph(viewer: Any, qtbot: Any) -> Callable[[], np.ndarray]:
     def taken() -> np.ndarray:
         qtbot.wait(60)  # the camera is followed; later, the names of the grid are written
         assert QThreadPool.globalInstance().waitForDone(PATIENCE)
-        qtbot.wait(LATER)
+        qtbot.wait(LATER if viewer.canvas.grid.enabled else 40)
         picture = np.asarray(viewer.screenshot(canvas_only=True, flash=False))[..., :3]
         assert picture.shape[:2] == tuple(viewer.canvas.size)
         return picture

@@ -220,7 +220,7 @@ class Difference(Way):
             share = float((finite > 2).mean()) if finite.size else 0.0
             words.append(
                 f"{share:.1%} of the pixels in view are off by more than 2 deviations "
-                "(about 5 % if the deviation is honest)."
+                "(about 5 % if it is honest and of many samples)."
             )
         self.stage.say(" ".join(words), False)
 
