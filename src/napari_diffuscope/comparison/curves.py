@@ -153,6 +153,17 @@ def _along(placed: Placed, plane: Sequence[int], points: np.ndarray) -> np.ndarr
     return np.where(inside, upper * (1 - down) + lower * down, np.nan)
 
 
+def plane_at_hand(placed: Placed, plane: Sequence[int]) -> bool:
+    """Whether a profile in this plane reads nothing from a file."""
+    if isinstance(placed.image.data, np.ndarray):
+        return True
+    where = np.array([*plane, 0.0, 0.0])
+    index = (placed.matrix @ where + placed.offset)[:-2]
+    lengths = placed.image.shape
+    fixed = tuple(int(np.clip(np.rint(at), 0, n - 1)) for at, n in zip(index, lengths, strict=False))
+    return bool(placed._kept.get("plane") == fixed)
+
+
 def _plane(placed: Placed, index: tuple[int, ...]) -> np.ndarray:
     """One plane as it is stored; of what is no array in memory, the last one is kept."""
     if isinstance(placed.image.data, np.ndarray):
@@ -245,7 +256,7 @@ def error_spectra(scene: Scene, settings: CompareSettings) -> Curves:
         lines.append(Line(other.name, known.frequency, _positive(ratio)))
     ends = [0.0, max((float(line.x[-1]) for line in lines), default=1.0)]
     whole = Line("all is error", np.array(ends), np.ones(2), "dashed")
-    label = "power of the difference / power of the reference"
+    label = "power: difference / reference"
     drawn = (*lines, whole) if lines else ()
     return Curves(
         "Error against frequency",

@@ -14,6 +14,7 @@ from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.look_page import LookPage
 from napari_diffuscope.viewer.compare.looking import Looking
 from napari_diffuscope.viewer.compare.numbers import NumbersPage
+from napari_diffuscope.viewer.compare.plots import PlotsPage
 from napari_diffuscope.viewer.compare.report import ReportPage
 from napari_diffuscope.viewer.tabs import TabbedWidget
 
@@ -40,11 +41,13 @@ class CompareDock(TabbedWidget):
         self.look = LookPage(self.looking)
         self.tabs = QTabWidget()
         self.numbers = NumbersPage(self.comparison)
+        self.plots = PlotsPage(self.comparison)
         self.report = ReportPage(self.comparison, self.numbers)
         self.add_page("Look", "Look at the layers beside, over and against each other.", self.look)
         self.add_page(
             "Numbers", "Measure the layers against the reference, and each by itself.", self.numbers
         )
+        self.add_page("Plots", "Draw profiles and curves of the layers.", self.plots)
         self.add_page("Report", "Write one page for a browser that shows the comparison.", self.report)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 0)
@@ -77,7 +80,7 @@ class CompareDock(TabbedWidget):
     def leave(self) -> None:
         """Return to the user's view and let go of the viewer."""
         self.looking.leave_viewer()
-        for page in (self.look, self.numbers, self.report):
+        for page in (self.look, self.numbers, self.plots, self.report):
             page.disconnect_viewer()
         self.choice.disconnect_viewer()
         self.comparison.disconnect_viewer()

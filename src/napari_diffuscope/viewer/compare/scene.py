@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,9 @@ from napari_diffuscope.viewer.layer_sizes import sizes_of_layer, source_of
 from napari_diffuscope.viewer.layers import guess_axes
 
 Extent = Literal["plane", "all"]
+
+SAMPLE_LABEL = "sample"
+"""What results call the axis of their samples."""
 
 ROUND = 64
 """Corners of an ellipse."""
@@ -194,3 +197,45 @@ def drawn_line(layer: Any) -> np.ndarray | None:
         return None
     corners = np.asarray(layer.data[chosen[-1]], dtype=float)
     return np.array([corners[0], corners[-1]])
+
+
+def line_in_world(comparison: Comparison) -> np.ndarray:
+    """``(2, D)``: a line along the rows of the reference through the middle of the common field, in world coordinates.
+
+    Raises
+    ------
+    DiffuscopeError
+        If the layers do not overlap.
+    """
+    scene = scene_of(comparison)
+    (top, bottom), (left, right) = scene.common.ranges[-2:]
+    row, reach = (top + bottom - 1) / 2, (right - left) / 4
+    matrix, offset = world_to_data(comparison.viewer, comparison.reference)
+    to_world, at = _to_world(comparison, matrix, offset, comparison.reference.ndim)
+    order = list(_order(comparison.reference))
+    ends = []
+    for column in ((left + right) / 2 - reach, (left + right) / 2 + reach):
+        index = np.zeros(len(order))
+        index[order] = [*(scene.plane or ()), row, column]
+        ends.append(to_world @ index + at)
+    return np.array(ends)
+
+
+def samples_of(comparison: Comparison) -> tuple[str, int, Callable[[int], Placed]] | None:
+    """Name, number and place of the samples of the first compared layer that has some; ``None`` where none has."""
+    for layer in comparison.others:
+        labels = [str(label).lower() for label in layer.axis_labels]
+        if SAMPLE_LABEL not in labels:
+            continue
+        axis = labels.index(SAMPLE_LABEL)
+        data = layer.data[0] if layer.multiscale else layer.data
+        placed = _other(comparison, layer)
+        at = list(_order(layer)).index(axis)
+
+        def sample(number: int, placed: Placed = placed, at: int = at) -> Placed:
+            matrix, offset = placed.matrix.copy(), placed.offset.copy()
+            matrix[at], offset[at] = 0.0, float(number)
+            return Placed(placed.image, matrix, offset, record=placed.record)
+
+        return layer.name, int(data.shape[axis]), sample
+    return None
