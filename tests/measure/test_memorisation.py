@@ -121,6 +121,16 @@ def test_larger_images_are_searched_window_by_window(memory: Memorisation) -> No
     nearest = memory.nearest(image, label=0)
     assert nearest.window == (64, 32)
     assert nearest.name == "field 1"
+    assert nearest.flagged
+
+
+def test_large_new_images_are_flagged_no_more_often_than_small_ones(memory: Memorisation) -> None:
+    """Of nine windows the best is higher by chance."""
+    images = [texture(5000 + n, 96) for n in range(30)]
+    above = sum(memory.nearest(image, label=0).score > memory.limit(0) for image in images)
+    flagged = sum(memory.nearest(image, label=0).flagged for image in images)
+    assert flagged < above
+    assert flagged <= 5
 
 
 def test_an_empty_image_resembles_nothing(memory: Memorisation) -> None:

@@ -76,7 +76,7 @@ class Memorisation:
         ]
         best = max(found, key=lambda one: one.score)
         least = min(one.distance for one in found)
-        return self._judged(replace(best, distance=least), label)
+        return self._judged(replace(best, distance=least), label, len(windows))
 
     def copies(self, images: Sequence[np.ndarray], labels: Sequence[int | None] | None = None) -> Copies:
         """Compare a set of images."""
@@ -192,17 +192,19 @@ class Memorisation:
             self._features[side] = (features, features(stack))
         return self._features[side]
 
-    def _judged(self, one: Nearest, label: int | None) -> Nearest:
+    def _judged(self, one: Nearest, label: int | None, windows: int) -> Nearest:
+        """Beside what was kept out: of many windows the best is higher by chance, and judged as the best of as many."""
         scores, distances = (
             self._kept(kept, label) for kept in (self.known.kept_scores, self.known.kept_distances)
         )
         if not scores.size:
             return one
+        percentile = 100 * float((scores < one.score).mean()) ** windows
         return replace(
             one,
-            percentile=100 * float((scores < one.score).mean()),
-            distance_percentile=100 * float((distances < one.distance).mean()),
-            flagged=one.score > self.limit(label),
+            percentile=percentile,
+            distance_percentile=100 * (1 - float((distances >= one.distance).mean()) ** windows),
+            flagged=one.score > self.limit(label) if windows == 1 else percentile > PERCENTILE,
         )
 
     def _kept(self, kept: Sequence[Sequence[float]], label: int | None) -> np.ndarray:
