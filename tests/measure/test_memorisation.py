@@ -124,13 +124,10 @@ def test_larger_images_are_searched_window_by_window(memory: Memorisation) -> No
     assert nearest.flagged
 
 
-def test_large_new_images_are_flagged_no_more_often_than_small_ones(memory: Memorisation) -> None:
-    """Of nine windows the best is higher by chance."""
-    images = [texture(5000 + n, 96) for n in range(30)]
-    above = sum(memory.nearest(image, label=0).score > memory.limit(0) for image in images)
-    flagged = sum(memory.nearest(image, label=0).flagged for image in images)
-    assert flagged < above
-    assert flagged <= 5
+def test_a_large_new_image_is_judged_as_the_best_of_its_windows(memory: Memorisation) -> None:
+    """Of nine windows the best is at the 93rd percentile of single ones by chance alone."""
+    percentiles = [memory.nearest(texture(5000 + n, 96), label=0).percentile for n in range(30)]
+    assert 15 < np.median(percentiles) < 85
 
 
 def test_an_empty_image_resembles_nothing(memory: Memorisation) -> None:
