@@ -12,8 +12,11 @@ from napari_diffuscope.measure.micro import MicroScale, micro_scale
 from napari_diffuscope.measure.moments import Moments, box_moments
 from napari_diffuscope.measure.similarity import BOX
 
-MOST_KEPT = 6 * 2**20
-"""Pixels and windows of a pair that the scale of MicroSSIM is fitted on, at most."""
+MOST_WHOLE = 6 * 2**20
+"""The scale of MicroSSIM is fitted on all pixels and windows of a pair of up to so many pixels."""
+
+MOST_KEPT = 2**20
+"""Of a larger one, on about so many that are spread evenly."""
 
 
 class PairSums:
@@ -35,7 +38,7 @@ class PairSums:
     """
 
     def __init__(self, pixels: int, *, windows: bool, names: tuple[str, str]) -> None:
-        self.every = max(1, math.ceil(pixels / MOST_KEPT))
+        self.every = 1 if pixels <= MOST_WHOLE else math.ceil(pixels / MOST_KEPT)
         self.count = 0
         self.low, self.high = math.inf, -math.inf
         self._names, self._windows = names, windows
@@ -82,7 +85,9 @@ class PairSums:
         self.count = total
 
     def _keep(self, truth: np.ndarray, image: np.ndarray) -> None:
-        self._pixels.append((truth.ravel()[:: self.every], image.ravel()[:: self.every]))
+        some = (truth.ravel()[:: self.every], image.ravel()[:: self.every])
+        # copies, or the whole pieces would stay behind them
+        self._pixels.append(some if self.every == 1 else (some[0].copy(), some[1].copy()))
         self._last_range = float(np.ptp(truth))
         moments = box_moments(truth, image)
         self.only = moments if self.count == truth.size and self.every == 1 else None

@@ -19,7 +19,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.measure.micro import MicroScale
 from napari_diffuscope.measure.moments import Lines, MomentPyramid, box_ssim
-from napari_diffuscope.measure.similarity import BOX, ssim, ssim_map
+from napari_diffuscope.measure.similarity import BOX, ssim_map, window_moments
 
 Piece = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 """Reference, image, and which pixels belong to the comparison (all for ``None``)."""
@@ -131,13 +131,23 @@ class _Prepared:
         needed = {"rmse" if name in ("nrmse", "psnr") else name for name in wanted}
         if "rmse" in needed or "mae" in needed:
             yield "errors", lambda: self._errors(truth, image, where)
+        if needed & {
+            "ssim",
+            *WHOLE,
+        }:  # one after the other: each needs several arrays of the size of the piece
+            yield "structure", lambda: self._structure(piece, needed)
+
+    def _structure(self, piece: Piece, needed: set[str]) -> dict[str, Part]:
+        truth, image, where = piece
+        found: dict[str, Part] = {}
         if "ssim" in needed:
-            yield "ssim", lambda: {"ssim": _tried(lambda: self._ssim(truth, image, where))}
+            found["ssim"] = _tried(lambda: self._ssim(truth, image, where))
         whole = [name for name in WHOLE if name in needed]
         if whole and where is not None:
-            yield "whole", lambda: {name: _no_rectangle(name) for name in whole}
+            found |= {name: _no_rectangle(name) for name in whole}
         elif whole:
-            yield "whole", lambda: self._whole(truth, image, whole)
+            found |= self._whole(truth, image, whole)
+        return found
 
     def _fitted(self, image: np.ndarray) -> np.ndarray:
         return image if self._line is None else self._line[0] * image + self._line[1]
@@ -157,10 +167,8 @@ class _Prepared:
 
     def _ssim(self, truth: np.ndarray, image: np.ndarray, where: np.ndarray | None) -> tuple[float, float]:
         size, lines = _needed(self._range), Lines(image=self._line or (1.0, 0.0))
-        if where is None and self._only is not None:
-            return box_ssim(self._only, size, lines), truth.size
         if where is None:
-            return ssim(truth, self._fitted(image), data_range=size), truth.size
+            return box_ssim(self._only or window_moments(truth, image), size, lines), truth.size
         inner = (slice(BOX // 2, -(BOX // 2)),) * 2
         whole = _eroded(where)[inner]
         if not whole.any():

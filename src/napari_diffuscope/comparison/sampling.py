@@ -18,7 +18,7 @@ MOST_PIXELS = 6 * 2**20
 TILE = 2048
 """Side of the pieces of larger ones."""
 
-SLAB_BYTES = 160 * 2**20
+SLAB_BYTES = 80 * 2**20
 """What is kept of an image that is read chunk by chunk."""
 
 

@@ -23,6 +23,9 @@ from napari_diffuscope.measure.similarity import (
     window_moments,
 )
 
+ROWS = 64
+"""Rows whose similarity is computed at once: little memory, and it stays in the processor's cache."""
+
 Moments = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Means of truth and image, their variances, and their covariance."""
 
@@ -42,13 +45,25 @@ def scaled(moments: Moments, lines: Lines) -> Moments:
     return a * mean_t + b, c * mean_i + d, a * a * var_t, c * c * var_i, a * c * covariance
 
 
-def similarity(moments: Moments, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """Luminance and contrast-structure terms of equation 13 of Wang et al. 2004 for a data range."""
-    mean_t, mean_i, var_t, var_i, covariance = moments
-    c1, c2 = (K1 * size) ** 2, (K2 * size) ** 2
-    luminance = (2 * mean_t * mean_i + c1) / (mean_t**2 + mean_i**2 + c1)
-    contrast = (2 * covariance + c2) / (var_t + var_i + c2)
-    return luminance, contrast
+def mean_similarity(
+    moments: Moments, size: float, lines: Lines, *, unbiased: float = 1.0
+) -> tuple[float, float]:
+    """Means of the similarity, and of its contrast-structure term, of the scaled pair for a data range.
+
+    Equation 13 of Wang et al. 2004, some rows at a time. Variances and covariance are multiplied by ``unbiased``.
+    """
+    c1, c2 = (K1 * size) ** 2, (K2 * size) ** 2 / unbiased  # which is what multiplying all others comes to
+    whole, structure = 0.0, 0.0
+    for start in range(0, len(moments[0]), ROWS):
+        mean_t, mean_i, var_t, var_i, covariance = moments
+        rows = slice(start, start + ROWS)
+        part = (mean_t[rows], mean_i[rows], var_t[rows], var_i[rows], covariance[rows])
+        mean_t, mean_i, var_t, var_i, covariance = scaled(part, lines)
+        contrast = (2 * covariance + c2) / (var_t + var_i + c2)
+        luminance = (2 * mean_t * mean_i + c1) / (mean_t**2 + mean_i**2 + c1)
+        whole += float((luminance * contrast).sum())
+        structure += float(contrast.sum())
+    return whole / moments[0].size, structure / moments[0].size
 
 
 class MomentPyramid:
@@ -76,25 +91,20 @@ class MomentPyramid:
             weights /= weights.sum()
         value = 1.0
         for moments, weight in zip(self._inner[:-1], weights[:-1], strict=True):
-            _, contrast = similarity(scaled(moments, lines), size)
-            value *= max(float(contrast.mean()), 0.0) ** float(weight)
-        luminance, contrast = similarity(scaled(self._whole if whole else self._inner[-1], lines), size)
-        last = max(float((luminance * contrast).mean()), 0.0)
-        return float(value * last ** float(weights[-1]))
+            _, contrast = mean_similarity(moments, size, lines)
+            value *= max(contrast, 0.0) ** float(weight)
+        last, _ = mean_similarity(self._whole if whole else self._inner[-1], size, lines)
+        return float(value * max(last, 0.0) ** float(weights[-1]))
 
     def micro_ssim(self, size: float, lines: Lines) -> float:
         """Mean similarity in the finest Gaussian windows, variances over N - 1."""
         pixels = (2 * RADIUS + 1) ** 2
-        mean_t, mean_i, *squares = scaled(self._inner[0], lines)
-        var_t, var_i, covariance = (pixels / (pixels - 1) * each for each in squares)
-        luminance, contrast = similarity((mean_t, mean_i, var_t, var_i, covariance), size)
-        return float((luminance * contrast).mean())
+        return mean_similarity(self._inner[0], size, lines, unbiased=pixels / (pixels - 1))[0]
 
 
 def box_ssim(moments: Moments, size: float, lines: Lines) -> float:
     """SSIM of the scaled pair from :func:`~napari_diffuscope.measure.similarity.window_moments`."""
-    luminance, contrast = similarity(scaled(moments, lines), size)
-    return float((luminance * contrast).mean())
+    return mean_similarity(moments, size, lines)[0]
 
 
 def box_moments(truth: np.ndarray, image: np.ndarray) -> Moments | None:
