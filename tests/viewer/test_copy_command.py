@@ -69,9 +69,9 @@ def test_for_a_sample_of_the_visible_area_from_the_result(qtbot, viewer, opened,
 
 def test_axes_chosen_by_hand_are_part_of_it(qtbot, viewer, opened, open_dock) -> None:
     dock = open_dock()
-    assert dock.form.axes.text() == "ZYX"
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, "CYX")
+    assert dock.form.input.axes.text() == "ZYX"
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, "CYX")
     words = copied(qtbot, dock)
     assert words[words.index("--axes") + 1] == "CYX"
     run_to_the_end(qtbot, dock)
@@ -84,7 +84,7 @@ def test_for_a_colour_image_channel_by_channel(qtbot, viewer, open_dock, tmp_pat
     (layer,) = viewer.open("photo.tif", plugin="napari")
     assert layer.rgb
     dock = open_dock()
-    choose(dock.form.rgb, "channels")
+    choose(dock.form.input.rgb, "channels")
     run_to_the_end(qtbot, dock)
     words = copied(qtbot, dock)
     colours = [made(viewer, f"photo restored (estimate) {name}").data for name in ("red", "green", "blue")]
@@ -113,9 +113,9 @@ def test_axes_typed_by_hand_come_back_with_repeat_and_in_commands_and_files(
     pixels[:, 1] *= 7
     layer = viewer.add_image(pixels, name="array")
     dock = open_dock()
-    assert dock.form.axes.text() == "TZYX"
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, axes)
+    assert dock.form.input.axes.text() == "TZYX"
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, axes)
     assert copied(qtbot, dock)[3:5] == ["--axes", axes]
     run_to_the_end(qtbot, dock)
     result = made(viewer, "array restored")
@@ -130,10 +130,10 @@ def test_axes_typed_by_hand_come_back_with_repeat_and_in_commands_and_files(
     assert words[1] == "INPUT.tif"
     words[1] = path
     np.testing.assert_array_equal(run_command(words), np.asarray(result.data).reshape(-1, 40, 48))
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, "TZYX")
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, "TZYX")
     click(qtbot, dock.repeat_button)
-    assert dock.form.axes.text() == axes
+    assert dock.form.input.axes.text() == axes
     assert "These are the settings of 'array restored (estimate)'" in dock.bar.status.text()
     before = np.array(result.data)
     run_to_the_end(qtbot, dock)
@@ -155,13 +155,13 @@ def test_the_command_of_a_result_names_the_axes_that_its_file_does_not(
     qtbot, viewer, opened, open_dock
 ) -> None:
     dock = open_dock()
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, "CYX")
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, "CYX")
     run_to_the_end(qtbot, dock)
     result = made(viewer, "my cells restored")
     viewer.layers.selection.active = result
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, "ZYX")
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, "ZYX")
     words = copied(qtbot, dock)
     assert words[words.index("--axes") + 1] == "CYX"
     np.testing.assert_array_equal(run_command(words), result.data)

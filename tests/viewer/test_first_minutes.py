@@ -99,7 +99,7 @@ def test_the_work_and_the_time_stand_above_run(qtbot, viewer, stack, open_dock, 
         click(qtbot, dock.forecast.measure_button)
     assert [layer.name for layer in viewer.layers] == ["cells"], "a trial leaves nothing"
     assert "about" in said.text()
-    dock.form.samples.setValue(6)
+    dock.form.control("samples").setValue(6)
     qtbot.waitUntil(lambda: "6 samples × 4 steps = 72 evaluations: about" in said.text())
     run_to_the_end(qtbot, dock)
     again = open_dock("Restore")
@@ -191,9 +191,9 @@ def _qt_dock(widget) -> QDockWidget:
 
 def test_folded_controls_are_no_stops_of_the_tab_key(viewer, stack, open_dock) -> None:
     form = open_dock().form
-    assert not form.tile.isEnabled()
+    assert not form.control("tile").isEnabled()
     form.advanced.expand(animate=False)
-    assert form.tile.isEnabled()
+    assert form.control("tile").isEnabled()
 
 
 def test_parts_of_an_image_are_called_what_they_are(viewer, open_dock) -> None:
@@ -202,7 +202,7 @@ def test_parts_of_an_image_are_called_what_they_are(viewer, open_dock) -> None:
     region = dock.form.region
     assert [region.itemText(i) for i in range(region.count())] == ["Whole image", "Visible area"]
     photo = viewer.add_image((noisy(48, 48, 3) / 3).astype(np.uint8), rgb=True, name="photo")
-    choose(dock.form.rgb, "channels")
+    choose(dock.form.input.rgb, "channels")
     assert dock.form.layer == photo
     assert region.itemText(0) == "Whole image", "three colours are no stack"
     viewer.add_image(noisy(4, 48, 48), name="stack")
@@ -224,7 +224,7 @@ def test_a_warning_pops_up_once(qtbot, viewer, stack, open_dock) -> None:
         with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
             dock.runner.start(job)
     assert popups() == before + 1
-    dock.form.layer_choice.choose(viewer.add_image(noisy(32, 32), name="other"))
+    dock.form.input.layers.choose(viewer.add_image(noisy(32, 32), name="other"))
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         dock.runner.start(job)
     assert popups() == before + 2, "of another image it is told anew"

@@ -51,7 +51,7 @@ def test_what_naparis_reader_loses_is_taken_from_the_file(
     assert {str(unit) for unit in layer.units} == {"pixel"}, "else this test is about nothing"
     dock = open_dock()
     dock.form.region.setCurrentIndex(1)
-    assert "unknown" not in dock.form.axes_note.text()
+    assert "unknown" not in dock.form.input.axes_note.text()
     assert f"from the file {name}" in dock.form.input.sizes.remark.text()
     assert dock.form.image().scale == stored.scale
     run_to_the_end(qtbot, dock)
@@ -90,9 +90,9 @@ def test_a_saved_result_is_opened_again_and_repeated(
     path = copy_of("pair_noisy.ome.tif")
     viewer.open(path, plugin=OURS)
     dock = open_dock()
-    dock.form.seed.setValue(7)
-    dock.form.mode.setCurrentIndex(1)
-    dock.form.steps.setValue(2)
+    dock.form.control("seed").setValue(7)
+    dock.form.control("mode").setCurrentIndex(1)
+    dock.form.control("steps").setValue(2)
     run_to_the_end(qtbot, dock)
     result = viewer.layers[-1]
     before, scale, units = np.array(result.data), tuple(result.scale), tuple(map(str, result.units))
@@ -100,8 +100,8 @@ def test_a_saved_result_is_opened_again_and_repeated(
     assert f"with pixels of {scale[-1]:.4g} µm" in save(qtbot, dock, tmp_path / f"result{ending}")
     assert written(tmp_path) == {"data", f"result{ending}"}
     viewer.layers.clear()
-    dock.form.seed.setValue(0)
-    dock.form.steps.setValue(0)
+    dock.form.control("seed").setValue(0)
+    dock.form.control("steps").setValue(0)
     (again,) = viewer.open(tmp_path / f"result{ending}", plugin=OURS)
     assert (tuple(again.scale), tuple(map(str, again.units))) == (scale, units)
     assert "".join(again.axis_labels) == "yx"
@@ -114,7 +114,7 @@ def test_a_saved_result_is_opened_again_and_repeated(
     viewer.layers.selection.active = again
     click(qtbot, dock.repeat_button)
     assert dock.form.layer == layer
-    assert (dock.form.seed.value(), dock.form.steps.value()) == (7, 2)
+    assert (dock.form.control("seed").value(), dock.form.control("steps").value()) == (7, 2)
     run_to_the_end(qtbot, dock)
     np.testing.assert_array_equal(viewer.layers[-1].data, before)
 

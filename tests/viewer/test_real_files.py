@@ -52,12 +52,12 @@ def test_opened_restored_saved_closed_opened_and_repeated(
     where = (tuple(layer.scale), tuple(map(str, layer.units)), np.array(layer.data).copy())
     dock = open_dock()
     dock.form.input.layers.choose(layer)
-    choose(dock.form.mode, "sample")
-    dock.form.steps.setValue(1)
-    dock.form.seed.setValue(3)
+    choose(dock.form.control("mode"), "sample")
+    dock.form.control("steps").setValue(1)
+    dock.form.control("seed").setValue(3)
     choose(dock.form.region, "slice")
     size = pixel_size(path)
-    assert ("unknown" in dock.form.axes_note.text()) == (size is None)
+    assert ("unknown" in dock.form.input.axes_note.text()) == (size is None)
     assert run_to_the_end(qtbot, dock).state == "done"
     assert (tuple(layer.scale), tuple(map(str, layer.units))) == where[:2]
     np.testing.assert_array_equal(layer.data, where[2])
@@ -76,10 +76,10 @@ def test_opened_restored_saved_closed_opened_and_repeated(
     viewer.open(path, plugin=plugin)
     layer = viewer.layers[again[0].metadata["napari-diffuscope"]["input"]["name"]]
     viewer.layers.selection.active = again[0]
-    choose(dock.form.mode, "estimate")
-    dock.form.seed.setValue(0)
+    choose(dock.form.control("mode"), "estimate")
+    dock.form.control("seed").setValue(0)
     click(qtbot, dock.repeat_button)
     assert dock.form.layer == layer
-    assert (dock.form.mode.currentData(), dock.form.seed.value()) == ("sample", 3)
+    assert (dock.form.control("mode").currentData(), dock.form.control("seed").value()) == ("sample", 3)
     assert run_to_the_end(qtbot, dock).state == "done"
     np.testing.assert_array_equal(viewer.layers[-1].data, pixels)

@@ -216,13 +216,13 @@ def test_one_slice_and_the_visible_area(qtbot, viewer, stack, open_dock) -> None
 
 def test_colour_is_asked_for_colour_images_alone(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
-    assert not dock.form.rgb.isVisibleTo(dock.form)
+    assert not dock.form.input.rgb.isVisibleTo(dock.form)
     rgb = viewer.add_image((noisy(48, 48, 3) / 2).astype(np.uint8), rgb=True, name="photo", scale=(0.2, 0.2))
-    dock.form.layer_choice.choose(rgb)
-    assert dock.form.rgb.isVisibleTo(dock.form)
+    dock.form.input.layers.choose(rgb)
+    assert dock.form.input.rgb.isVisibleTo(dock.form)
     run_to_the_end(qtbot, dock)
     assert made(viewer, "photo restored").data.shape == (48, 48)
-    choose(dock.form.rgb, "channels")
+    choose(dock.form.input.rgb, "channels")
     run_to_the_end(qtbot, dock)
     colours = [made(viewer, f"photo restored (estimate) {name}") for name in ("red", "green", "blue")]
     assert [layer.colormap.name for layer in colours] == ["red", "green", "blue"]
@@ -235,10 +235,10 @@ def test_colour_is_asked_for_colour_images_alone(qtbot, viewer, stack, open_dock
 
 def test_wrong_axes_are_said_where_they_are_typed_and_when_run(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
-    assert dock.form.axes.text() == "ZYX"
-    dock.form.axes.clear()
-    qtbot.keyClicks(dock.form.axes, "ZZX")
-    assert "twice" in dock.form.axes_note.text()
+    assert dock.form.input.axes.text() == "ZYX"
+    dock.form.input.axes.clear()
+    qtbot.keyClicks(dock.form.input.axes, "ZZX")
+    assert "twice" in dock.form.input.axes_note.text()
     click(qtbot, dock.bar.run_button)
     assert "twice" in dock.bar.status.text()
     assert "twice" in notification_manager.records[-1].message
@@ -282,7 +282,7 @@ def test_repeat_fills_the_form_and_gives_the_same_numbers(qtbot, viewer, stack, 
     run_to_the_end(qtbot, dock)
     first = made(viewer, "cells restored")
     other = viewer.add_image(noisy(32, 32), name="other")
-    dock.form.layer_choice.choose(other)
+    dock.form.input.layers.choose(other)
     dock.apply(RestoreSettings())
     viewer.dims.set_current_step(0, 0)
     viewer.layers.selection.active = first
@@ -296,7 +296,7 @@ def test_repeat_fills_the_form_and_gives_the_same_numbers(qtbot, viewer, stack, 
 
 def test_the_list_of_images_keeps_up_with_the_viewer(viewer, stack, open_dock) -> None:
     dock = open_dock()
-    choice = dock.form.layer_choice
+    choice = dock.form.input.layers
     viewer.add_labels(np.zeros((8, 8), int))
     second = viewer.add_image(noisy(32, 32), name="second")
     assert [choice.itemText(i) for i in range(choice.count())] == ["cells", "second"]
@@ -308,7 +308,7 @@ def test_the_list_of_images_keeps_up_with_the_viewer(viewer, stack, open_dock) -
     assert choice.itemText(1) == "renamed"
     viewer.layers.remove(stack)
     assert dock.form.layer == second
-    assert dock.form.axes.text() == "YX"
+    assert dock.form.input.axes.text() == "YX"
     viewer.layers.remove(second)
     assert dock.form.layer is None
     assert not dock.bar.run_button.isEnabled()
@@ -316,10 +316,15 @@ def test_the_list_of_images_keeps_up_with_the_viewer(viewer, stack, open_dock) -
 
 def test_what_does_not_apply_is_not_shown(viewer, stack, open_dock) -> None:
     form = open_dock().form
-    controls = {"samples": form.samples, "strength": form.strength, "steps": form.steps, "seed": form.seed}
+    controls = {
+        "samples": form.control("samples"),
+        "strength": form.control("strength"),
+        "steps": form.control("steps"),
+        "seed": form.control("seed"),
+    }
     shown = {}
     for mode in ("estimate", "sample", "mean", "sharpened"):
-        choose(form.mode, mode)
+        choose(form.control("mode"), mode)
         shown[mode] = {name for name, control in controls.items() if control.isVisibleTo(form)}
     assert shown == {
         "estimate": set(),
@@ -367,8 +372,8 @@ def test_two_docks_run_at_the_same_time(qtbot, viewer, stack, open_dock) -> None
     first, second = open_dock(), RestoreDock(viewer)
     viewer.window.add_dock_widget(second, name="another")
     other = viewer.add_image(noisy(2, 48, 48), name="other")
-    first.form.layer_choice.choose(stack)
-    second.form.layer_choice.choose(other)
+    first.form.input.layers.choose(stack)
+    second.form.input.layers.choose(other)
     with qtbot.waitSignals([first.runner.ended, second.runner.ended], timeout=PATIENCE):
         click(qtbot, first.bar.run_button)
         click(qtbot, second.bar.run_button)
@@ -413,7 +418,7 @@ def test_a_model_that_only_estimates_offers_no_samples(
     form = open_dock().form
 
     def modes() -> list[str]:
-        return [form.mode.itemData(index) for index in range(form.mode.count())]
+        return [form.control("mode").itemData(index) for index in range(form.control("mode").count())]
 
     assert {"estimate", "mean", "sharpened"} <= set(modes())
     form.apply(RestoreSettings(model="regressor"))

@@ -13,10 +13,12 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.declared import settings_of
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.viewer.form_parts import DeviceChoice, ImageChoice, arrange, lengths_of, offered_modes
+from napari_diffuscope.viewer.limits import pixel_size_remark
 from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.no_image import NoImage
 from napari_diffuscope.viewer.setting_rows import SettingRows
-from napari_diffuscope.viewer.widgets import add_row, form, say
+from napari_diffuscope.viewer.widgets import add_row, choose, form, say
+from napari_diffuscope.weights.card import ModelCard
 
 APART = ("model", "device", "rgb")
 """Settings whose controls know more than their declaration: the models at hand, the devices, the colours of a layer."""
@@ -36,6 +38,12 @@ class DeclaredForm(QWidget):
     """
 
     changed = Signal()
+
+    nothing = "There is no image to work on; open one with File › Open, or take one from the samples."
+    """What to say where no image is chosen."""
+
+    rare = "Rarely needed: for comparisons, and for large images and small memories."
+    """What the part that is folded away is for."""
 
     def __init__(
         self, viewer: Any, method: Method, on_error: Callable[[str], None], parent: QWidget | None = None
@@ -64,6 +72,10 @@ class DeclaredForm(QWidget):
         """What is chosen in them, as settings."""
         return {}
 
+    def typed_sizes(self) -> dict[str, tuple[float, str]]:
+        """Sizes by axis letter that were typed for a layer that has none."""
+        return {}
+
     def remark(self, image: Image) -> str:
         """What the note below the axes says of an image."""
         return lengths_of(image)
@@ -84,9 +96,17 @@ class DeclaredForm(QWidget):
             If none is chosen, or its axes do not fit.
         """
         assert isinstance(self.input, ImageChoice)
-        return self.input.image(
-            "There is no image to work on; open one with File › Open, or take one from the samples.", layer
-        )
+        return self.input.image(self.nothing, layer)
+
+    @property
+    def card(self) -> ModelCard | None:
+        """Card of the chosen model, if there is one."""
+        model = getattr(self, "model", None)
+        return None if model is None else model.card
+
+    def control(self, name: str) -> Any:
+        """The Qt control of a setting."""
+        return self.rows[name].widget.native
 
     def settings(self) -> Any:
         """Settings as the controls show them.
@@ -104,7 +124,7 @@ class DeclaredForm(QWidget):
         if self.model is not None:
             if not self.model.model:
                 raise DiffuscopeError(
-                    f"No model for {self.method.title} is installed; open one with the button …."
+                    f"No model for {self.method.models_for} is installed; open one with the button …."
                 )
             values["model"] = self.model.model
         if self.device is not None:
@@ -127,6 +147,8 @@ class DeclaredForm(QWidget):
             self.model.choose(settings.model)
         if self.device is not None:
             self.device.choose(settings.device)
+        if isinstance(self.input, ImageChoice) and hasattr(settings, "rgb"):
+            choose(self.input.rgb, settings.rgb)
         self.rows.apply(settings)
         self._take()
 
@@ -149,9 +171,7 @@ class DeclaredForm(QWidget):
         self.rows.add_to(main, advanced)
         if self.device is not None:
             add_row(main, "Device", self.device)
-        self.advanced, self._wheel = arrange(
-            self, main, advanced, "Rarely needed: for comparisons, and for large images and small memories."
-        )
+        self.advanced, self._wheel = arrange(self, main, advanced, self.rare)
         self.advanced.setVisible(advanced.rowCount() > 0)
 
     def _connect(self) -> None:
@@ -169,18 +189,28 @@ class DeclaredForm(QWidget):
     def _take(self) -> None:
         if not hasattr(self, "advanced"):
             return
-        self.rows.show_for(self.rows["mode"].value if "mode" in self.rows else None)
+        self._take_mode(self.rows["mode"].value if "mode" in self.rows else None)
         self._check_image()
         self.changed.emit()
+
+    def _take_mode(self, mode: Any) -> None:
+        """Show what counts in a mode."""
+        self.rows.show_for(mode)
 
     def _check_image(self) -> None:
         """Say under the axes what they mean for this image, or what is wrong with them."""
         if isinstance(self.input, NoImage):
             return
+        self.input.sizes.show_for(None, "")
+        image = None
         if self.layer is None:
             say(self.input.axes_note, "")
-            return
-        try:
-            say(self.input.axes_note, self.remark(self.image()))
-        except DiffuscopeError as error:
-            say(self.input.axes_note, str(error), error=True)
+        else:
+            try:
+                image = self.image()
+                self.input.sizes.show_for(self.layer, self.input.axes_letters(), self.typed_sizes())
+                say(self.input.axes_note, self.remark(image))
+            except DiffuscopeError as error:
+                say(self.input.axes_note, str(error), error=True)
+        if self.model is not None:
+            self.model.judge([pixel_size_remark(self.card, image)])

@@ -42,8 +42,8 @@ class RestoreDock(MethodDock):
         """The restoration that the controls ask for, the current plane first."""
         layer = layer if layer is not None else self.form.layer
         image, settings = self.form.image(layer), self.settings()
-        axes, order = self.form.axes_letters(), self._order(image, settings)
-        return restore_plan(Request(layer, image, axes, settings, order, self.form.model.card))
+        axes, order = self.form.input.axes_letters(), self._order(image, settings)
+        return restore_plan(Request(layer, image, axes, settings, order, self.form.card))
 
     def settings(self) -> RestoreSettings:
         """Everything that decides the numbers, the region as the window shows it now."""
@@ -53,14 +53,14 @@ class RestoreDock(MethodDock):
         if region == "same" and self.form.same_region is not None:
             planes, crop = self.form.same_region
             return replace(settings, planes=planes, crop=crop)
-        image, axes, layer = self.form.image(), self.form.axes_letters(), self.form.layer
+        image, axes, layer = self.form.image(), self.form.input.axes_letters(), self.form.layer
         here = current_plane(self._viewer, layer, axes=axes, image=image)
         crop = visible_crop(self._viewer, layer, axes=axes) if region == "visible" else None
         return replace(settings, planes=shown_planes(image, here, axes=axes), crop=crop)
 
     def work(self) -> Work | None:
         """Planes, samples and steps of the restoration that the controls ask for."""
-        card, layers = self.form.model.card, self.form.input.together
+        card, layers = self.form.card, self.form.input.together
         if card is None or not layers:
             return None
         settings = self.settings()
@@ -69,9 +69,9 @@ class RestoreDock(MethodDock):
 
     def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
         """A few evaluations of a part of the current plane."""
-        card, image = self.form.model.card, self.form.image()
+        card, image = self.form.card, self.form.image()
         assert card is not None
-        here = current_plane(self._viewer, self.form.layer, axes=self.form.axes_letters(), image=image)
+        here = current_plane(self._viewer, self.form.layer, axes=self.form.input.axes_letters(), image=image)
         settings = trial_settings(self.form.settings(), card, image, flat_plane(image, here))
         return lambda: trial_job(image, settings), restore_effort(image, settings, card.diffusion)
 
@@ -81,7 +81,7 @@ class RestoreDock(MethodDock):
             RESTORE,
             self.form.image(),
             self.settings(),
-            layer_axes=self.form.layer_axes(),
+            layer_axes=self.form.input.layer_axes(),
             suffix="restored",
         )
 
@@ -94,6 +94,6 @@ class RestoreDock(MethodDock):
         return RestoreSettings.from_dict(record["settings"])
 
     def _order(self, image: Image, settings: RestoreSettings) -> list[int]:
-        here = current_plane(self._viewer, self.form.layer, axes=self.form.axes_letters(), image=image)
+        here = current_plane(self._viewer, self.form.layer, axes=self.form.input.axes_letters(), image=image)
         wanted = None if settings.planes is None else set(settings.planes)
         return [flat for flat in outward(image, here) if wanted is None or flat in wanted]

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from napari_diffuscope.methods.declared import setting_of
-from napari_diffuscope.methods.restore.settings import Mode, RestoreSettings
-
-MODE_TEXTS: Mapping[Mode, tuple[str, str]] = setting_of(RestoreSettings, "mode").words
-SAMPLED, STEPPED, SEEDED = (setting_of(RestoreSettings, name).modes for name in ("samples", "steps", "seed"))
-
 REGIONS = ("stack", "slice", "visible")
 _SAME = "Same region as the result"
 
