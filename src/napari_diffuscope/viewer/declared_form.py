@@ -65,8 +65,11 @@ class DeclaredForm(QWidget):
         """Settings that the form shows in its own way."""
         return ()
 
+    def add_image_rows(self, main: QFormLayout) -> None:
+        """Rows of the method that belong to the image, below its choice."""
+
     def add_own_rows(self, main: QFormLayout, advanced: QFormLayout) -> None:
-        """Rows of the method between those of the image and those of the settings."""
+        """Rows of the method between the model and the settings."""
 
     def own_values(self) -> dict[str, Any]:
         """What is chosen in them, as settings."""
@@ -165,6 +168,7 @@ class DeclaredForm(QWidget):
     def _lay_out(self) -> None:
         main, advanced = form(), form()
         self.input.add_to(main)
+        self.add_image_rows(main)
         if self.model is not None:
             add_row(main, "Model", self.model)
         self.add_own_rows(main, advanced)

@@ -78,7 +78,7 @@ class SuperresDock(MethodDock):
 
     def work(self) -> Work | None:
         """Slices, samples and steps of the volume that the controls ask for."""
-        card, layers = self.form.model.card, self.form.input.together
+        card, layers = self.form.card, self.form.input.together
         if card is None or not layers:
             return None
         settings = self.settings()
@@ -87,7 +87,7 @@ class SuperresDock(MethodDock):
 
     def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
         """One slice in a few steps."""
-        card, image = self.form.model.card, self.form.checked_image()
+        card, image = self.form.card, self.form.checked_image()
         assert card is not None
         return slice_trial(image, self.settings(), card)
 
@@ -128,7 +128,7 @@ class SuperresDock(MethodDock):
         self.form.checked_image()
         layer, settings = layer if layer is not None else self.form.layer, self.settings()
         axes, typed = self.form.input.axes_letters(), self.form.typed_sizes()
-        return Request(layer, self.form.image(layer), axes, settings, self.form.model.card, typed)
+        return Request(layer, self.form.image(layer), axes, settings, self.form.card, typed)
 
     def _preview(self) -> None:
         if self.runner.running:

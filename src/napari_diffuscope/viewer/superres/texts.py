@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
-from napari_diffuscope.methods.declared import setting_of
-from napari_diffuscope.methods.superres.settings import SuperresMode, SuperresSettings
-
 Target = Literal["isotropic", "zoom", "step"]
-
-MODE_TEXTS: Mapping[SuperresMode, tuple[str, str]] = setting_of(SuperresSettings, "mode").words
-SAMPLED, STEPPED, SEEDED = (setting_of(SuperresSettings, name).modes for name in ("samples", "steps", "seed"))
 
 TARGET_TEXTS: dict[Target, str] = {
     "isotropic": "Cubic voxels",
