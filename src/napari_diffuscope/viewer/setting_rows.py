@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, FloatSlider, FloatSpinBox, Line
 from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_diffuscope.methods.declared import Setting, Settings, settings_of
-from napari_diffuscope.viewer.widgets import add_row, note, say, show_row, with_note
+from napari_diffuscope.viewer.widgets import add_row, keep_narrow, note, say, show_row, with_note
 
 MOST = 2**31 - 2
 """Of a spin box whose setting has no limit."""
@@ -49,6 +49,8 @@ class SettingRow:
     def label(self) -> str:
         """Its label, with the unit where the control cannot show it."""
         setting = self.setting
+        if setting.kind is bool and not setting.optional:
+            return ""  # it stands beside the box
         apart = setting.unit and not hasattr(self.widget.native, "setSuffix")
         return f"{setting.label} ({setting.unit})" if apart else setting.label
 
@@ -101,9 +103,11 @@ def _title(setting: Setting, value: Any) -> str:
 def _made(setting: Setting) -> Any:
     if setting.offered:
         titles = [(_title(setting, value), value) for value in setting.offered]
-        return ComboBox(choices=titles, nullable=setting.optional)
+        box = ComboBox(choices=titles)
+        keep_narrow(box.native)
+        return box
     if setting.kind is bool:
-        return CheckBox(text="")
+        return CheckBox(text=setting.label)
     if setting.kind in (int, float):
         return _number(setting)
     return LineEdit()

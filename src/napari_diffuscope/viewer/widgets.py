@@ -40,11 +40,16 @@ def choice(entries: Sequence[tuple[str, Any]], tooltip: str) -> QComboBox:
     """A combo box of (text, value) that fits a narrow dock."""
     box = QComboBox()
     box.setToolTip(tooltip)
+    keep_narrow(box)
+    fill(box, entries)
+    return box
+
+
+def keep_narrow(box: QComboBox) -> None:
+    """Let a combo box be narrower than its longest entry."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    fill(box, entries)
-    return box
 
 
 def fill(box: QComboBox, entries: Sequence[tuple[str, Any]]) -> None:
