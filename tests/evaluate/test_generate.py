@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
-from napari_diffuscope import DiffuscopeError
+from napari_diffuscope import DiffuscopeError, generate
 from napari_diffuscope.cli import app
 from napari_diffuscope.evaluate.generate.realism import realism_rows
 from napari_diffuscope.evaluate.generate.settings import GENERATE, GenerateEvaluationSettings
@@ -20,11 +20,14 @@ from napari_diffuscope.evaluate.generate.usefulness import UNSEEN, Arm, arms_of,
 from napari_diffuscope.evaluate.harness import evaluation_job
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.filaments import filament_density, filament_width, spot_density
+from napari_diffuscope.measure.memorisation import Memorisation
+from napari_diffuscope.measure.training_images import read_training_images
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.generate.fields import Field, Fields
 from napari_diffuscope.training.generate.known import training_images
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec, read_card
 from napari_diffuscope.weights.card_parts import ValueScale
+from napari_diffuscope.weights.catalogue import find_model
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.place import TRAINING_IMAGES_FILE
 
@@ -193,3 +196,16 @@ def test_what_cannot_be_evaluated_is_said(data: Path, model: Path) -> None:
     other = GenerateEvaluationSettings(data=str(data), models=("restoration-fluorescence",))
     with pytest.raises(DiffuscopeError, match="no generator"):
         run(evaluation_job(GENERATE, other, data.parent / "b"))
+
+
+def test_the_starter_makes_images_of_its_classes_that_are_no_copies() -> None:
+    place = find_model("generate-structures")
+    memory = Memorisation(read_training_images(place / TRAINING_IMAGES_FILE))
+    classes = read_card(place).classes
+    assert memory.known.classes == classes
+    filled = {}
+    for structure in ("tubulin (STED)", "microtubules"):
+        images = generate(number=2, size=128, class_=structure, steps=12, seed=1).generated
+        filled[structure] = np.mean([filament_density(image) for image in images])
+        assert not any(memory.nearest(image, label=classes.index(structure)).flagged for image in images)
+    assert filled["tubulin (STED)"] > 2 * filled["microtubules"] > 0.01
