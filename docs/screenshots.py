@@ -13,8 +13,8 @@ from napari_diffuscope.weights.catalogue import list_models
 IMAGES = Path(__file__).parent / "images"
 PICTURES = {"restore": "restoration", "superres": "superresolution", "shape": "shape", "click": "shape"}
 """Demos, and the task whose models they need."""
-COMPARED = ("grid", "swipe", "difference", "uncertainty")
-"""Ways to look at a restoration and the truth."""
+COMPARED = ("grid", "swipe", "difference", "uncertainty", "numbers", "plots")
+"""Ways to look at a restoration and the truth, and pages of the dock."""
 
 
 def main() -> None:

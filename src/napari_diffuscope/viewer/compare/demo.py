@@ -19,6 +19,7 @@ from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
 WAYS = ("grid", "swipe", "blink", "difference", "uncertainty")
+PAGES = ("numbers", "plots")
 #: Place of the cursor in the picture, in µm.
 POINTED_AT = (12.0, 9.0)
 
@@ -31,7 +32,7 @@ class CompareDemo:
     viewer
         An empty viewer.
     way
-        One of `WAYS`.
+        One of `WAYS` or `PAGES`.
     screenshot
         Where to save a picture of the window; the viewer stays open without.
     """
@@ -59,12 +60,15 @@ class CompareDemo:
         self.viewer.window.remove_dock_widget(self._restore)
         dock = self.viewer.window.add_plugin_dock_widget("napari-diffuscope", "Compare")[1]
         restored = next(layer for layer in layers if "restored" in layer.name)
-        noisy = [layers["pair noisy"]] if self._way == "grid" else []
+        noisy = [layers["pair noisy"]] if self._way in ("grid", *PAGES) else []
         dock.choice.choose(layers["pair clean"], [*noisy, restored])
         self.viewer.reset_view()
         QTimer.singleShot(SETTLE // 2, lambda: self._look(dock))
 
     def _look(self, dock: Any) -> None:
+        if self._way in PAGES:
+            self._turn_to(dock)
+            return
         dock.looking.show("difference" if self._way == "uncertainty" else self._way)
         if self._way == "grid":
             QTimer.singleShot(SETTLE // 2, lambda: dock.looking.grid.point_at(POINTED_AT))
@@ -74,6 +78,19 @@ class CompareDemo:
         if self._screenshot is not None:
             QTimer.singleShot(SETTLE, self._photograph)
 
+    def _turn_to(self, dock: Any) -> None:
+        """Measure, or draw a profile, and take the picture when that is done."""
+        titles = [dock.tabs.tabText(number).lower() for number in range(dock.tabs.count())]
+        dock.tabs.setCurrentIndex(titles.index(self._way))
+        if self._way == "numbers":
+            dock.numbers.bar.run_button.click()
+            if self._screenshot is not None:
+                dock.numbers.runner.ended.connect(lambda _: QTimer.singleShot(SETTLE, self._photograph))
+        else:
+            dock.plots.draw_line()
+            if self._screenshot is not None:
+                QTimer.singleShot(2 * SETTLE, self._photograph)
+
     def _photograph(self) -> None:
         save_screenshot(self.viewer, Path(str(self._screenshot)))
         self.viewer.close()
@@ -82,7 +99,9 @@ class CompareDemo:
 def main() -> int:
     """Show the demo; 1 with a sentence where something went wrong."""
     parser = argparse.ArgumentParser(description="Compare a restoration of the sample with the truth.")
-    parser.add_argument("way", nargs="?", choices=WAYS, default="grid", help="which way to look")
+    parser.add_argument(
+        "way", nargs="?", choices=(*WAYS, *PAGES), default="grid", help="which way to look, or which page"
+    )
     parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
     arguments = parser.parse_args()
     demo = CompareDemo(napari.Viewer(title="napari-diffuscope"), arguments.way, arguments.screenshot)
