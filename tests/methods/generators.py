@@ -96,3 +96,18 @@ def write_folder_of(folder: Path, network: LocalUNet, **changes: Any) -> Path:
     card = replace(CARD, network=NetworkSpec("local-unet", network.config.to_dict()), **changes)
     write_folder(folder, card, dict(network.state_dict()))
     return folder
+
+
+def carry_training(
+    folder: Path, images: list[Any], kept: list[Any], classes: tuple[str, ...] = CLASSES
+) -> None:
+    """Put an index of training images into a model folder, judged beside others that were kept out."""
+    from napari_diffuscope.measure.memorisation import Memorisation
+    from napari_diffuscope.measure.training_images import collect
+    from napari_diffuscope.weights.place import TRAINING_IMAGES_FILE
+
+    labels = [number % len(classes) for number in range(len(images))]
+    names = [f"field {number}" for number in range(len(images))]
+    known = collect(images, labels, names, highest=20.0, patch=64, classes=classes)
+    known = Memorisation(known).calibrated(kept, [number % len(classes) for number in range(len(kept))])
+    (folder / TRAINING_IMAGES_FILE).write_bytes(known.to_bytes())

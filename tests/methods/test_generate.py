@@ -16,7 +16,7 @@ from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.generate import GENERATE, GenerateSettings, job
 from napari_diffuscope.methods.storing import run_to_files
 
-from .generators import write_generator, write_windowed
+from .generators import carry_training, write_generator, write_windowed
 
 SIZES: list[dict[str, Any]] = [{"tile": 64}, {"batch": 1}, {"batch": 3}, {"tile": 96, "batch": 2}]
 
@@ -329,3 +329,33 @@ def test_a_published_checkpoint_makes_images_of_one_channel(tmp_path: Path) -> N
     image = open_image(tmp_path / "out.tif")
     assert image.shape == (128, 128)
     assert image.data[:].std() > 0.01
+
+
+@pytest.fixture(scope="module")
+def copying(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that carries its training images: some are the very ones that it makes."""
+    folder = write_generator(tmp_path_factory.mktemp("models") / "copying")
+    made = generate(model=str(folder), number=14, size=64).generated
+    carry_training(folder, list(made[:3]), list(made[4:]))
+    return str(folder)
+
+
+def test_images_that_are_copies_of_the_training_are_told(copying: str, tmp_path: Path) -> None:
+    result = generate(model=copying, number=4, size=64)
+    scores = result.record["scores"]
+    assert [one["flagged"] for one in scores] == [True, True, True, False]
+    assert [one["nearest"] for one in scores[:3]] == ["field 0", "field 1", "field 2"]
+    assert min(one["score"] for one in scores[:3]) > 0.98 > 0.9 > scores[3]["score"]
+    assert any("3 of 4 images (number 0, 1, 2)" in said for said in result.record["messages"])
+    new = generate(model=copying, number=1, size=64, seed=77).record["scores"]
+    assert new[0]["score"] < 0.9
+
+
+def test_scores_lie_in_the_file_and_large_images_are_not_compared(copying: str, tmp_path: Path) -> None:
+    from napari_diffuscope.imaging.tiff import read_record
+
+    assert called("generate", tmp_path / "a.tif", "--model", copying, "--number", 2, "--size", 64, "-q") == 0
+    record = read_record(tmp_path / "a.tif")
+    assert record is not None
+    assert [one["number"] for one in record["scores"]] == [0, 1]
+    assert "scores" not in generate(model=copying, number=1, size=320, steps=1).record

@@ -1,4 +1,4 @@
-"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape|click] [--screenshot FILE]``.
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape|click|generate|pairs]``.
 
 Opens a sample, works on it live in the real dock, and shows input, result and uncertainty side by side.
 """
@@ -20,13 +20,15 @@ from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
-Name = Literal["restore", "superres", "shape", "click"]
-#: Sample and dock of each demo.
+Name = Literal["restore", "superres", "shape", "click", "generate", "pairs"]
+#: Sample, where one is needed, and dock of each demo.
 PLACES: dict[Name, tuple[str, str]] = {
     "restore": ("stack", "Restore"),
     "superres": ("anisotropic", "Super-resolve volume"),
     "shape": ("cells", "Predict 3D shape"),
     "click": ("cells", "Predict 3D shape"),
+    "generate": ("", "Generate"),
+    "pairs": ("", "Generate"),
 }
 #: What is restored, one after the other: settings, and the region as the dock calls it.
 STEPS = (
@@ -60,15 +62,12 @@ class Demo:
         self._steps: list[Any] = list(STEPS) if name == "restore" else [(None, "")]
         viewer.window.resize(1560, 700 if name == "restore" else 900)
         sample, title = PLACES[name]
-        viewer.open_sample("napari-diffuscope", sample)
-        for layer in [layer for layer in viewer.layers if "clean" in layer.name or "truth" in layer.name]:
-            viewer.layers.remove(layer)  # the demo shows what a user has: the noisy image alone
-        noisy = viewer.layers[0]
-        if noisy.ndim == 3:
-            viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
+        noisy = self._open_sample(sample) if sample else None
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", title)
         self.dock = dock
         self.dock.form.input.layers.choose(noisy)
+        if noisy is None:
+            self.dock.form.rows["number"].value, self.dock.form.rows["size"].value = 12, 192
         if name == "click":
             self._steps = self._places_of_cells()
         if name == "shape":
@@ -77,6 +76,18 @@ class Demo:
             self.dock.form.labels.choose(labels)
         self.dock.runner.ended.connect(self._on_ended)
         QTimer.singleShot(SETTLE, self._run_next)
+
+    def _open_sample(self, sample: str) -> Any:
+        """Open a sample as a user has it, the noisy image alone, in the middle; returns its layer."""
+        self.viewer.open_sample("napari-diffuscope", sample)
+        for layer in [
+            layer for layer in self.viewer.layers if "clean" in layer.name or "truth" in layer.name
+        ]:
+            self.viewer.layers.remove(layer)
+        noisy = self.viewer.layers[0]
+        if noisy.ndim == 3:
+            self.viewer.dims.set_current_step(0, noisy.data.shape[0] // 2)
+        return noisy
 
     def _places_of_cells(self) -> list[tuple[float, float]]:
         """Where to click; the labels that say so are taken away."""
@@ -112,6 +123,8 @@ class Demo:
             elif self._name == "shape":
                 self.viewer.layers["cells labels"].visible = False  # as thick as a unit in 3D
                 self.dock.dimensions_button.click()
+            elif self._name == "pairs":
+                self.dock.open_pairs().live.setChecked(True)
             if self._screenshot is not None:
                 QTimer.singleShot(SETTLE, self._photograph)
 

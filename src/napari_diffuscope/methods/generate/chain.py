@@ -16,6 +16,7 @@ from napari_diffuscope.errors import OutOfMemory
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import GeneratePlan
 from napari_diffuscope.methods.generate.settings import RESULT
 from napari_diffuscope.methods.generate.steering import Region, Start, SteeredModel
@@ -44,6 +45,8 @@ class Chain:
         Height and width of the state.
     tile
         Edge of a piece.
+    judge
+        Compares finished images with the training, where that can be done.
     """
 
     work: Work
@@ -53,6 +56,7 @@ class Chain:
     reach: Reach
     shape: tuple[int, int]
     tile: int
+    judge: Judge | None = None
 
     @property
     def pieces(self) -> list[Region]:
@@ -200,6 +204,8 @@ class Chain:
                 values = torch.from_numpy(np.array(final[place]))
                 pixels = self.pixels(values, region).reshape(block.shape)
                 yield from self.work.write(block, {RESULT: pixels})
+                if self.judge is not None:
+                    self.judge.take(image, pixels.reshape(pixels.shape[-2:]))
 
 
 def blocks_of(work: Work, image: int) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
+from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import generate_plan
 from napari_diffuscope.methods.generate.settings import RESULT, class_weights, shape_of
 from napari_diffuscope.methods.generate.steering import start_of, steered
@@ -44,15 +45,17 @@ def generate_job(work: Work) -> Job[None]:
     shape = reach.padded(shape_of(work.inputs, settings), card.name)
     start = start_of(work.inputs, settings, card, shape, said.append)
     plan = generate_plan(model, settings, start.strength)
+    weights = class_weights(card, settings.class_)
     record |= {
-        "classes": dict(zip(card.classes, class_weights(card, settings.class_) or (), strict=False)),
+        "classes": dict(zip(card.classes, weights or (), strict=False)),
         "unit": card.values.unit if card.values else "",
         "steps": plan.steps,
     }
     for sentence in said:
         yield work.warn(sentence)
     edge = piece_edge(settings.tile, shape, model.device.type, reach.stride)
-    chain = Chain(work, model, plan, start, reach, shape, edge)
+    judge = Judge.of(model.source, weights, shape_of(work.inputs, settings), work.options.get("judged", []))
+    chain = Chain(work, model, plan, start, reach, shape, edge, judge)
     per_image = plan.steps * len(chain.pieces)
     work.total = settings.number * per_image
     states = _stored_states(work, chain)
@@ -63,6 +66,10 @@ def generate_job(work: Work) -> Job[None]:
             yield from chain.made(missing, states or States())
     if states is not None:
         work.afterwards.append(states.forget)
+    if judge is not None and judge.shown:
+        record |= {"scores": judge.entries(), "statistic": judge.statistic()}
+        if sentence := judge.sentence():
+            yield work.warn(sentence)
 
 
 def _groups(work: Work, chain: Chain) -> Iterator[list[int]]:

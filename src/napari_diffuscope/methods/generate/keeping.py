@@ -103,5 +103,20 @@ def manifest(images: Sequence[Kept], record: Mapping[str, Any]) -> dict[str, Any
     }
 
 
+def entry(number: int, nearest: Any) -> dict[str, Any]:
+    """What a `napari_diffuscope.measure.copies.Nearest` says of an image, JSON-able."""
+    return {
+        "number": number,
+        "score": round(nearest.score, 4),
+        "percentile": None if np.isnan(nearest.percentile) else round(nearest.percentile, 2),
+        "distance": round(nearest.distance, 4),
+        "flagged": nearest.flagged,
+        "nearest": nearest.name,
+        "place": list(nearest.place),
+        "turns": nearest.turns,
+        "mirrored": nearest.mirrored,
+    }
+
+
 def _file(image: Kept) -> str:
     return f"generated_{image.number:05d}.ome.tif"

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.generate import GENERATE
-from napari_diffuscope.methods.generate.keeping import Kept, write_kept
+from napari_diffuscope.methods.generate.keeping import Kept, entry, write_kept
 from napari_diffuscope.methods.generate.settings import RESULT, GenerateSettings
 from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.records import RECORD_KEY
@@ -129,10 +129,11 @@ class GenerateDock(DeclaredDock):
         if self._stack is not None and self._stack in self._viewer.layers:
             self._stack.metadata[DISCARDED] = [n for n, kept in self.gallery.kept.items() if not kept]
 
-    def open_pairs(self) -> None:
+    def open_pairs(self) -> Any:
         """Open the dock that makes training pairs, of the images of the last run."""
         _, pairs = self._viewer.window.add_plugin_dock_widget("napari-diffuscope", "Training pairs")
         pairs.layer.choose(self._stack)
+        return pairs
 
     # Files
 
@@ -157,8 +158,10 @@ class GenerateDock(DeclaredDock):
         planes = data.reshape(-1, *data.shape[-2:])
         kept, scores = dict(self.gallery.kept), dict(self.gallery.scores)
         record = dict(self._stack.metadata[RECORD_KEY])
-        known = {entry["number"]: entry for entry in record.pop("scores", None) or []}
-        images = [Kept(n, planes[n], kept[n], known.get(n) or _told(scores.get(n))) for n in sorted(kept)]
+        record.pop("scores", None)
+        images = [
+            Kept(n, planes[n], kept[n], entry(n, scores[n]) if n in scores else None) for n in sorted(kept)
+        ]
         unit, scale = str(self._stack.units[-1]), float(self._stack.scale[-1])
         self.bar.say("Saving…")
         self._saving.start(lambda: write_kept(folder, images, record, scale=scale, unit=unit), self._tell)
@@ -179,10 +182,6 @@ class GenerateDock(DeclaredDock):
         super()._repeat()
         if missing := self.form.choose_inputs(self._selected_record()):
             self.bar.say(f"{self.bar.status.text()} It was made from {missing[0]!r}, which is not open.")
-
-
-def _told(score: Any) -> dict[str, Any] | None:
-    return None if score is None else {"score": score.score, "flagged": score.flagged, "nearest": score.name}
 
 
 def _command(settings: GenerateSettings, sources: Mapping[str, str | None]) -> tuple[str, str]:

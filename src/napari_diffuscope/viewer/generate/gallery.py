@@ -101,8 +101,9 @@ class Gallery(QWidget):
         self.setVisible(False)
 
     def add(self, number: int, pixels: np.ndarray, limits: tuple[float, float], score: Any = None) -> None:
-        """Show a finished image."""
+        """Show a finished image, or what came to be known of one that is shown."""
         if number in self._planes or len(self._planes) >= MOST:
+            self._judge(number, score)
             return
         step = max(1, -(-max(pixels.shape) // (2 * LARGE)))
         self._planes[number] = np.array(pixels[::step, ::step])
@@ -120,6 +121,17 @@ class Gallery(QWidget):
             self._sort()
         if self.current is None:
             self.list.setCurrentItem(item)
+
+    def _judge(self, number: int, score: Any) -> None:
+        item = self._item(number)
+        if item is None or score is None or number in self.scores:
+            return
+        self.scores[number] = score
+        self._describe(item)
+        if self.order.currentData() == "score":
+            self._sort()
+        if self.current == number:
+            self._show_beside(number)
 
     def show_number(self, number: int) -> None:
         """Choose the image that the viewer shows, without telling."""
@@ -168,6 +180,11 @@ class Gallery(QWidget):
         if item is None:
             return
         number = int(item.data(NUMBER))
+        self._show_beside(number)
+        self.chosen.emit(number)
+
+    def _show_beside(self, number: int) -> None:
+        """The chosen image, the training image that it is most like, and how much."""
         score = self.scores.get(number)
         self.own.setPixmap(_pixmap(self._planes[number], self._limits, LARGE))
         self.nearest.setVisible(score is not None)
@@ -175,9 +192,9 @@ class Gallery(QWidget):
             self.nearest.setPixmap(_pixmap(score.patch, self._limits, LARGE))
         say(
             self.words,
-            score_in_words(score) or "This model has no index of its training images to compare with.",
+            score_in_words(score)
+            or "Not compared with the training: the model carries none, or the image is too large.",
         )
-        self.chosen.emit(number)
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
