@@ -132,6 +132,8 @@ def _run(words: list[str]) -> int:
         main(words)
     except SystemExit as stop:
         return int(stop.code or 0)
+    finally:  # the command is over: a signal that comes later would only disturb the report of the test
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0
 
 

@@ -11,8 +11,10 @@ from napari_diffuscope.imaging.blocks import (
     VolumeSpec,
     choose_layout,
     in_standard_order,
+    open_sink,
 )
 from napari_diffuscope.imaging.blocks.spec import choose_block
+from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 
 
@@ -78,7 +80,7 @@ def test_axes_in_the_order_of_files():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"axes": "CTYX"}, "order"),
+        ({"axes": "YXCT"}, "end in YX"),
         ({"scale": (1, 1)}, "scale"),
         ({"scale": (1, 0, 1, 1)}, "pixel size"),
         ({"shape": (1, 0, 4, 4)}, "no pixels"),
@@ -89,3 +91,32 @@ def test_axes_in_the_order_of_files():
 def test_images_that_cannot_be_described(change, words):
     with pytest.raises(DiffuscopeError, match=words):
         VolumeSpec(**{"shape": (1, 2, 4, 4), "axes": "TCYX", **change})
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "TZCYX", "CTYX"])
+def test_axes_in_another_order_are_reordered_in_ome_zarr(axes, tmp_path):
+    """Blocks come in the order of the image, the file has that of its format, and what is done stays done."""
+    shape = (3, 2, 4, 20, 30)[5 - len(axes) :]
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    spec = VolumeSpec(shape, axes, scale=tuple(range(1, len(axes) + 1)))
+    block = (1,) * (len(axes) - 2) + shape[-2:]
+    for done in (3, None):  # stopped after three blocks, and gone on with
+        with open_sink(tmp_path / "a.ome.zarr", spec, {}, block=block, planes=True) as sink:
+            plan = BlockPlan(shape, sink.block)
+            for part in list(plan)[:done]:
+                if not sink.done(part):
+                    sink.write_block(part, values[part.region])
+            assert all(sink.done(part) for part in list(plan)[:done])
+            if done is None:
+                for _ in sink.finishing():
+                    pass
+    image = open_image(tmp_path / "a.ome.zarr")
+    order = [axes.index(letter) for letter in image.axes]
+    np.testing.assert_array_equal(np.asarray(image.data[...]), values.transpose(order))
+    assert image.scale == tuple(spec.scale[axis] for axis in order)
+
+
+def test_samples_have_no_place_in_ome_zarr(tmp_path):
+    with pytest.raises(DiffuscopeError, match="no axis that counts samples"):
+        open_sink(tmp_path / "a.ome.zarr", VolumeSpec((2, 8, 8), "NYX"), {})
+    assert not list(tmp_path.iterdir())

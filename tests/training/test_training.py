@@ -55,7 +55,10 @@ def test_the_recipes_are_valid(path: Path) -> None:
     plan = read_recipe(path)
     trained_network(plan)
     share = plan.diffusion.highest_share
-    assert share == 1 or 0.2 <= share <= 0.5
+    least = (
+        0.05 if plan.task == "generate" else 0.2
+    )  # where no image is given, pure noise says nothing of one
+    assert share == 1 or least <= share <= 0.5
 
 
 @pytest.mark.parametrize(
