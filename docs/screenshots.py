@@ -11,7 +11,14 @@ from PIL import Image
 from napari_diffuscope.weights.catalogue import list_models
 
 IMAGES = Path(__file__).parent / "images"
-PICTURES = {"restore": "restoration", "superres": "superresolution", "shape": "shape", "click": "shape"}
+PICTURES = {
+    "restore": "restore",
+    "superres": "superres",
+    "shape": "shape",
+    "click": "shape",
+    "generate": "generate",
+    "pairs": "generate",
+}
 """Demos, and the task whose models they need."""
 COMPARED = ("grid", "swipe", "difference", "uncertainty", "numbers", "plots")
 """Ways to look at a restoration and the truth, and pages of the dock."""
@@ -24,7 +31,7 @@ def main() -> None:
             print(f"no picture of {demo}: no model for {task} is installed")
             continue
         photograph("napari_diffuscope.viewer.demo", demo, IMAGES / f"{demo}-window.png")
-    for way in COMPARED if list_models("restoration") else ():
+    for way in COMPARED if list_models("restore") else ():
         photograph("napari_diffuscope.viewer.compare.demo", way, IMAGES / f"compare-{way}.png")
 
 
