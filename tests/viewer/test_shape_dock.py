@@ -200,7 +200,7 @@ def test_all_cells_of_a_labels_layer_and_what_is_refused(qtbot, viewer, cells, l
     dock.click(dock.form.plane(), (58.0, 2.0))
     settled(qtbot, dock)
     assert "no label of 'outlined' at the click" in sentence(dock)
-    dock.form.anyway.setChecked(True)
+    dock.form.control("anyway").setChecked(True)
     run_to_the_end(qtbot, dock)
     assert viewer.layers["cells shapes"].features["index"].tolist() == [1, 4, 7]
     np.testing.assert_array_equal(labels.data, before)

@@ -176,7 +176,7 @@ class SettingRows(Mapping[str, SettingRow]):
     def show_for(self, mode: Any) -> None:
         """Show what counts in a mode."""
         for name, row in self._rows.items():
-            show_row(self._layouts[name], row.field, row.setting.counts_in(mode))
+            self.show(name, row.setting.counts_in(mode))
 
     def show(self, name: str, visible: bool) -> None:
         """Show or hide one row."""

@@ -118,7 +118,7 @@ class ShapeDock(MethodDock):
         read = labels_reader(self._viewer, layer, plane)
         clicked = self.form.labels.layer is None
         remarks = self.chooser.outlines.remarks(plane) if clicked else {}
-        card, everything = self.form.model.card, clicked and only is None
+        card, everything = self.form.card, clicked and only is None
         request = ShapeRequest(
             plane, read, labels_image(layer), settings, only, card, layer, remarks, everything
         )
@@ -132,13 +132,13 @@ class ShapeDock(MethodDock):
 
     def work(self) -> Work | None:
         """Cells, samples and steps of all outlined cells of the plane that is shown."""
-        if self.form.layer is None or self.form.model.card is None:
+        if self.form.layer is None or self.form.card is None:
             return None
         cells = self._count()
         return self._work_on(cells or 1, each=not cells)
 
     def _work_on(self, cells: int, *, each: bool = False) -> Work | None:
-        card, settings = self.form.model.card, self.settings()
+        card, settings = self.form.card, self.settings()
         if card is None:
             return None
         effort = shape_effort(cells, settings, card.diffusion)
@@ -146,7 +146,7 @@ class ShapeDock(MethodDock):
 
     def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
         """One cell in a few steps."""
-        card = self.form.model.card
+        card = self.form.card
         assert card is not None
         settings = trial_settings(self.settings(), card)
         return lambda: trial_job(settings), shape_effort(1, settings, card.diffusion)

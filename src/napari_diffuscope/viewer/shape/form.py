@@ -1,63 +1,31 @@
-"""The controls of the dock for shapes, as `ShapeSettings` and back."""
+"""The controls of the dock for shapes: those of its declaration, the cells, and how shapes are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from napari.layers import Labels, Points
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFormLayout
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.shape.settings import ShapeMode, ShapeSettings
-from napari_diffuscope.viewer.form_parts import (
-    DeviceChoice,
-    ImageChoice,
-    arrange,
-    check_box,
-    lengths_of,
-    offered_modes,
-    seed_box,
-    spin,
-    steps_box,
-)
+from napari_diffuscope.methods.shape.method import SHAPE
+from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.viewer.declared_form import DeclaredForm
+from napari_diffuscope.viewer.form_parts import ImageChoice, check_box, lengths_of
 from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.limits import cells_remark, pixel_size_remark
-from napari_diffuscope.viewer.model_choice import ModelChoice
 from napari_diffuscope.viewer.shape.plane import CellPlane, shown_plane
 from napari_diffuscope.viewer.shape.scene import Kind
-from napari_diffuscope.viewer.shape.texts import (
-    HINT,
-    HINT_LABELS,
-    KIND_TEXTS,
-    MODE_TEXTS,
-    NO_MODEL,
-    NOTHING,
-    SAMPLED,
-    SEEDED,
-    SEGMENT,
-    STEPPED,
-)
+from napari_diffuscope.viewer.shape.texts import HINT, HINT_LABELS, KIND_TEXTS, NOTHING, SEGMENT
 from napari_diffuscope.viewer.superres.sizes import SizeBox
-from napari_diffuscope.viewer.widgets import (
-    FractionSlider,
-    add_row,
-    choice,
-    choose,
-    fill,
-    form,
-    note,
-    say,
-    show_row,
-    with_note,
-)
-
-DEFAULTS = ShapeSettings()
+from napari_diffuscope.viewer.widgets import FractionSlider, add_row, choice, note, say, show_row, with_note
 
 
-class ShapeForm(QWidget):
+class ShapeForm(DeclaredForm):
     """All controls. ``changed`` tells that any of them changed, ``outline_changed`` that cells shall be outlined anew,
     ``kind_changed`` that shapes shall be shown in another way.
 
@@ -71,36 +39,42 @@ class ShapeForm(QWidget):
         Tells of a layer whether the dock made it.
     """
 
-    changed = Signal()
     outline_changed = Signal()
     kind_changed = Signal()
+    nothing = NOTHING
+    rare = "For special cells, and for comparisons with the paper."
 
-    def __init__(
-        self, viewer: Any, on_error: Any, own: Callable[[Any], bool], parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
-        self._viewer = viewer
+    def __init__(self, viewer: Any, on_error: Any, own: Callable[[Any], bool]) -> None:
+        self._viewer, self._own = viewer, own
         self._distances: dict[int, float | None] = {}
-        self._make_input(viewer, own)
-        self.model = ModelChoice("shape", on_error, DEFAULTS.model)
-        self._make_method()
-        self._make_advanced()
-        self._lay_out()
-        self._connect()
-        self._take_layer()
-        self._take_labels()
-        self._offer_modes()
+        super().__init__(viewer, SHAPE, on_error)
 
     # The controls
 
-    def _make_input(self, viewer: Any, own: Callable[[Any], bool]) -> None:
-        self.input = ImageChoice(
+    def _make_input(self, viewer: Any) -> ImageChoice:
+        return ImageChoice(
             viewer,
             "The image of cells.",
             "Of a stack, a time-lapse or channels, the plane is used that the window shows.",
             self,
             several=False,
         )
+
+    def add_image_rows(self, main: QFormLayout) -> None:
+        """The cells, and how they are outlined."""
+        self._form = main
+        self._make_cells()
+        main.addRow(self.plane_note)
+        add_row(main, "Outlines", with_note(self.labels, self.hint))
+        add_row(main, "Sensitivity", self.sensitivity)
+        add_row(main, "Cells are", self.bright)
+        add_row(main, "Neighbours", self.apart)
+        add_row(main, "Clicks", self.at_once)
+        add_row(main, "Points", self.points)
+        add_row(main, "Pixel size", self.pixel_size)
+
+    def _make_cells(self) -> None:
+        viewer, own = self._viewer, self._own
         self.plane_note = note()
         self.labels = LayerChoice(
             viewer,
@@ -137,94 +111,29 @@ class ShapeForm(QWidget):
             "without it lengths are in pixels."
         )
 
-    def _make_method(self) -> None:
-        self.mode = choice([], "What kind of answer you want.")
-        self.mode_note = note()
-        self.samples = spin(1, 1000, "How many plausible shapes to draw of each cell.")
-        self.samples.setValue(DEFAULTS.samples)
-        self.steps = steps_box()
-        self.seed = seed_box()
-        self.device = DeviceChoice()
+    def add_own_rows(self, main: QFormLayout, advanced: QFormLayout) -> None:
+        """How shapes are shown."""
         self.kind = choice(
             [(text, kind) for kind, text in KIND_TEXTS.items()],
             "How shapes appear: as labels, which can be measured and painted; as surfaces, which are seen in 3D; or "
             "as the probability at every voxel.",
         )
-
-    def _make_advanced(self) -> None:
-        self.threshold = choice(
-            [("The model's own", "model"), ("One half", "half"), ("By Otsu's method", "otsu")],
-            "From which probability on a voxel belongs to the cell. The model's own overlapped best with the cells "
-            "that it learned from.",
-        )
-        self.largest = check_box("Keep the largest piece alone", "Leave out pieces that are not connected.")
-        self.largest.setChecked(DEFAULTS.largest)
-        self.match_mask = check_box(
-            "Middle plane as outlined",
-            "Make the plane of the image equal to the outline. How far they agree by themselves is told in any case.",
-        )
-        self.anyway = check_box(
-            "Try refused cells",
-            "Also predict cells at the border, tiny, huge, hollow or in pieces. Do not trust their shapes.",
-        )
-        self.solver = choice([], "The way to the answer. The model's own is fast and good.")
-        self.window = choice(
-            [("Around each cell", "cell"), ("The whole image", "plane")],
-            "What the model sees. The whole image, unchanged, is for data that was cut out for such models.",
-        )
-        self.defects = choice(
-            [("Bridge", "bridge"), ("Ignore", "ignore")],
-            "Single pixels that are no image: hot, dead, outliers. Bridged, they have the value of their neighbours.",
-        )
-        self.batch = spin(
-            0, 4096, "Samples computed at the same time. More need more memory.", automatic=True
-        )
-
-    def _lay_out(self) -> None:
-        self._form = form()
-        self.input.add_to(self._form)
-        self._form.addRow(self.plane_note)
-        add_row(self._form, "Outlines", with_note(self.labels, self.hint))
-        add_row(self._form, "Sensitivity", self.sensitivity)
-        add_row(self._form, "Cells are", self.bright)
-        add_row(self._form, "Neighbours", self.apart)
-        add_row(self._form, "Clicks", self.at_once)
-        add_row(self._form, "Points", self.points)
-        add_row(self._form, "Pixel size", self.pixel_size)
-        add_row(self._form, "Model", self.model)
-        add_row(self._form, "Mode", with_note(self.mode, self.mode_note))
-        add_row(self._form, "Samples", self.samples)
-        add_row(self._form, "Steps", self.steps)
-        add_row(self._form, "Seed", self.seed)
-        add_row(self._form, "Device", self.device)
-        add_row(self._form, "Show as", self.kind)
-        advanced = form()
-        add_row(advanced, "Threshold", self.threshold)
-        add_row(advanced, "Pieces", self.largest)
-        add_row(advanced, "Outline", self.match_mask)
-        add_row(advanced, "Refused", self.anyway)
-        add_row(advanced, "Solver", self.solver)
-        add_row(advanced, "Window", self.window)
-        add_row(advanced, "Defects", self.defects)
-        add_row(advanced, "Batch", self.batch)
-        self.advanced, self._wheel = arrange(
-            self, self._form, advanced, "For special cells, and for comparisons with the paper."
-        )
+        add_row(main, "Show as", self.kind)
 
     def _connect(self) -> None:
-        self.input.layer_changed.connect(self._take_layer)
-        self.input.reading_changed.connect(self._take_layer)
-        self.model.model_changed.connect(self._offer_modes)
-        self.mode.currentIndexChanged.connect(lambda _: self._take_mode())
+        self.input.layer_changed.connect(self._follow)
+        self.input.reading_changed.connect(self._follow)
+        super()._connect()
         self.labels.layer_changed.connect(self._take_labels)
         self.points.layer_changed.connect(self._take_labels)
         self.sensitivity.slider.valueChanged.connect(lambda _: self.outline_changed.emit())
         self.bright.currentIndexChanged.connect(lambda _: self.outline_changed.emit())
         self.apart.toggled.connect(lambda _: self.outline_changed.emit())
         self.kind.currentIndexChanged.connect(lambda _: self.kind_changed.emit())
-        self.pixel_size.valueChanged.connect(lambda _: self._describe())
-        self.pixel_size.valueChanged.connect(lambda _: self.changed.emit())
+        self.pixel_size.valueChanged.connect(lambda _: self._take())
         self._viewer.dims.events.point.connect(self._describe)
+        self._follow()
+        self._take_labels()
 
     def disconnect_viewer(self) -> None:
         """Let go of the viewer and its layers, but for the image, whose choice the dock disconnects."""
@@ -233,11 +142,6 @@ class ShapeForm(QWidget):
         self.points.disconnect_viewer()
 
     # What they say
-
-    @property
-    def layer(self) -> Any:
-        """The chosen image layer, or ``None``."""
-        return self.input.layer
 
     @property
     def shown_kind(self) -> Kind:
@@ -274,27 +178,13 @@ class ShapeForm(QWidget):
         DiffuscopeError
             If there is no model.
         """
-        if not self.model.model:
-            raise DiffuscopeError(NO_MODEL)
-        mode: ShapeMode = self.mode.currentData()
-        return ShapeSettings(
-            model=self.model.model,
-            mode=mode,
-            samples=self.samples.value(),
-            steps=self.steps.value() or None,
-            solver=self.solver.currentData(),
-            seed=self.seed.value(),
-            threshold=self.threshold.currentData(),
-            largest=self.largest.isChecked(),
-            match_mask=self.match_mask.isChecked(),
-            anyway=self.anyway.isChecked(),
-            window=self.window.currentData(),
-            plane=plane.flat if plane is not None and plane.image.plane_count > 1 else None,
-            pixel_size=self.pixel_size.typed,
-            device=self.device.currentData(),
-            defects=self.defects.currentData(),
-            batch=self.batch.value() or None,
-        )
+        settings: ShapeSettings = super().settings()
+        several = plane is not None and plane.image.plane_count > 1
+        return replace(settings, plane=plane.flat) if plane is not None and several else settings
+
+    def own_values(self) -> dict[str, Any]:
+        """The pixel size, where one was typed."""
+        return {"pixel_size": self.pixel_size.typed}
 
     def apply(self, settings: ShapeSettings) -> None:
         """Set all controls; the plane is that of the window.
@@ -304,26 +194,9 @@ class ShapeForm(QWidget):
         DiffuscopeError
             If the model is not at hand.
         """
-        self.model.choose(settings.model)
-        self._offer_modes(settings.mode)
-        choose(self.mode, settings.mode)
-        self.samples.setValue(settings.samples)
-        self.steps.setValue(settings.steps or 0)
-        self.seed.setValue(settings.seed)
-        self.device.choose(settings.device)
-        for box, value in (
-            (self.solver, settings.solver),
-            (self.threshold, settings.threshold),
-            (self.window, settings.window),
-        ):
-            choose(box, value)
-        self.largest.setChecked(settings.largest)
-        self.match_mask.setChecked(settings.match_mask)
-        self.anyway.setChecked(settings.anyway)
-        choose(self.defects, settings.defects)
-        self.batch.setValue(settings.batch or 0)
+        super().apply(settings)
         self.pixel_size.take(settings.pixel_size)
-        self.changed.emit()
+        self._take()
 
     # How they depend on each other
 
@@ -337,20 +210,18 @@ class ShapeForm(QWidget):
         if self.layer is not None:
             with suppress(DiffuscopeError):  # said elsewhere
                 image = self.plane().image
-        card = self.model.card
+        card = self.card
+        assert self.model is not None
         self.model.judge([pixel_size_remark(card, image), cells_remark(card, self._distances)])
 
-    def _take_layer(self) -> None:
+    def _follow(self) -> None:
         try:
-            size = shown_plane(
-                self._viewer, self.layer, self.input.image(NOTHING), self.input.axes_letters()
-            ).pixel_size
+            image = self.input.image(NOTHING)
+            size = shown_plane(self._viewer, self.layer, image, self.input.axes_letters()).pixel_size
         except DiffuscopeError:
             size = None
         self.pixel_size.follow(size)
-        self._describe()
-        self.judge({})
-        self.changed.emit()
+        self._distances = {}
 
     def _take_labels(self) -> None:
         clicked = self.labels.layer is None
@@ -359,6 +230,10 @@ class ShapeForm(QWidget):
             show_row(self._form, control, clicked)
         show_row(self._form, self.points, self.points.layer is not None)
         self.changed.emit()
+
+    def _check_image(self) -> None:
+        self._describe()
+        self._judge()
 
     def _describe(self, event: Any = None) -> None:
         """Say which plane is used, or what stands in the way."""
@@ -380,33 +255,23 @@ class ShapeForm(QWidget):
         if plane.where:
             say(self.plane_note, f"The plane shown is used: {plane.where}.")
 
-    def _offer_modes(self, wanted: ShapeMode | None = None) -> None:
-        modes = offered_modes(self.model.card, MODE_TEXTS, wanted)
-        fill(self.mode, [(MODE_TEXTS[mode][0], mode) for mode in modes])
-        self._judge()
-        self._take_mode()
+    def _take_mode(self, mode: Any) -> None:
+        solvers = solvers_for(mode)
+        if list(self.rows["solver"].widget.choices) != solvers:
+            self.rows["solver"].offer(solvers)
+        super()._take_mode(mode)
+        self.rows["samples"].widget.min = 2 if mode == "ensemble" else 1
+        if self._chained(mode):
+            self.rows.show("steps", True)
 
-    def _take_mode(self) -> None:
-        mode: ShapeMode = self.mode.currentData()
-        say(self.mode_note, MODE_TEXTS[mode][1])
-        self.samples.setMinimum(2 if mode == "ensemble" else 1)
-        fill(self.solver, solvers_for(mode))
-        show_row(self._form, self.samples, mode in SAMPLED)
-        show_row(self._form, self.steps, mode in STEPPED or self._chained(mode))
-        show_row(self._form, self.seed, mode in SEEDED)
-        self.changed.emit()
-
-    def _chained(self, mode: ShapeMode) -> bool:
+    def _chained(self, mode: Any) -> bool:
         """Whether an estimate takes several steps: of networks that predict the noise."""
-        card = self.model.card
+        card = self.card
         return mode == "estimate" and (card is None or card.diffusion.prediction == "epsilon")
 
 
-def solvers_for(mode: ShapeMode) -> list[tuple[str, str | None]]:
-    """Solvers that a mode can use."""
-    entries: list[tuple[str, str | None]] = [("The model's own", None)]
+def solvers_for(mode: Any) -> list[str | None]:
+    """Solvers that a mode can use; ``None`` for the model's own."""
     if mode == "estimate":
-        entries += [("Ancestral chain without noise", "ancestral-mean"), ("DDIM", "ddim")]
-    elif mode != "as-published":
-        entries += [("Ancestral", "ancestral"), ("DPM-Solver++", "dpm-solver++"), ("DDIM", "ddim")]
-    return entries
+        return [None, "ancestral-mean", "ddim"]
+    return [None] if mode == "as-published" else [None, "ancestral", "dpm-solver++", "ddim"]
