@@ -50,9 +50,10 @@ def repeat(
             series[each.name] = (record.get(entry) or {}).get("series")
     if hasattr(settings, "model"):
         _check_model(record, settings.model)
-    inputs = dict(opened_inputs(method, sources, settings, series=series))
-    if method.image is not None:
-        inputs[method.image.name] = _image(sources[method.image.name], record, settings)
+    main = method.image.name if method.image is not None else ""
+    others = {name: source for name, source in sources.items() if name != main}
+    inputs = {main: _image(sources[main], record, settings)} if main else {}
+    inputs |= opened_inputs(method, others, settings, series=series)
     into: Any = loaded(method.destination)
     storing = into.storing_of(method, record)
     destination = into(method, inputs, settings, output, storing=storing, overwrite=overwrite)
