@@ -96,10 +96,6 @@ class DeclaredDock(MethodDock):
             return command_line(self.declaration, [], OUTPUT, self.settings_of(record)), "Copied."
         return command_of_record(self.declaration, record, self.settings_of(record))
 
-    def settings_of(self, record: Mapping[str, Any]) -> Any:
-        """Settings that made a result."""
-        return self.declaration.settings.from_dict(record["settings"])
-
 
 def method_dock(method: Method) -> type[DeclaredDock]:
     """The class of a method's dock, as napari opens it."""

@@ -50,7 +50,7 @@ class MethodDock(TabbedWidget):
     """A dock: choose a layer and a model, run, get layers, copy the command.
 
     A method says what its ``method`` is called in records and in words, which form it has, and fills in `plan`,
-    `command`, `command_of` and `settings_of`.
+    `command` and `command_of`.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ class MethodDock(TabbedWidget):
 
     def settings_of(self, record: Mapping[str, Any]) -> Any:
         """Settings that made a result."""
-        raise NotImplementedError
+        return METHODS[self.method].settings.from_dict(record["settings"])
 
     # What the buttons do
 

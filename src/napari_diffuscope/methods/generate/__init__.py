@@ -10,7 +10,7 @@ from napari_diffuscope.imaging.files import image_of, labels_of
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.generate.settings import GenerateSettings, describe
 from napari_diffuscope.methods.method import Input, Method
-from napari_diffuscope.methods.running import Result, array_sinks, method_job
+from napari_diffuscope.methods.running import Result, memory_job
 
 __all__ = ["GENERATE", "GenerateSettings", "generate"]
 
@@ -90,5 +90,4 @@ def generate(
         inputs["like"] = image_of(like)
     if mask is not None:
         inputs["mask"] = labels_of(mask)
-    sinks = array_sinks(GENERATE, GENERATE.outputs(inputs, chosen), chosen)
-    return run(method_job(GENERATE, inputs, chosen, sinks=sinks), on_update)
+    return run(memory_job(GENERATE, inputs, chosen), on_update)

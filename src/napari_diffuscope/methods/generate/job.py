@@ -8,18 +8,16 @@ to the next piece by piece, from states that lie in memory or, where they are la
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import generate_plan
-from napari_diffuscope.methods.generate.settings import RESULT, class_weights, shape_of
+from napari_diffuscope.methods.generate.settings import class_weights, shape_of
 from napari_diffuscope.methods.generate.steering import start_of, steered
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.ready import ready_model
-from napari_diffuscope.methods.storing import run_identity
-from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
+from napari_diffuscope.methods.superres.states import States, states_beside
 from napari_diffuscope.methods.work import Work
 
 MOST_IN_MEMORY = 2**27
@@ -91,10 +89,4 @@ def _bytes(chain: Chain) -> int:
 
 def _stored_states(work: Work, chain: Chain) -> States | None:
     """Where large states lie: beside the output, where they outlive the process; ``None`` for in memory."""
-    files = work.options.get("files")
-    if files is None or _bytes(chain) <= MOST_IN_MEMORY:
-        return None
-    folder = states_path(Path(files[RESULT]).resolve())
-    refuse_foreign(folder)
-    identity = run_identity(work.method, work.inputs, work.settings)
-    return States(folder, {**identity, "tile": chain.tile})
+    return None if _bytes(chain) <= MOST_IN_MEMORY else states_beside(work, tile=chain.tile)

@@ -17,14 +17,13 @@ from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
-from napari_diffuscope.methods.storing import run_identity
 from napari_diffuscope.methods.superres.chain import volume_job
 from napari_diffuscope.methods.superres.filling import Filling, count_slices
 from napari_diffuscope.methods.superres.plan import sampling_plan
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.slices import SliceModel
-from napari_diffuscope.methods.superres.states import States, refuse_foreign, states_path
+from napari_diffuscope.methods.superres.states import States, states_beside
 from napari_diffuscope.methods.superres.volume import Volume, volumes_of
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.card import ModelCard
@@ -53,7 +52,7 @@ def superres_job(work: Work) -> Job[None]:
         For an unknown model or device, an image without scale or with a single plane, or too little memory.
     """
     colour = isinstance(work.image.data, LuminanceView)
-    states = _states(work)
+    states = states_beside(work, block=work.plan.block) or States()
     model = yield from ready_model(work)
     filling, volumes, tally = yield from begun_filling(work, model, states)
     filling.volumes, work.total = len(volumes), count_slices(filling, volumes)
@@ -98,17 +97,6 @@ def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling
         image, scale, intensities, model.card.data_range, defects=settings.defects, tally=tally
     )
     return filling, list(volumes), tally
-
-
-def _states(work: Work) -> States:
-    """In memory, or beside the files that are written."""
-    files = work.options.get("files")
-    if not files:
-        return States()
-    place = states_path(next(iter(files.values())).resolve())
-    refuse_foreign(place)
-    identity = run_identity(work.method, work.inputs, work.settings)
-    return States(place, {**identity, "block": work.plan.block})
 
 
 def check_slices(card: ModelCard) -> None:

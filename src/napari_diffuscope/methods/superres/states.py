@@ -16,6 +16,8 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.partial import identity_hash
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import foreign_in
+from napari_diffuscope.methods.storing import run_identity
+from napari_diffuscope.methods.work import Work
 
 NOTES = "notes.json"
 CHUNK = 64
@@ -41,6 +43,29 @@ def refuse_foreign(folder: Path) -> None:
         raise DiffuscopeError(
             f"{folder} is where the states of the sampler go, but {foreign} lies in it; move that away."
         )
+
+
+def states_beside(work: Work, **more: Any) -> States | None:
+    """States beside the files that a run writes, where they outlive the process; ``None`` where it writes none.
+
+    Parameters
+    ----------
+    work
+        The run.
+    more
+        What decides the states beside the run itself, JSON-able: the lengths of its pieces.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`refuse_foreign`.
+    """
+    files = work.options.get("files")
+    if not files:
+        return None
+    folder = states_path(next(iter(files.values())).resolve())
+    refuse_foreign(folder)
+    return States(folder, {**run_identity(work.method, work.inputs, work.settings), **more})
 
 
 class StoredState:

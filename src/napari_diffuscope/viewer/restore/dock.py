@@ -89,10 +89,6 @@ class RestoreDock(MethodDock):
         """Command line that made a result."""
         return command_of_record(RESTORE, record, self.settings_of(record), suffix="restored")
 
-    def settings_of(self, record: Mapping[str, Any]) -> RestoreSettings:
-        """Settings that made a result."""
-        return RestoreSettings.from_dict(record["settings"])
-
     def _order(self, image: Image, settings: RestoreSettings) -> list[int]:
         here = current_plane(self._viewer, self.form.layer, axes=self.form.input.axes_letters(), image=image)
         wanted = None if settings.planes is None else set(settings.planes)

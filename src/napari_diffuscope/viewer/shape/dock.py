@@ -325,10 +325,6 @@ class ShapeDock(MethodDock):
         """Command line that made a result."""
         return shape_command_of_record(record)
 
-    def settings_of(self, record: Mapping[str, Any]) -> ShapeSettings:
-        """Settings that made a result."""
-        return ShapeSettings.from_dict(record["settings"])
-
     def _repeat(self) -> None:
         super()._repeat()
         labels = self._selected_record().get("labels") or {}

@@ -107,10 +107,6 @@ class SuperresDock(MethodDock):
         settings = with_recorded_sizes(self.settings_of(record), record)
         return command_of_record(SUPERRES, record, settings, suffix="superresolved")
 
-    def settings_of(self, record: Mapping[str, Any]) -> SuperresSettings:
-        """Settings that made a result."""
-        return SuperresSettings.from_dict(record["settings"])
-
     def preview(self) -> None:
         """Fill in one XZ slice."""
         self.bar.guarded(self._preview)
