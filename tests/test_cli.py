@@ -435,6 +435,24 @@ def test_ctrl_c_stops_the_real_command(stack: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["stack.ome.tif"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
+def test_a_second_ctrl_c_when_the_command_is_over_changes_nothing(tmp_path: Path) -> None:
+    late = (
+        "import atexit, os, signal, sys\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        f"sys.argv = ['diffuscope', 'restore', {str(tmp_path / 'none.tif')!r}, {str(tmp_path / 'out.tif')!r}]\n"
+        "from napari_diffuscope.cli import program\n"
+        "program()\n"
+    )
+    command = [sys.executable, "-c", late]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=LISTEN
+    )
+    assert done.returncode == 1, done.stderr
+    assert "none.tif" in done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
+
+
 # --- progress ---
 
 

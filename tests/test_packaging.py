@@ -107,7 +107,7 @@ def test_the_wheel_carries_its_licence_and_its_command(wheel: Path) -> None:
         (entries,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
         text = archive.read(entries).decode()
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert "diffuscope = napari_diffuscope.cli:main" in text
+    assert "diffuscope = napari_diffuscope.cli:program" in text
     assert "napari-diffuscope = napari_diffuscope:napari.yaml" in text
 
 

@@ -126,14 +126,14 @@ def _run(words: list[str]) -> int:
     import torch
 
     from napari_diffuscope.cli import main
+    from napari_diffuscope.cli.signals import late_signals_change_nothing
 
     torch.set_num_threads(1)
+    late_signals_change_nothing()  # as the program does
     try:
         main(words)
     except SystemExit as stop:
         return int(stop.code or 0)
-    finally:  # the command is over: a signal that comes later would only disturb the report of the test
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0
 
 

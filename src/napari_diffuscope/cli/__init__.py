@@ -15,7 +15,7 @@ import typer
 from napari_diffuscope.cli import compare, devices, evaluate, models, repeat, samples, train
 from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.cli.pairs import pairs_command
-from napari_diffuscope.cli.signals import exit_code, stoppable
+from napari_diffuscope.cli.signals import exit_code, late_signals_change_nothing, stoppable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.registry import METHODS
 
@@ -63,6 +63,18 @@ def make_app() -> typer.Typer:
 
 
 app = make_app()
+
+
+def program() -> None:
+    """Run the command line as a process of its own, which ends with it: ``diffuscope`` in a terminal.
+
+    Raises
+    ------
+    SystemExit
+        As :func:`main`.
+    """
+    late_signals_change_nothing()
+    main()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

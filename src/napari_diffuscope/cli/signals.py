@@ -37,12 +37,8 @@ def handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Let a function handle the signals to stop, but for those that the process was started to ignore."""
     before: dict[int, Any] = {}
     try:
-        for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
-            if signal.getsignal(number) not in (
-                None,
-                signal.SIG_IGN,
-            ):  # as in the background of a shell, or nohup
-                before[number] = signal.signal(number, handler)
+        for number in _numbers():
+            before[number] = signal.signal(number, handler)
     except ValueError:  # not in the main thread, which alone is told
         pass
     try:
@@ -50,6 +46,25 @@ def handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def late_signals_change_nothing() -> None:
+    """Let a signal that comes when the command is over not disturb Python's own clearing up.
+
+    To be called before the command takes the signals to itself, so that at its end they come here.
+    """
+    for number in _numbers():
+        signal.signal(number, _nothing)
+
+
+def _nothing(number: int, frame: Any) -> None:
+    """Unlike ``SIG_IGN`` not inherited by processes that are started."""
+
+
+def _numbers() -> list[int]:
+    """Of the signals to stop, but for those that the process was started to ignore (``nohup``, a shell's ``&``)."""
+    numbers = (getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+    return [number for number in numbers if signal.getsignal(number) not in (None, signal.SIG_IGN)]
 
 
 @contextmanager
