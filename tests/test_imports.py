@@ -33,7 +33,7 @@ ALLOWED = {
     "simulate": {"simulate", "imaging"},
     "weights": {"weights", *BASE},
     "measure": {"measure", *BASE},
-    "comparison": {"comparison", "measure", "imaging"},
+    "comparison": {"comparison", "methods", "measure", "imaging"},
     "methods": {"methods", "weights", "measure", *BASE},
     "evaluate": {"evaluate", "training", "simulate", "methods", "weights", "measure", *BASE},
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},

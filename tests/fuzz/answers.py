@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.generate import GENERATE, GenerateSettings
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.outputs import select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
@@ -61,3 +62,13 @@ def check_shapes(result: Any, image: Image, settings: ShapeSettings, watch: Watc
             watch.fault(f"not finite: features {cell.features}")
         if cell.complaint:
             check_sentence(cell.complaint, watch)
+
+
+def check_generated(result: Any, image: Image | None, settings: GenerateSettings, watch: Watch) -> None:
+    """As many images as asked for, finite."""
+    [output] = GENERATE.outputs({} if image is None else {"like": image}, settings)
+    values = np.asarray(result.outputs[output.name])
+    if values.shape != output.shape:
+        watch.fault(f"shape: {output.name} is {values.shape}, not {output.shape}")
+    elif image is None and not np.isfinite(values).all():
+        watch.fault(f"not finite: {output.name} ({settings.mode})")

@@ -13,17 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope import (
-    DiffuscopeError,
-    RestoreSettings,
-    ShapeSettings,
-    SuperresSettings,
-    predict_shapes,
-    restore,
-    superresolve,
-)
+from napari_diffuscope import DiffuscopeError, generate, predict_shapes, restore, superresolve
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import image_of
+from napari_diffuscope.methods.declared import setting_of
+from napari_diffuscope.methods.method import Method
+from napari_diffuscope.methods.registry import METHODS
 from tests.fuzz import answers
 from tests.fuzz.files import damage, draw_file
 from tests.fuzz.models import draw_model
@@ -51,37 +46,16 @@ ODD_AXES = (
 OUTPUT = "out"
 
 
-@dataclass(frozen=True)
-class Method:
-    """One of the project's methods, as Python and the command line know it."""
-
-    command: str
-    function: Callable[..., Any]
-    settings: type
-    task: str
-    check: Callable[..., None]
-    suffixes: tuple[str, ...]
-
-
-METHODS = (
-    Method(
-        "restore",
-        restore,
-        RestoreSettings,
-        "restore",
-        answers.check_restored,
-        (".tif", ".ome.tif", ".ome.zarr"),
-    ),
-    Method(
-        "superres",
-        superresolve,
-        SuperresSettings,
-        "superres",
-        answers.check_volume,
-        (".tif", ".ome.zarr"),
-    ),
-    Method("shape", predict_shapes, ShapeSettings, "shape", answers.check_shapes, ("",)),
-)
+FUNCTIONS = {"restore": restore, "superres": superresolve, "shape": predict_shapes, "generate": generate}
+CHECKS: dict[str, Callable[..., None]] = {
+    "restore": answers.check_restored,
+    "superres": answers.check_volume,
+    "shape": answers.check_shapes,
+    "generate": answers.check_generated,
+}
+SUFFIXES = {"restore": (".tif", ".ome.tif", ".ome.zarr"), "shape": ("",)}
+"""Of outputs on the command line; of the others ``PLAIN``."""
+PLAIN = (".tif", ".ome.zarr")
 
 
 @dataclass
@@ -96,10 +70,10 @@ class Call:
         What is called.
     choices
         Its settings, the model among them.
-    image, labels
-        What is passed.
+    sources
+        What is passed, by the name of the input.
     pixels
-        The pixels as they are known here; ``None`` where a file was damaged.
+        Those of the first image as they are known here; ``None`` where a file was damaged.
     axes
         Of the image, where given.
     words
@@ -110,9 +84,8 @@ class Call:
     method: Method
     folder: Path
     choices: dict[str, Any]
-    image: Any
     pixels: np.ndarray | None
-    labels: Any = None
+    sources: dict[str, Any] = field(default_factory=dict)
     axes: Any = None
     command: bool = False
     words: list[str] = field(default_factory=list)
@@ -120,7 +93,7 @@ class Call:
     def __str__(self) -> str:
         shown = {name: str(value)[:60] for name, value in self.choices.items()}
         route = "diffuscope" if self.command else "python"
-        return f"call {self.number}: {route} {self.method.command} {shown} axes={self.axes!r}; {'; '.join(self.words)}"
+        return f"call {self.number}: {route} {self.method.name} {shown} axes={self.axes!r}; {'; '.join(self.words)}"
 
 
 def draw_call(number: int, seed: int, folder: Path, models: dict[str, tuple[Path, ...]]) -> Call:
@@ -136,37 +109,41 @@ def draw_call(number: int, seed: int, folder: Path, models: dict[str, tuple[Path
         Tiny models by task.
     """
     rng = Random(f"{seed}/{number}")
-    method = rng.choice(METHODS)
-    model, amiss = draw_model(models, method.task, folder, rng)
+    method = rng.choice(list(METHODS.values()))
+    model, amiss = draw_model(models, method.name, folder, rng)
     choices = {"model": model, **draw_settings(method.settings, rng, wild=rng.choice([0.0, 0.0, 0.3]))}
     pixels = draw_pixels(rng)
-    call = Call(number, method, folder, choices, pixels, pixels, command=rng.random() < 0.3)
+    call = Call(number, method, folder, choices, pixels, command=rng.random() < 0.3)
     call.words.append(f"{pixels.dtype} {pixels.shape}")
     if amiss:
         call.words.append(f"model: {amiss}")
-    _give_labels(call, rng)
-    _give_image(call, rng)
-    _give_axes(call, rng)
+    for each in method.inputs:
+        if each.optional and rng.random() < 0.7:
+            continue
+        if each.kind == "labels":
+            _give_labels(call, each.name, rng)
+        else:
+            _give_image(call, each.name, rng)
+    if method.image is not None:
+        _give_axes(call, rng)
     (folder / "thesis.txt").write_text("Nobody's but mine.")
     return call
 
 
-def _give_labels(call: Call, rng: Random) -> None:
-    if call.method.command != "shape":
-        return
+def _give_labels(call: Call, name: str, rng: Random) -> None:
     shape = call.pixels.shape if call.pixels is not None else ()
     plane = shape[-2:] if len(shape) >= 2 and min(shape) > 0 else (20, 24)
     if rng.random() < 0.05:
         plane = (11, 13)
     labels = draw_labels(plane, rng)
     if call.command:
-        call.labels = call.folder / "labels.npy"
-        np.save(call.labels, labels)
+        call.sources[name] = call.folder / f"{name}.npy"
+        np.save(call.sources[name], labels)
     else:
-        call.labels = labels
+        call.sources[name] = labels
 
 
-def _give_image(call: Call, rng: Random) -> None:
+def _give_image(call: Call, name: str, rng: Random) -> None:
     """As an array of some library, or as a file."""
     pixels = call.pixels
     storable = pixels is not None and pixels.ndim >= 2 and pixels.size and pixels.dtype.kind in "buif"
@@ -175,14 +152,14 @@ def _give_image(call: Call, rng: Random) -> None:
         storable = True
     if call.command or (storable and rng.random() < 0.4):
         plain = pixels.astype(pixels.dtype.newbyteorder("="))
-        path = draw_file(call.folder / "image", plain, rng)
+        path = draw_file(call.folder / name, plain, rng)
         call.words.append(path.name)
         if rng.random() < 0.3:
             call.words.append(damage(path, rng))
             call.pixels = None
-        call.image = path
+        call.sources[name] = path
         return
-    kind, call.image = carried(pixels, rng)
+    kind, call.sources[name] = carried(pixels, rng)
     call.words.append(kind)
 
 
@@ -208,27 +185,40 @@ def make(call: Call) -> Watch:
 
 
 def _digest(call: Call) -> str:
-    arrays = [one for one in (call.image, call.labels) if isinstance(one, np.ndarray) and one.dtype != object]
+    arrays = [one for one in call.sources.values() if isinstance(one, np.ndarray) and one.dtype != object]
     return "".join(hashlib.sha1(np.ma.getdata(one).tobytes()).hexdigest() for one in arrays)
 
 
 def _run_python(call: Call) -> Watch:
-    arguments = [call.image] if call.labels is None else [call.image, call.labels]
+    method = call.method
+    needed = [call.sources[each.name] for each in method.inputs if not each.optional]
+    more = {each.name: call.sources.get(each.name) for each in method.inputs if each.optional}
+    if method.image is not None:
+        more["axes"] = call.axes
     with watched(call.folder) as watch:
-        result = call.method.function(*arguments, axes=call.axes, **call.choices)
+        result = FUNCTIONS[method.name](*needed, **more, **call.choices)
     if watch.error is not None:
         _judge_error(watch.error, watch)
         return watch
     if call.pixels is None:
         return watch
-    settings = call.method.settings(**call.choices)
-    source = call.image if isinstance(call.image, Path | np.ma.MaskedArray) else call.pixels
     try:
-        image = image_of(source, _plain_axes(call.axes), rgb=getattr(settings, "rgb", "luminance"))
-        call.method.check(result, image, settings, watch)
+        _check(call, result, watch)
     except DiffuscopeError as error:
         watch.fault(f"result: though the input is refused: {error}")
     return watch
+
+
+def _check(call: Call, result: Any, watch: Watch) -> None:
+    settings = call.method.settings(**call.choices)
+    main = call.method.image.name if call.method.image else "like"
+    if main not in call.sources:
+        image = None
+    else:
+        source = call.sources[main]
+        known = source if isinstance(source, Path | np.ma.MaskedArray) else call.pixels
+        image = image_of(known, _plain_axes(call.axes), rgb=getattr(settings, "rgb", "luminance"))
+    CHECKS[call.method.name](result, image, settings, watch)
 
 
 def _plain_axes(axes: Any) -> str | None:
@@ -246,12 +236,16 @@ def _judge_error(error: BaseException, watch: Watch) -> None:
 
 def command_words(call: Call, rng: Random) -> list[str]:
     """The words after ``diffuscope`` that ask for the same."""
-    words = [call.method.command, str(call.image)]
-    if call.labels is not None:
-        words += ["--labels", str(call.labels)]
-    words.append(str(call.folder / (OUTPUT + rng.choice(call.method.suffixes))))
+    method = call.method
+    words = [method.name]
+    if method.image is not None:
+        words.append(str(call.sources[method.image.name]))
+    for each in method.others:
+        if each.name in call.sources:
+            words += [f"--{each.name}", str(call.sources[each.name])]
+    words.append(str(call.folder / (OUTPUT + rng.choice(SUFFIXES.get(method.name, PLAIN)))))
     for name, value in call.choices.items():
-        option = "--" + name.replace("_", "-")
+        option = f"--{setting_of(method.settings, name).option}"
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
         elif value is not None:

@@ -23,12 +23,13 @@ from napari_diffuscope.weights.card import (
 )
 from napari_diffuscope.weights.folder import write_folder
 from tests.fuzz.files import damage
-from tests.methods import shape_models, superres_models
+from tests.methods import generators, shape_models, superres_models
 
 STARTERS = {
     "restore": ("restoration-fluorescence",),
     "superres": ("superres-fluorescence",),
     "shape": ("shape-red-blood-cells",),
+    "generate": ("generate-structures",),
 }
 
 JSON_VALUES: tuple[Any, ...] = (
@@ -71,6 +72,7 @@ def write_models(folder: Path) -> dict[str, tuple[Path, ...]]:
             shape_models.write_tiny(folder / "tiny-shapes"),
             shape_models.write_published(folder / "published-shapes"),
         ),
+        "generate": (generators.write_generator(folder / "tiny-generator"),),
     }
 
 

@@ -27,6 +27,12 @@ SENSIBLE: dict[str, tuple[Any, ...]] = {
     "strength": (0.0, 0.5, 1.0),
     "plane": (0, 1),
     "device": ("cpu", "auto"),
+    "number": (1, 2, 3),
+    "size": (64, 65, 80),
+    "width": (64, 90),
+    "guidance": (0.0, 1.0, 2.0),
+    "density": (0.1, 0.3, 5.0),
+    "class_": ("microtubules", "mitochondria", "microtubules:0.5,mitochondria:0.5", "actin"),
 }
 """Where the type alone would allow what takes for ever, or what no image here has."""
 
@@ -47,6 +53,16 @@ WILD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+LONG = ("number", "size", "width", "samples", "steps")
+"""Of which 10,000 are allowed and would take for ever."""
+
+
+def wild_value(name: str, rng: Random) -> Any:
+    """One that nobody should give."""
+    value = rng.choice(WILD)
+    return -(10**4) if name in LONG and isinstance(value, int) and value == 10**4 else value
+
+
 def draw_settings(settings: type, rng: Random, *, wild: float) -> dict[str, Any]:
     """Some fields of a settings class with values; each one is wild with the given probability."""
     hints = get_type_hints(settings)
@@ -54,7 +70,9 @@ def draw_settings(settings: type, rng: Random, *, wild: float) -> dict[str, Any]
     for field in fields(settings):
         if field.name != "model" and rng.random() < 0.25:
             odd = rng.random() < wild
-            chosen[field.name] = rng.choice(WILD) if odd else sensible(field.name, hints[field.name], rng)
+            chosen[field.name] = (
+                wild_value(field.name, rng) if odd else sensible(field.name, hints[field.name], rng)
+            )
     return chosen
 
 

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from napari_diffuscope.cli import compare, devices, evaluate, models, repeat, samples, train
+from napari_diffuscope.cli import devices, evaluate, models, repeat, samples, train
+from napari_diffuscope.cli.compare import compare_command
 from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.cli.pairs import pairs_command
 from napari_diffuscope.cli.signals import exit_code, late_signals_change_nothing, stoppable
@@ -54,7 +55,7 @@ def make_app() -> typer.Typer:
     app.command("pairs")(pairs_command())
     app.command("repeat")(repeat.repeat)
     app.add_typer(models.app, name="models")
-    app.command("compare")(compare.compare)
+    app.command("compare")(compare_command())
     app.command("samples")(samples.samples)
     app.command("devices")(devices.devices)
     app.command("train")(train.train)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Parameter, Signature
+from functools import partial
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from napari_diffuscope.cli.options import keyword, options_of, settings_from
+from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.evaluate.declared import Evaluation
 from napari_diffuscope.evaluate.generate.settings import GENERATE
@@ -33,21 +34,13 @@ def command_of(evaluation: Evaluation) -> Callable[..., None]:
     out = typer.Option(
         metavar="FOLDER", help="Folder for tables, report and figures; one that exists is gone on with."
     )
-    quiet = typer.Option("--quiet", "-q", help="No progress, only warnings.")
     parameters = [
         _data_of(evaluation),
         keyword("out", Path, out, Parameter.empty),
         *(option for option in options_of(evaluation.settings) if option.name != "data"),
-        keyword("quiet", bool, quiet, False),
+        quiet_option(),
     ]
-
-    def command(**values: Any) -> None:
-        _run(evaluation, **values)
-
-    command.__name__, command.__doc__ = evaluation.name, evaluation.summary
-    command.__signature__ = Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
+    return command_with(parameters, evaluation.summary, partial(_run, evaluation), evaluation.name)
 
 
 def _data_of(evaluation: Evaluation) -> Parameter:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from inspect import Parameter, Signature
+from collections.abc import Callable, Iterable
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from napari_diffuscope.cli.options import keyword, options_of, settings_from
+from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
-from napari_diffuscope.methods.method import Input, Inputs, Method, loaded
+from napari_diffuscope.methods.method import Input, Method, loaded
 from napari_diffuscope.methods.storing import Destination
 
 FILES = "Files"
@@ -28,14 +28,7 @@ def command_of(method: Method) -> Callable[..., None]:
     """
     storing = options_of(method.storing, FILES) if method.storing is not None else []
     parameters = [*_arguments(method), *options_of(method.settings), *storing, *_file_options(method)]
-
-    def command(**values: Any) -> None:
-        _run(method, values)
-
-    command.__name__, command.__doc__ = method.name, method.summary
-    command.__signature__ = Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
+    return command_with(parameters, method.summary, lambda **values: _run(method, values), method.name)
 
 
 def _arguments(method: Method) -> list[Parameter]:
@@ -84,12 +77,11 @@ def _file_options(method: Method) -> list[Parameter]:
         "--json", metavar="FILE|-", help="Also write the record as JSON; - prints it.", rich_help_panel=FILES
     )
     overwrite = typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=FILES)
-    quiet = typer.Option("--quiet", "-q", help="No progress, only warnings.", rich_help_panel=FILES)
     return [
         *options,
         keyword("json_file", Path | None, record, None),
         keyword("overwrite", bool, overwrite, False),
-        keyword("quiet", bool, quiet, False),
+        quiet_option(FILES),
     ]
 
 
@@ -99,6 +91,8 @@ def _run(method: Method, values: dict[str, Any]) -> None:
     given = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
     sources = {name: path for name, path in given.items() if path is not None}
     series = {each.name: values.get(_series_of(method, each)) for each in method.inputs}
+    from napari_diffuscope.methods.opening import opened_inputs
+
     inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=series)
     beside = {name: values[name] for name in method.beside if values[name] is not None}
     overwrite = values["overwrite"]
@@ -106,34 +100,6 @@ def _run(method: Method, values: dict[str, Any]) -> None:
         method, inputs, settings, values["output"], storing=storing, beside=beside, overwrite=overwrite
     )
     write_to(destination, sources.values(), record_file=values["json_file"], quiet=values["quiet"])
-
-
-def opened_inputs(
-    method: Method,
-    sources: Mapping[str, Path],
-    settings: Any,
-    *,
-    axes: str | None = None,
-    series: Mapping[str, int | None] | None = None,
-) -> Inputs:
-    """The inputs of a method from files, those that are given.
-
-    ``axes`` are those of the image, ``series`` go by the name of the input.
-    """
-    from napari_diffuscope.imaging.files import open_image, open_labels
-
-    numbers, inputs = series or {}, {}
-    for each in method.inputs:
-        if each.name not in sources:
-            continue
-        number, source = numbers.get(each.name), sources[each.name]
-        if each.kind == "labels":
-            inputs[each.name] = open_labels(source, series=number)
-            continue
-        rgb: Any = getattr(settings, "rgb", "luminance")
-        letters = axes if each is method.image else None
-        inputs[each.name] = open_image(source, axes=letters, rgb=rgb, series=number)
-    return inputs
 
 
 def write_to(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from inspect import Parameter
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature
 from typing import Annotated, Any, Literal
 
 import typer
@@ -14,6 +14,38 @@ from napari_diffuscope.methods.declared import Setting, Settings, settings_of
 COMPUTING = "How it is computed (never decides the result on one processor)"
 RARE = "Rarely needed"
 _LISTS: dict[type, Any] = {str: list[str], int: list[int], float: list[float]}
+
+
+def command_with(
+    parameters: Sequence[Parameter], summary: str, run: Callable[..., None], name: str = "command"
+) -> Callable[..., None]:
+    """A command of some parameters, for Typer.
+
+    Parameters
+    ----------
+    parameters
+        Arguments and options, in the order of the help.
+    summary
+        The first line of its help.
+    run
+        Called with all of their values, by name.
+    name
+        Of the function.
+    """
+
+    def command(**values: Any) -> None:
+        run(**values)
+
+    command.__name__, command.__doc__ = name, summary
+    command.__signature__ = Signature(list(parameters), return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def quiet_option(panel: str | None = None) -> Parameter:
+    """``--quiet``."""
+    option = typer.Option("--quiet", "-q", help="No progress, only warnings.", rich_help_panel=panel)
+    return keyword("quiet", bool, option, False)
 
 
 def options_of(kind: type[Settings], panel: str | None = None) -> list[Parameter]:
@@ -51,9 +83,8 @@ def keyword(name: str, kind: Any, option: Any, default: Any) -> Parameter:
 
 
 def _names(setting: Setting) -> tuple[str, ...]:
-    if setting.kind is bool:
-        return (f"--{setting.option}/--no-{setting.option}",)
-    return (f"--{setting.option}", *(f"--{name}" for name in setting.also))
+    names = (setting.option, *setting.also)
+    return tuple(f"--{name}/--no-{name}" if setting.kind is bool else f"--{name}" for name in names)
 
 
 def _help(setting: Setting) -> str:

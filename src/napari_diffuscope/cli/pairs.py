@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from inspect import Parameter, Signature
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from napari_diffuscope.cli.options import keyword, options_of, settings_from
+from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.generate.pairs import PairSettings
@@ -21,21 +21,16 @@ def pairs_command() -> Callable[..., None]:
         metavar="IN...", help="Images of high quality, generated or real: files, or folders of files."
     )
     out = typer.Option(metavar="FOLDER", help="Where to put 'high' and 'low'; new or empty.")
-    quiet = typer.Option("--quiet", "-q", help="No progress, only warnings.")
     parameters = [
         keyword("sources", list[Path], source, Parameter.empty),
         keyword("out", Path, out, Parameter.empty),
         *options_of(PairSettings),
-        keyword("quiet", bool, quiet, False),
+        quiet_option(),
     ]
-
-    def pairs(**values: Any) -> None:
-        """Make training pairs: images and their low-quality twins, in 'high' and 'low' under equal names."""
-        _run(**values)
-
-    pairs.__signature__ = Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    pairs.__annotations__ = {each.name: each.annotation for each in parameters}
-    return pairs
+    summary = (
+        "Make training pairs: images and their low-quality twins, in 'high' and 'low' under equal names."
+    )
+    return command_with(parameters, summary, _run)
 
 
 def _run(*, sources: Sequence[Path], out: Path, quiet: bool, **values: Any) -> None:

@@ -36,7 +36,8 @@ def repeat(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
     """Make a result again, with its input, model and settings."""
-    from napari_diffuscope.cli.method_command import opened_inputs, write_to
+    from napari_diffuscope.cli.method_command import write_to
+    from napari_diffuscope.methods.opening import opened_inputs
 
     record = _record(result)
     method = METHODS.of_record(record)

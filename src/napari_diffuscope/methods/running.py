@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
-from napari_diffuscope.imaging.files import image_of, labels_of
-from napari_diffuscope.imaging.image import RGB
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
+from napari_diffuscope.methods.opening import check_complete, opened_inputs
 from napari_diffuscope.methods.records import begun_record
 from napari_diffuscope.methods.work import Work
 
@@ -143,7 +143,7 @@ def run_method(
         Which.
     sources
         One for each of its inputs: an :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask,
-        zarr), or the path of a file.
+        zarr), or the path of a file; ``None`` for one that is left out.
     axes
         Axes of the first, such as ``"ZYX"``; by default by its number of dimensions.
     series
@@ -160,15 +160,14 @@ def run_method(
     DiffuscopeError
         For inputs or settings that do not work.
     """
-    further = {each.name: choices.pop(f"{each.name}_series", None) for each in method.inputs[1:]}
+    named = {each.name: source for each, source in zip(method.inputs, sources, strict=True)}
+    numbers = {each.name: choices.pop(f"{each.name}_series", None) for each in method.inputs}
+    if method.image is not None:
+        numbers[method.image.name] = series
+    elif axes is not None or series is not None:
+        raise DiffuscopeError(f"{method.title} has no image of which axes or a series could be said.")
     base: Any = settings or method.settings()
     settings = replace(base, **choices)
-    inputs = {}
-    for number, (each, source) in enumerate(zip(method.inputs, sources, strict=True)):
-        if each.kind == "labels":
-            inputs[each.name] = labels_of(source, series=further.get(each.name))
-            continue
-        colours: RGB = getattr(settings, "rgb", "luminance")
-        named, chosen = (axes, series) if number == 0 else (None, further[each.name])
-        inputs[each.name] = image_of(source, named, rgb=colours, series=chosen)
+    inputs = opened_inputs(method, named, settings, axes=axes, series=numbers)
+    check_complete(method, inputs)
     return run(memory_job(method, inputs, settings, **(options or {})), on_update)

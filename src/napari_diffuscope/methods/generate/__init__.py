@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from napari_diffuscope.imaging.files import image_of, labels_of
-from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.generate.settings import GenerateSettings, describe
 from napari_diffuscope.methods.method import Input, Method
-from napari_diffuscope.methods.running import Result, memory_job
+from napari_diffuscope.methods.running import Result, run_method
 
 __all__ = ["GENERATE", "GenerateSettings", "generate"]
 
@@ -46,8 +42,6 @@ def generate(
     like: Any = None,
     mask: Any = None,
     class_: str | None = None,
-    settings: GenerateSettings | None = None,
-    on_update: Callable[[Update], None] | None = None,
     **choices: Any,
 ) -> Result:
     """Make images in memory, with the same defaults and results as the window and the command line.
@@ -61,11 +55,11 @@ def generate(
         Where that image is to be filled in (not 0), of the same shape; elsewhere it stays as it is, bit for bit.
     class_
         A class of the model, or a mixture such as ``"microtubules:0.7,mitochondria:0.3"``.
-    settings, choices
-        A :class:`~napari_diffuscope.methods.generate.settings.GenerateSettings`, and fields of it to replace:
-        ``number``, ``size``, ``width``, ``seed``, ``steps`` and others.
-    on_update
-        Called with every :class:`~napari_diffuscope.jobs.Update`.
+    choices
+        Fields of :class:`~napari_diffuscope.methods.generate.settings.GenerateSettings`: ``number``, ``size``,
+        ``width``, ``seed``, ``steps`` and others; or ``settings``, all of them, and those to replace. ``like_series``
+        and ``mask_series`` of files that hold several images; ``on_update``, called with every
+        :class:`~napari_diffuscope.jobs.Update`.
 
     Returns
     -------
@@ -84,10 +78,4 @@ def generate(
     """
     if class_ is not None:
         choices["class_"] = class_
-    chosen = replace(settings or GenerateSettings(), **choices)
-    inputs = {}
-    if like is not None:
-        inputs["like"] = image_of(like)
-    if mask is not None:
-        inputs["mask"] = labels_of(mask)
-    return run(memory_job(GENERATE, inputs, chosen), on_update)
+    return run_method(GENERATE, like, mask, **choices)

@@ -13,6 +13,7 @@ from napari_diffuscope.comparison.measures import CORRELATION, ERRORS, NAMES, SI
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.comparison.table import Table
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.declared import setting_of
 from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.number_table import NumberTable
 from napari_diffuscope.viewer.compare.saving import ask_file, write_text
@@ -96,16 +97,7 @@ class NumbersPage(QWidget):
             GROUPS,
             "Which numbers; errors are the quickest, and all of two images of 2048 × 2048 take a few seconds.",
         )
-        self.fit = QCheckBox("Fit intensities to the reference")
-        self.fit.setToolTip(
-            "Bring each image nearest to the reference by a line, a × image + b, before MAE to MS-SSIM are measured. "
-            "For images in other units. It hides errors of intensity."
-        )
-        self.of_results = QCheckBox("Ring correlation also of results")
-        self.of_results.setToolTip(
-            "Fourier ring correlation of restored or generated images measures what the model draws, not the specimen; "
-            "tick this only if that is what you want."
-        )
+        self.fit, self.of_results = _tick_box("affine"), _tick_box("frc_of_results")
 
     def _lay_out(self) -> None:
         rows = form()
@@ -208,3 +200,11 @@ def tab_separated(table: Table) -> str:
     for name, row in zip(table.rows, table.cells, strict=True):
         lines.append([name, *("" if cell.value is None else repr(cell.value) for cell in row)])
     return "\n".join("\t".join(line) for line in lines) + "\n"
+
+
+def _tick_box(name: str) -> QCheckBox:
+    """The control of a yes or no that is declared."""
+    setting = setting_of(CompareSettings, name)
+    box = QCheckBox(setting.label)
+    box.setToolTip(setting.help)
+    return box
