@@ -35,10 +35,22 @@ ALLOWED = {
     "measure": {"measure", *BASE},
     "comparison": {"comparison", "methods", "measure", "imaging"},
     "methods": {"methods", "weights", "measure", *BASE},
+    "batches": {"batches", "methods", "weights", "imaging"},
     "evaluate": {"evaluate", "training", "simulate", "methods", "weights", "measure", *BASE},
     "training": {"training", "simulate", "methods", "weights", "measure", *BASE},
-    "cli": {"cli", "training", "evaluate", "simulate", "comparison", "methods", "weights", "measure", *BASE},
-    "viewer": {"viewer", "simulate", "comparison", "methods", "weights", "measure", *BASE},
+    "cli": {
+        "cli",
+        "batches",
+        "training",
+        "evaluate",
+        "simulate",
+        "comparison",
+        "methods",
+        "weights",
+        "measure",
+        *BASE,
+    },
+    "viewer": {"viewer", "batches", "simulate", "comparison", "methods", "weights", "measure", *BASE},
 }
 
 # Declared, and needed by what is imported or by napari rather than imported by the sources.

@@ -1,7 +1,7 @@
 """Diffusion models for microscopy images: in napari, on the command line and from Python.
 
-``restore``, ``superresolve``, ``predict_shapes``, ``generate``, ``compare`` and ``load_model`` are loaded on first
-use: importing the package imports neither torch nor napari.
+``restore``, ``superresolve``, ``predict_shapes``, ``generate``, ``run_batch``, ``compare`` and ``load_model`` are
+loaded on first use: importing the package imports neither torch nor napari.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_diffuscope.batches.api import run_batch
     from napari_diffuscope.comparison.api import compare
     from napari_diffuscope.errors import DiffuscopeError
     from napari_diffuscope.imaging.image import Image
@@ -41,6 +42,7 @@ __all__ = [
     "load_model",
     "predict_shapes",
     "restore",
+    "run_batch",
     "superresolve",
 ]
 
@@ -56,6 +58,7 @@ _WHERE = {
     "load_model": "weights.model",
     "predict_shapes": "methods.shape.method",
     "restore": "methods.restore.method",
+    "run_batch": "batches.api",
     "superresolve": "methods.superres.method",
 }
 

@@ -13,8 +13,9 @@ from napari_diffuscope import generate
 from napari_diffuscope.cli import main
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.jobs import run
 from napari_diffuscope.methods.generate import GENERATE, GenerateSettings, job
-from napari_diffuscope.methods.storing import run_to_files
+from napari_diffuscope.methods.storing import files_job
 
 from .generators import carry_training, write_generator, write_windowed
 
@@ -108,10 +109,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 
     files = {"generated": tmp_path / "out.tif"}
     with pytest.raises(KeyboardInterrupt):
-        run_to_files(GENERATE, {}, settings, files, on_update=stop)
+        run(files_job(GENERATE, {}, settings, files), stop)
     assert not files["generated"].exists()
     assert (tmp_path / ".out.tif.states").exists() == stored
-    run_to_files(GENERATE, {}, settings, files, on_update=lambda update: seen.append(update.done))
+    run(files_job(GENERATE, {}, settings, files), lambda update: seen.append(update.done))
     monkeypatch.undo()
     np.testing.assert_array_equal(
         open_image(files["generated"]).data[:], generate(settings=settings, tile=None).generated
@@ -128,7 +129,7 @@ def test_large_planes_are_written_in_blocks(model: str, tmp_path: Path) -> None:
         if update.final:
             final.append(update.region)
 
-    run_to_files(GENERATE, {}, settings, {"generated": tmp_path / "out.ome.zarr"}, on_update=watch)
+    run(files_job(GENERATE, {}, settings, {"generated": tmp_path / "out.ome.zarr"}), watch)
     assert len(final) > 1
     whole = generate(settings=settings, tile=640).generated
     np.testing.assert_array_equal(open_image(tmp_path / "out.ome.zarr").data[:], whole)

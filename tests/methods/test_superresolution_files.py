@@ -17,7 +17,8 @@ from napari_diffuscope import DiffuscopeError, Image, SuperresSettings, superres
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.blocks import BlockSink, open_sink, read_zarr_record
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.methods.storing import opened_sinks, output_files, run_to_files
+from napari_diffuscope.jobs import run
+from napari_diffuscope.methods.storing import files_job, opened_sinks, output_files
 from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SUPERRES_MODES
@@ -117,7 +118,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
     for die in (2, 3, 4, 5, 7, 0):
         seen.update(calls=0, die=die)
         try:
-            result = run_to_files(SUPERRES, {"image": image}, settings, files)
+            result = run(files_job(SUPERRES, {"image": image}, settings, files))
             break
         except Killed:
             deaths += 1

@@ -17,12 +17,12 @@ from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff import write_image
-from napari_diffuscope.jobs import Job
+from napari_diffuscope.jobs import Job, run
 from napari_diffuscope.methods.declared import Settings, declared
 from napari_diffuscope.methods.method import Input, Inputs, Method, Output
 from napari_diffuscope.methods.registry import METHODS
 from napari_diffuscope.methods.running import run_method
-from napari_diffuscope.methods.storing import run_to_files
+from napari_diffuscope.methods.storing import files_job
 from napari_diffuscope.methods.work import Work
 
 from . import toys
@@ -96,9 +96,9 @@ def test_an_interrupted_run_goes_on(source: Path, tmp_path: Path, name: str) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_to_files(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}, on_update=stop)
+        run(files_job(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}), stop)
     assert not (tmp_path / name).exists()
-    run_to_files(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}, on_update=seen.append)
+    run(files_job(BRIGHTEN, inputs, settings, {"bright": tmp_path / name}), seen.append)
     assert len([update for update in seen if update.final]) == len(PIXELS)
     np.testing.assert_array_equal(open_image(tmp_path / name).data[:], PIXELS * 2)
 

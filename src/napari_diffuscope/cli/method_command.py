@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from napari_diffuscope.batches.settings import BatchSettings
+from napari_diffuscope.cli.batch import run_batch
 from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
@@ -16,6 +18,7 @@ from napari_diffuscope.methods.method import Input, Method, loaded
 from napari_diffuscope.methods.storing import Destination
 
 FILES = "Files"
+BATCHES = "Several images"
 
 
 def command_of(method: Method) -> Callable[..., None]:
@@ -34,19 +37,27 @@ def command_of(method: Method) -> Callable[..., None]:
 def _arguments(method: Method) -> list[Parameter]:
     """IN, where it needs an image, and OUT; further inputs are options, which must be given where they are needed."""
     arguments = []
-    if method.image is not None:
-        arguments.append(_argument("source", "IN", method.image.help))
     into: Any = loaded(method.destination)
-    arguments.append(_argument("output", into.shown, into.what))
+    what, shown = into.what, "FILE"
+    if method.image is not None:
+        more = " Several, or a folder, are worked on one after the other."
+        arguments.append(_argument("sources", list[Path], "IN...", method.image.help + more))
+        what, shown = f"{what} Of several images a folder.", "FILE|FOLDER"
+    arguments.append(_argument("output", Path, into.shown, what))
     for each in method.others:
-        option = typer.Option(f"--{each.name}", metavar="FILE", help=each.help)
+        more = (
+            " Of several images a folder of files of equal names, or a pattern with {name}."
+            if method.image
+            else ""
+        )
+        option = typer.Option(f"--{each.name}", metavar=shown, help=each.help + more)
         kind, default = (Path | None, None) if each.optional else (Path, Parameter.empty)
         arguments.append(keyword(each.name, kind, option, default))
     return arguments
 
 
-def _argument(name: str, shown: str, help: str) -> Parameter:
-    annotation = Annotated[Path, typer.Argument(metavar=shown, help=help)]
+def _argument(name: str, kind: Any, shown: str, help: str) -> Parameter:
+    annotation = Annotated[kind, typer.Argument(metavar=shown, help=help)]
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
@@ -57,6 +68,7 @@ def _file_options(method: Method) -> list[Parameter]:
             help="Axes of IN, such as TZYX, where the file is silent or wrong.", rich_help_panel=FILES
         )
         options.append(keyword("axes", str | None, axes, None))
+        options += options_of(BatchSettings, BATCHES)
     for each in method.inputs:
         name = "IN" if each is method.image else each.name.upper()
         series = typer.Option(
@@ -88,18 +100,23 @@ def _file_options(method: Method) -> list[Parameter]:
 def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
     storing = settings_from(method.storing, values) if method.storing is not None else None
-    given = {each.name: values["source" if each is method.image else each.name] for each in method.inputs}
-    sources = {name: path for name, path in given.items() if path is not None}
+    sources = values.get("sources", [])
     series = {each.name: values.get(_series_of(method, each)) for each in method.inputs}
+    from napari_diffuscope.batches.plan import is_batch
     from napari_diffuscope.methods.opening import opened_inputs
 
-    inputs = opened_inputs(method, sources, settings, axes=values.get("axes"), series=series)
+    if method.image is not None and is_batch(method, sources, values["output"]):
+        run_batch(method, settings, storing, series, values)
+        return
+    given = {each.name: sources[0] if each is method.image else values[each.name] for each in method.inputs}
+    given = {name: path for name, path in given.items() if path is not None}
+    inputs = opened_inputs(method, given, settings, axes=values.get("axes"), series=series)
     beside = {name: values[name] for name in method.beside if values[name] is not None}
     overwrite = values["overwrite"]
     destination = loaded(method.destination)(
         method, inputs, settings, values["output"], storing=storing, beside=beside, overwrite=overwrite
     )
-    write_to(destination, sources.values(), record_file=values["json_file"], quiet=values["quiet"])
+    write_to(destination, given.values(), record_file=values["json_file"], quiet=values["quiet"])
 
 
 def write_to(

@@ -62,10 +62,9 @@ def repeat(
 
 
 def _record(result: Path) -> dict[str, Any]:
-    from napari_diffuscope.imaging.blocks import read_zarr_record
-    from napari_diffuscope.imaging.tiff import read_record
+    from napari_diffuscope.imaging.record_of_file import record_of_file
 
-    record = read_zarr_record(result) if result.suffix.lower() == ".zarr" else read_record(result)
+    record = record_of_file(result)
     if record is None or record.get("method") not in METHODS:
         raise DiffuscopeError(
             f"{result} holds no record of a run of {', '.join(METHODS)}; only files of results can be repeated."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from napari_diffuscope.comparison.placing import Box, place, reference_placed
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.files import image_of, labels_of
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.record_of_file import record_of_file
 
 Region = tuple[int, int, int, int]
 """First and one past the last row, first and one past the last column."""
@@ -79,19 +79,10 @@ def record_of(source: Any) -> dict[str, Any] | None:
         source = getattr(source, "source", None)
         if source is None:
             return None
-    path = Path(source)
     try:
-        if path.suffix.lower() == ".zarr" or path.is_dir():
-            from napari_diffuscope.imaging.blocks import read_zarr_record
-
-            return read_zarr_record(path)
-        if path.suffix.lower() in (".tif", ".tiff"):
-            from napari_diffuscope.imaging.tiff import read_record
-
-            return read_record(path)
+        return record_of_file(source)
     except DiffuscopeError:
         return None
-    return None
 
 
 def _opened(source: Any, axes: str | None, labels: bool) -> Image:

@@ -29,7 +29,8 @@ def ready_model(work: Work) -> Job[Model]:
     settings = work.settings
     device = choose_device(settings.device)
     yield work.update(message=f"Loading {settings.model}")
-    model = load_model(settings.model, device=device)
+    shelf = work.options.get("shelf")
+    model = (shelf.load if shelf else load_model)(settings.model, device=device)
     check_suits(model.card, work.method, settings)
     note_model(work.record, model, device)
     return model

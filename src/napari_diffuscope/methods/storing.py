@@ -16,7 +16,7 @@ from napari_diffuscope.imaging.blocks import (
     open_sink,
 )
 from napari_diffuscope.imaging.outputs import check_outputs
-from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.jobs import Job, Update, run
 from napari_diffuscope.methods.method import Inputs, Method
 from napari_diffuscope.methods.running import Result, block_of, method_job
 from napari_diffuscope.weights.card import CARD_FILE, read_card
@@ -96,17 +96,16 @@ def opened_sinks(
         yield sinks
 
 
-def run_to_files(
+def files_job(
     method: Method,
     inputs: Inputs,
     settings: Any,
     files: Mapping[str, Path],
     *,
     overwrite: bool = False,
-    on_update: Callable[[Update], None] | None = None,
     **options: Any,
-) -> Result:
-    """Run a method into files; the same call goes on where an earlier one was stopped.
+) -> Job[Result]:
+    """The job of a method whose outputs go into files; the same call goes on where an earlier one was stopped.
 
     Parameters
     ----------
@@ -116,8 +115,6 @@ def run_to_files(
         From :func:`output_files`: ``.ome.zarr`` or ``.tif``.
     overwrite
         Whether existing files are replaced, at the end.
-    on_update
-        Called with every update.
     options
         See `napari_diffuscope.methods.work.Work`.
 
@@ -127,7 +124,7 @@ def run_to_files(
         As :func:`opened_sinks` and the job.
     """
     with opened_sinks(method, inputs, settings, files, overwrite=overwrite) as sinks:
-        return run(method_job(method, inputs, settings, sinks=sinks, files=files, **options), on_update)
+        return (yield from method_job(method, inputs, settings, sinks=sinks, files=files, **options))
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,9 @@ class Destination:
 
     stopped = "stopped; the same command goes on from here."
     """What to say when the user stopped it."""
+
+    is_folder = False
+    """Whether the result of one run is a folder, in which single files are."""
 
     def __init__(
         self,
@@ -197,15 +197,24 @@ class Destination:
         """
         raise NotImplementedError
 
-    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
-        """Run the method, and write what it gives.
+    def job(self, **options: Any) -> Job[Stored]:
+        """Runs the method, and writes what it gives.
+
+        Parameters
+        ----------
+        options
+            See `napari_diffuscope.methods.work.Work`.
 
         Raises
         ------
         DiffuscopeError
-            As the job; and if something cannot be written.
+            As the method's own job; and if something cannot be written.
         """
         raise NotImplementedError
+
+    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
+        """Run the job."""
+        return run(self.job(), on_update)
 
 
 class FileDestination(Destination):
@@ -219,15 +228,10 @@ class FileDestination(Destination):
         """Refuse what would destroy something, before anything is computed."""
         check_outputs(others, read, wholes=self.files.values(), overwrite=self.overwrite)
 
-    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
-        """Run the method into the files; the same call goes on where an earlier one was stopped."""
-        result = run_to_files(
-            self.method,
-            self.inputs,
-            self.settings,
-            self.files,
-            overwrite=self.overwrite,
-            on_update=on_update,
+    def job(self, **options: Any) -> Job[Stored]:
+        """Runs the method into the files; the same call goes on where an earlier one was stopped."""
+        result = yield from files_job(
+            self.method, self.inputs, self.settings, self.files, overwrite=self.overwrite, **options
         )
         return Stored(result.record, f"Wrote {' and '.join(map(str, self.files.values()))}")
 

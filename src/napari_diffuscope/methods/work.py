@@ -30,7 +30,8 @@ class Work:
     record
         What the result will carry; the job adds what it knows.
     options
-        How it is done, without deciding any number: the order of planes, the files that are written.
+        How it is done, without deciding any number: the order of planes, the files that are written, the shelf that
+        keeps a model for the next run.
     done, total
         In the job's own unit.
     afterwards

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.outputs import check_outputs, existing
-from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.running import method_job
 from napari_diffuscope.methods.shape.cells import cells_for
@@ -22,6 +22,7 @@ from napari_diffuscope.methods.storing import Destination, Stored
 class ShapeDestination(Destination):
     """A folder; cells that were finished stay when a run is stopped."""
 
+    is_folder = True
     shown, what = "OUT_FOLDER", "Folder for a volume of every cell and features.csv."
 
     def __init__(self, *what: Any, **how: Any) -> None:
@@ -53,8 +54,8 @@ class ShapeDestination(Destination):
         check_outputs(others, read, folders=[self.output], overwrite=self.overwrite)
         self.folder.check_replaced(self.wanted, inputs=read, others=others)
 
-    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
-        """Predict shapes into the folder.
+    def job(self, **options: Any) -> Job[Stored]:
+        """Predicts shapes into the folder.
 
         Raises
         ------
@@ -66,16 +67,16 @@ class ShapeDestination(Destination):
             if only == ():
                 self.folder.finish(None, {})
                 return Stored({}, f"All shapes are in {self.output} already.")
-            shapes = self._predicted(only, on_update)
+            shapes = yield from self._predicted(only, options)
         whole = self.folder.whole(shapes.record)
         return Stored(whole, self._said(len(whole["cells"]), shapes))
 
-    def _predicted(self, only: tuple[int, ...] | None, on_update: Callable[[Update], None] | None) -> Shapes:
-        options = {"given": self.given, "only": only, "on_cell": self.folder.add, "keep": False}
+    def _predicted(self, only: tuple[int, ...] | None, options: Mapping[str, Any]) -> Job[Shapes]:
+        options = {**options, "given": self.given, "only": only, "on_cell": self.folder.add, "keep": False}
         job = method_job(self.method, self.inputs, self.settings, sinks={}, **options)
         shapes: Shapes | None = None
         try:
-            shapes = run(job, on_update).value
+            shapes = (yield from job).value
         finally:
             self.folder.finish(shapes.record if shapes else None, shapes.refused if shapes else {})
         return shapes
