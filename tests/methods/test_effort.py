@@ -43,11 +43,10 @@ def model(request: pytest.FixtureRequest, tiny_model: Path) -> Model:
 @pytest.mark.parametrize("choices", [{}, {"steps": 5}, {"strength": 0.0}])
 @pytest.mark.parametrize("mode", ["estimate", "sample", "mean", "samples", "sharpened", "as-published"])
 def test_restoration_asks_the_network_as_often_as_announced(model: Model, mode: str, choices: dict) -> None:
-    spec = model.card.diffusion
-    if mode == "as-published" and spec.published_steps is None:
+    if mode == "as-published" and model.card.diffusion.published_steps is None:
         pytest.skip("this model has no published sampler")
     settings = RestoreSettings(mode=mode, samples=4, **choices)
-    effort = restore_effort(Image.wrap(np.zeros((2, 3, 8, 9)), "CZYX"), settings, spec)
+    effort = restore_effort({"image": Image.wrap(np.zeros((2, 3, 8, 9)), "CZYX")}, settings, model.card)
     assert effort.steps == chain_for(model, settings).evaluations
     assert effort.pieces == 6
     assert effort.samples == {"mean": 4, "samples": 4, "as-published": 3}.get(mode, 1)
@@ -59,7 +58,7 @@ def test_shapes_take_as_many_evaluations_as_announced(model: Model, mode: str) -
     if mode == "as-published" and model.card.diffusion.published_steps is None:
         pytest.skip("this model has no published sampler")
     settings = ShapeSettings(mode=mode, samples=4)
-    effort = shape_effort(5, settings, model.card.diffusion)
+    effort = shape_effort({}, settings, model.card).times(5)
     assert effort.steps == shape_plan(model, settings).evaluations
     assert effort.evaluations == 5 * settings.draws * effort.steps
 
@@ -68,15 +67,16 @@ def test_shapes_take_as_many_evaluations_as_announced(model: Model, mode: str) -
 def test_volumes_take_as_many_steps_as_announced(model: Model, mode: str) -> None:
     settings = SuperresSettings(mode=mode, samples=4, zoom=2)
     image = Image.wrap(np.zeros((2, 4, 8, 6)), "CZYX", scale=(1, 0.2, 0.1, 0.1), units=("pixel", *["µm"] * 3))
-    effort = superres_effort(image, settings, model.card.diffusion)
+    effort = superres_effort({"image": image}, settings, model.card)
     assert effort.steps == sampling_plan(model, settings).steps
     assert effort.pieces == 2 * (8 + 6)
 
 
-def test_the_time_of_a_small_part_tells_that_of_a_large_plane() -> None:
+def test_the_time_of_a_small_part_tells_that_of_a_large_plane(tiny_model: Path) -> None:
     """A network sees 64 pixels around every tile: a part of 48 x 48 takes 13 times its share."""
+    card = load_model(tiny_model).card
     part, plane = (
-        restore_effort(Image.wrap(np.zeros(shape), "YX"), RestoreSettings(), CONTINUOUS).size
+        restore_effort({"image": Image.wrap(np.zeros(shape), "YX")}, RestoreSettings(), card).size
         for shape in ((48, 48), (1024, 1024))
     )
     assert plane / part == pytest.approx(4 * 640**2 / 176**2)

@@ -210,6 +210,10 @@ def test_the_table_sorts_and_goes_to_the_cell(qtbot, viewer, cells, labels, open
     dock = open_dock(DOCK)
     dock.form.labels.choose(labels)
     run_to_the_end(qtbot, dock)
+    click(qtbot, dock.hide_button)
+    assert not cells.visible
+    click(qtbot, dock.hide_button)
+    assert cells.visible
     heads = [
         dock.results.table.horizontalHeaderItem(i).text() for i in range(dock.results.table.columnCount())
     ]

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.methods.effort import Effort
 from napari_diffuscope.methods.registry import METHODS
-from napari_diffuscope.viewer.declared_dock import method_dock
+from napari_diffuscope.viewer.method_dock import method_dock
 from tests.methods.toys import BRIGHTEN, STRIPES, brighten
 
 from .conftest import PATIENCE, click, made, run_to_the_end
@@ -110,3 +111,25 @@ def test_a_method_without_an_image_makes_a_layer(qtbot, viewer, dock) -> None:
     viewer.layers.selection.active = layer
     click(qtbot, toy.repeat_button)
     assert toy.form.settings().size == 32
+
+
+def test_a_method_that_knows_its_work_says_how_long_it_takes(qtbot, viewer, dock) -> None:
+    viewer.add_image(np.ones((60, 16, 16), np.float32), name="stack")
+
+    def effort(inputs, settings, card):
+        planes = inputs["image"].plane_count
+        return Effort(planes, "plane", 1, 2 if settings.twice else 1, 16.0 * 16.0)
+
+    def first_planes(inputs, settings, card):
+        return {"image": replace(inputs["image"], data=inputs["image"].data[:9])}, settings
+
+    toy = dock(replace(BRIGHTEN, job=slowly, effort=effort, trial=first_planes))
+    qtbot.waitUntil(lambda: "60 planes" in toy.forecast.label.text())
+    assert toy.forecast.measure_button.isVisibleTo(toy)
+    with qtbot.waitSignal(toy.runner.ended, timeout=PATIENCE):
+        click(qtbot, toy.forecast.measure_button)
+    assert not toy.forecast.measure_button.isVisibleTo(toy)
+    assert "about" in toy.forecast.label.text()
+    assert [layer.name for layer in viewer.layers] == ["stack"], "nobody sees the trial"
+    toy.form.rows["twice"].value = True
+    qtbot.waitUntil(lambda: "2 steps" in toy.forecast.label.text())

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 
 from napari_diffuscope.imaging.blocks import in_standard_order
-from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.restore.outputs import select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
-from napari_diffuscope.weights.card import DiffusionSpec
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard
 
 #: Evaluations of the estimate of a network that predicts noise; as `diffusion.posterior_mean.STEPS`.
 MEAN_STEPS = 10
@@ -55,11 +55,11 @@ class Effort:
         return self.evaluations * self.pixels
 
     def times(self, number: int) -> Effort:
-        """The work for several images alike."""
+        """The work for several images, or cells, alike."""
         return Effort(self.pieces * number, self.noun, self.samples, self.steps, self.pixels)
 
 
-def restore_effort(image: Image, settings: RestoreSettings, spec: DiffusionSpec) -> Effort:
+def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -> Effort:
     """Work of a restoration.
 
     Raises
@@ -67,7 +67,7 @@ def restore_effort(image: Image, settings: RestoreSettings, spec: DiffusionSpec)
     DiffuscopeError
         For planes or a crop that the image does not have.
     """
-    part = select(image, settings)
+    part, spec = select(inputs["image"], settings), card.diffusion
     height, width = part.plane_shape
     samples = {
         "mean": settings.samples,
@@ -82,7 +82,7 @@ def restore_effort(image: Image, settings: RestoreSettings, spec: DiffusionSpec)
     return Effort(len(part.planes), "plane", samples, steps, _seen(height) * _seen(width))
 
 
-def superres_effort(image: Image, settings: SuperresSettings, spec: DiffusionSpec) -> Effort:
+def superres_effort(inputs: Inputs, settings: SuperresSettings, card: ModelCard) -> Effort:
     """Work of a super-resolution: XZ and YZ slices of every volume.
 
     Raises
@@ -90,26 +90,25 @@ def superres_effort(image: Image, settings: SuperresSettings, spec: DiffusionSpe
     DiffuscopeError
         As :func:`~napari_diffuscope.methods.superres.scale.plan_scale`.
     """
-    ordered = in_standard_order(image)
+    ordered = in_standard_order(inputs["image"])
     planes = plan_scale(ordered, settings).fine
     height, width = ordered.plane_shape
     volumes = ordered.plane_count // max(1, ordered.leading_shape[-1])
     slices = height + width
     # slices of both directions have different lengths; their mean counts as one
     pixels = _seen(planes) * (height * _seen(width) + width * _seen(height)) / slices
-    return Effort(
-        volumes * slices, "slice", settings.volumes, _steps(settings.mode, settings.steps, spec), pixels
-    )
+    steps = _steps(settings.mode, settings.steps, card.diffusion)
+    return Effort(volumes * slices, "slice", settings.volumes, steps, pixels)
 
 
-def shape_effort(cells: int, settings: ShapeSettings, spec: DiffusionSpec) -> Effort:
-    """Work of a prediction of shapes; every cell has a window of one size."""
-    steps = _steps(settings.mode, settings.steps, spec)
+def shape_effort(inputs: Inputs, settings: ShapeSettings, card: ModelCard) -> Effort:
+    """Work of the shape of one cell; every cell has a window of one size."""
+    steps = _steps(settings.mode, settings.steps, card.diffusion)
     if settings.mode == "estimate" and settings.solver is not None:
         steps = settings.steps or MEAN_STEPS
     elif settings.mode == "estimate" and steps > 1:
         steps = settings.steps or steps
-    return Effort(cells, "cell", settings.draws, steps, 1.0)
+    return Effort(1, "cell", settings.draws, steps, 1.0)
 
 
 def _seen(length: int) -> float:

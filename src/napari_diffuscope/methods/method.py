@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.declared import Settings
+
+if TYPE_CHECKING:
+    from napari_diffuscope.methods.effort import Effort
+    from napari_diffuscope.weights.card import ModelCard
 
 Inputs = Mapping[str, Image]
 """Images that a method works on, by the name of the input."""
@@ -139,6 +143,11 @@ class Method:
         Class of where a run in files goes, see `napari_diffuscope.methods.storing.Destination`; where it is.
     storing
         What may be chosen of how results are written, declared as settings are.
+    effort
+        ``(inputs, settings, card)`` to how much work a run is, as an `Effort`; a function, or where it is. ``None``
+        where nobody can tell. The card is that of the model, if the method has models.
+    trial
+        ``(inputs, settings, card)`` to the inputs and settings of a short run that tells how long evaluations take.
     """
 
     name: str
@@ -156,6 +165,8 @@ class Method:
     block: Literal["planes", "blocks"] = "planes"
     destination: str = "napari_diffuscope.methods.storing:FileDestination"
     storing: type[Settings] | None = None
+    effort: str | Callable[[Inputs, Any, Any], Effort] | None = None
+    trial: str | Callable[[Inputs, Any, Any], tuple[Inputs, Any]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models_for", self.models_for or self.result)
@@ -169,6 +180,30 @@ class Method:
             If the inputs do not suit the settings.
         """
         return tuple(loaded(self.describe)(inputs, settings))
+
+    def effort_of(self, inputs: Inputs, settings: Any, card: ModelCard | None) -> Effort:
+        """How much work a run is; of a method that can tell.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the inputs do not suit the settings.
+        """
+        assert self.effort is not None
+        effort: Effort = loaded(self.effort)(inputs, settings, card)
+        return effort
+
+    def trial_of(self, inputs: Inputs, settings: Any, card: ModelCard | None) -> tuple[Inputs, Any]:
+        """Inputs and settings of a short run; of a method that has one.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the inputs do not suit the settings.
+        """
+        assert self.trial is not None
+        inputs, settings = loaded(self.trial)(inputs, settings, card)
+        return inputs, settings
 
     @property
     def image(self) -> Input | None:

@@ -40,6 +40,7 @@ def command_for(
         Ending of the name of the output; the method's name by default.
     """
     suffix, source = suffix or method.name, image.source
+    settings = with_layer_sizes(settings, image)
     for series in (None, image.series):  # the one that is read by default, else the one that the layer shows
         stored = _read(source, settings, series=series) if source else None
         if source is None or stored is None:
@@ -62,7 +63,7 @@ def command_of_record(
 
     The input is opened with the axes that it had, whether its file or the user named them.
     """
-    suffix = suffix or method.name
+    suffix, settings = suffix or method.name, with_recorded_sizes(settings, record)
     source, lengths = record["input"].get("source"), lengths_in(record)
     if source and Path(source).exists():
         letters = _without_ones(recorded_axes(record), lengths)
@@ -79,14 +80,18 @@ def command_of_record(
     return command_line(method, [PLACEHOLDER], output, settings, axes=axes), _SAVE_FIRST
 
 
-def with_layer_sizes(settings: SuperresSettings, image: Image) -> SuperresSettings:
-    """Settings that name the sizes that a layer has and its file has not."""
+def with_layer_sizes(settings: Any, image: Image) -> Any:
+    """Settings that name the sizes that a layer has and its file has not, where a method works with them."""
+    if not isinstance(settings, SuperresSettings):
+        return settings
     steps = dict(zip(image.axes, zip(image.scale, image.units, strict=True), strict=True))
     return with_sizes(settings, steps, _read(image.source, settings) if image.source else None)
 
 
-def with_recorded_sizes(settings: SuperresSettings, record: Mapping[str, Any]) -> SuperresSettings:
+def with_recorded_sizes(settings: Any, record: Mapping[str, Any]) -> Any:
     """The same for the layer that a result was made from."""
+    if not isinstance(settings, SuperresSettings):
+        return settings
     made_from = record["input"]
     source = made_from.get("source")
     stored = _read(source, settings) if source and Path(source).exists() else None

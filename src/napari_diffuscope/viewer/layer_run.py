@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.method import Inputs, Method
-from napari_diffuscope.methods.records import RECORD_KEY, begun_record, note_card
-from napari_diffuscope.viewer.layers import OutputLayer
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.planes import (
     counted,
     finished_planes,
@@ -23,45 +19,16 @@ from napari_diffuscope.viewer.planes import (
 from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.result_layers import COLOURS, ResultLayer, layers_of
 from napari_diffuscope.viewer.results import Plane, Results
+from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
-from napari_diffuscope.weights.card import ModelCard
 
 #: Seconds between two refreshes of a volume shown in 3D, which costs far more than a slice.
 VOLUME_INTERVAL = 1.0
 ADDED_UP = " Image and result are added up on the screen: hide one with its eye, or with Hide the image."
 
 
-@dataclass(frozen=True)
-class RunPlan:
-    """What a run does and shows; each method makes one.
-
-    Parameters
-    ----------
-    layer, axes
-        The input layer, and the letters of its dimensions.
-    outputs
-        What the job will fill, in any order.
-    make_job
-        Gives the job; called in the worker, which then fills the arrays of the results.
-    early_record
-        Record of a run that did not end.
-    activity
-        What to say while the job says nothing, from the planes finished and planned.
-    asked
-        Planes of the outputs that will be finished, ``None`` for all: others between them stay blank.
-    """
-
-    layer: Any
-    axes: str
-    outputs: Sequence[OutputLayer]
-    make_job: Callable[[Results], Job[Any]]
-    early_record: Callable[[Outcome, Results], dict[str, Any]]
-    activity: Callable[[int, int], str]
-    asked: frozenset[Plane] | None = None
-
-
-class LayerRun(QObject):
-    """The result layers of one run.
+class Run(QObject):
+    """A plan while it is worked on; how its results are shown is filled in.
 
     The input layer may change or vanish meanwhile: the run has its own reference to the pixels. When the user deletes
     the last of the result layers, ``abandoned`` is emitted.
@@ -73,11 +40,70 @@ class LayerRun(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self.plan = plan
-        self.results = Results(list(plan.outputs))
         self._next_volume = 0.0
         self._deleted = False
+
+    @property
+    def layers(self) -> dict[str, Any]:
+        """The layers that are left; the one that is saved first is the last."""
+        raise NotImplementedError
+
+    def make_job(self) -> Job[Any]:
+        """The job; called in the worker."""
+        raise NotImplementedError
+
+    def paint(self, update: Update) -> None:
+        """Take over what an update shows; called in the worker."""
+        raise NotImplementedError
+
+    def activity(self) -> str:
+        """What is being done, and how far it is."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Show what changed since the last call, if it is in view."""
+        volume = self._viewer.dims.ndisplay == 3
+        if volume and time.monotonic() < self._next_volume:
+            return
+        self._show_changes(volume)
+        self._next_volume = time.monotonic() + VOLUME_INTERVAL
+
+    def finish(self, outcome: Outcome) -> str:
+        """Leave only what is finished, with its record; returns a sentence on how it went."""
+        self._settle(outcome)
+        if self._deleted:
+            return "The result layers were deleted, so the run was cancelled."
+        return self._summary(outcome)
+
+    def delete(self) -> None:
+        """The user deleted the last layer."""
+        self._deleted = True
+        self.abandoned.emit()
+
+    def _show_changes(self, volume: bool) -> None:
+        """Show what changed; ``volume`` where the window shows 3D."""
+        raise NotImplementedError
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Leave only what is finished, with its record."""
+        raise NotImplementedError
+
+    def _summary(self, outcome: Outcome) -> str:
+        """A sentence on how it went."""
+        raise NotImplementedError
+
+
+class LayerRun(Run):
+    """A run whose outputs are layers."""
+
+    def __init__(self, viewer: Any, plan: RunPlan, parent: QObject | None = None) -> None:
+        super().__init__(viewer, plan, parent)
+        self.results = Results(list(plan.outputs))
         self._shown: list[ResultLayer] = []
-        self._add_layers()
+        for shown in layers_of(plan):
+            shown.add(viewer, self.results.arrays[shown.output.name], over=bool(self._shown))
+            self._shown.append(shown)
+        viewer.layers.selection.active = self._shown[0].layer
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -95,29 +121,16 @@ class LayerRun(QObject):
         """Take over what an update shows; called in the worker."""
         self.results.paint(update)
 
-    def _add_layers(self) -> None:
-        outputs = {output.name: output for output in self.plan.outputs}
-        for shown in layers_of(self.plan.layer, self.plan.axes, outputs):
-            shown.add(self._viewer, self.results.arrays[shown.output.name], over=bool(self._shown))
-            self._shown.append(shown)
-        self._viewer.layers.selection.active = self._shown[0].layer
-
-    def refresh(self) -> None:
-        """Show what changed since the last call, if it is in view."""
-        volume = self._viewer.dims.ndisplay == 3
-        if not self._shown or (volume and time.monotonic() < self._next_volume):
-            return
-        changes = self.results.take_changes()
+    def _show_changes(self, volume: bool) -> None:
+        changes = self.results.take_changes() if self._shown else {}
         for shown in self._shown:
             name = shown.output.name
             if changes[name]:
                 shown.take_limits(self.results.limits.get(name))
                 if volume or shown.in_view(self._viewer, changes[name]):
                     shown.layer.refresh(extent=False, thumbnail=False)
-        self._next_volume = time.monotonic() + VOLUME_INTERVAL
 
-    def finish(self, outcome: Outcome) -> str:
-        """Leave only what is finished, with its record; returns a sentence on how it went."""
+    def _settle(self, outcome: Outcome) -> None:
         self.results.drop_previews()
         if self._shown:
             self._disconnect()
@@ -133,18 +146,14 @@ class LayerRun(QObject):
             if outcome.state != "done":
                 finished, total = self.plane_counts()
                 shown.rename(f"{finished} of {counted(total)}" if total > 1 else "unfinished")
-        return self._summary(outcome)
 
     def _record(self, outcome: Outcome) -> dict[str, Any]:
-        axes = self.plan.axes + "S" * bool(
-            getattr(self.plan.layer, "rgb", False)
-        )  # as they were read, maybe by hand
+        record = self.plan.record_of(outcome)
         if outcome.state == "done":
-            return dict(outcome.result.record) | {"axes": axes}
-        record = self.plan.early_record(outcome, self.results) | {"axes": axes}
+            return record
         if unfinished := self._unfinished():
-            record["messages"] = [*record.get("messages", []), unfinished]
-        return record
+            record["messages"] = [*record["messages"], unfinished]
+        return record | self.plan.notes(self.results)
 
     def activity(self) -> str:
         """What is being done, and how far it is."""
@@ -181,8 +190,6 @@ class LayerRun(QObject):
     def _summary(self, outcome: Outcome) -> str:
         finished, total = self.plane_counts()
         samples = samples_of(self.plan.outputs[0])
-        if self._deleted:
-            return "The result layers were deleted, so the run was cancelled."
         if outcome.state == "done":
             what = f"{samples} samples of {counted(finished)}" if samples > 1 else counted(finished)
             return f"Finished {what} in {in_words(outcome.seconds)}.{ADDED_UP * self.added_up}"
@@ -210,21 +217,8 @@ class LayerRun(QObject):
             if shown.layer == event.value:  # the event may bring a proxy
                 self._shown.remove(shown)
                 if not self._shown:
-                    self._deleted = True
                     self._disconnect()
-                    self.abandoned.emit()
+                    self.delete()
 
     def _disconnect(self) -> None:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-
-
-def early_record_of(
-    method: Method, inputs: Inputs, settings: Any, card: ModelCard | None, outcome: Outcome
-) -> dict[str, Any]:
-    """Record of a run that did not end, in the form of the method's own."""
-    record = begun_record(method, inputs, settings)
-    if hasattr(settings, "model"):
-        note_card(record, settings.model, card)
-    record["seconds"] = round(outcome.seconds, 3)
-    record["messages"].append(str(outcome.error or f"Ended early: {outcome.state}."))
-    return record

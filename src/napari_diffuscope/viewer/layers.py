@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
 from napari_diffuscope.imaging.image import RGB, Image
-from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.imaging.units import to_micrometres, unit_name
+from napari_diffuscope.methods.method import Output
 from napari_diffuscope.viewer.layer_sizes import (
     NOTES_KEY,
     SERIES_KEY,
@@ -32,7 +32,6 @@ __all__ = [
     "NOTES_KEY",
     "SERIES_KEY",
     "SOURCE_KEY",
-    "OutputLayer",
     "Placed",
     "appearance",
     "guess_axes",
@@ -58,18 +57,11 @@ _LETTER_OF = {
 _NEW_LABELS = {"N": "sample", "C": "channel", "Z": "z"}
 
 
-class Placed(Protocol):
-    """What `output_keywords` needs to know of an output."""
+class Placed(NamedTuple):
+    """What `output_keywords` needs to know of an output: its axes, and the index in the input of its first element."""
 
-    @property
-    def axes(self) -> str:
-        """One letter per dimension."""
-        ...
-
-    @property
-    def origin(self) -> tuple[float, ...]:
-        """Index in the input of the output's first element, along each of ``axes``."""
-        ...
+    axes: str
+    origin: tuple[float, ...]
 
 
 def guess_axes(layer: Any) -> str:
@@ -152,55 +144,8 @@ def image_from_layer(layer: Any, *, axes: str, rgb: RGB = "luminance") -> Image:
     )
 
 
-@dataclass(frozen=True)
-class OutputLayer:
-    """One output of a method, and how its layer is called and lies.
-
-    Parameters
-    ----------
-    name
-        Of the output; ``deviation`` is shown as a spread: from zero, in its own colours, above the image.
-    axes, shape
-        Letter and length of each dimension.
-    origin
-        Index in the input of the first element, along each axis.
-    label
-        Added to the name of the input layer.
-    grid
-        Distance of neighbours and its unit, of axes on which they differ from those of the input layer.
-    sizes
-        What the elements of the input layer really measure, where it says nothing and somebody typed it; the result
-        lies over the layer all the same, and its sizes are noted in its metadata.
-    same_contrast
-        Whether it keeps the contrast of the input layer; it gets its own otherwise.
-    split
-        Axis whose elements become layers of their own (the colours of an RGB layer); empty for none.
-    """
-
-    name: str
-    axes: str
-    shape: tuple[int, ...]
-    origin: tuple[float, ...]
-    label: str
-    grid: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    same_contrast: bool = False
-    sizes: Mapping[str, tuple[float, str]] = field(default_factory=dict)
-    split: str = ""
-
-    def without(self, letter: str) -> OutputLayer:
-        """The same output at one index of an axis."""
-        at = self.axes.index(letter)
-        return replace(
-            self,
-            axes=self.axes.replace(letter, ""),
-            shape=(*self.shape[:at], *self.shape[at + 1 :]),
-            origin=(*self.origin[:at], *self.origin[at + 1 :]),
-            split="",
-        )
-
-
 def output_keywords(
-    layer: Any, output: Placed, *, axes: str, grid: Mapping[str, tuple[float, str]] | None = None
+    layer: Any, output: Placed | Output, *, axes: str, grid: Steps | None = None, typed: Steps | None = None
 ) -> dict[str, Any]:
     """Keywords of ``add_image`` that put a result where its input is.
 
@@ -219,9 +164,12 @@ def output_keywords(
     grid
         Distance of the result's elements and its unit, of axes on which they differ from the layer's. An axis that
         the layer has not begins at its origin times that distance; without one, at 0 in steps of 1.
+    typed
+        What the elements of the layer really measure, where it says nothing and somebody typed it; the result lies
+        over the layer all the same, and its sizes are noted in its metadata.
     """
     letters = checked_axes(axes, layer.ndim)
-    finer = _in_units_of(layer, output, letters, grid or {})
+    finer = _in_units_of(layer, letters, grid or {}, typed or {})
     steps = [
         float(np.copysign(finer[letter][0], step)) if letter in finer else step
         for letter, step in zip(letters, layer.scale, strict=True)
@@ -243,7 +191,7 @@ def output_keywords(
     if _named_axes(labels, layer.ndim) != letters:  # what the layer does not say is known by now
         labels = tuple(letters.lower())
     placed = dict(zip(letters, steps, strict=True)) | {a: finer[a][0] for a in new if a in finer}
-    noted = _noted(layer, output, letters, placed)
+    noted = _noted(layer, letters, placed, typed or {})
     return {
         "scale": (*(step for step, _ in own), *steps),
         "translate": (*starts, *np.ravel(translate)),
@@ -258,26 +206,32 @@ def output_keywords(
     }
 
 
-def free_keywords(output: Placed, grid: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
-    """Keywords of ``add_image`` for a result that belongs to no layer, its steps and units from ``grid``."""
-    steps = [grid.get(letter, (1.0, "pixel")) for letter in output.axes]
+def other_steps(output: Output, image: Image | None) -> dict[str, tuple[float, str]]:
+    """Steps and units of an output on the axes on which they differ from those of an image; all without one."""
+    steps = dict(zip(output.axes, zip(output.scale, output.units, strict=True), strict=True))
+    if image is None:
+        return steps
+    before = dict(zip(image.axes, zip(image.scale, map(unit_name, image.units), strict=True), strict=True))
+    return {letter: step for letter, step in steps.items() if step != before.get(letter, step)}
+
+
+def free_keywords(output: Output) -> dict[str, Any]:
+    """Keywords of ``add_image`` for a result that belongs to no layer."""
     return {
-        "scale": tuple(step for step, _ in steps),
-        "units": tuple(unit for _, unit in steps),
+        "scale": output.scale,
+        "units": output.units,
         "axis_labels": tuple(_NEW_LABELS.get(letter, letter.lower()) for letter in output.axes),
         "multiscale": False,
         "rgb": False,
     }
 
 
-def _in_units_of(
-    layer: Any, output: Placed, letters: str, grid: Mapping[str, tuple[float, str]]
-) -> Mapping[str, tuple[float, str]]:
+def _in_units_of(layer: Any, letters: str, grid: Steps, typed: Steps) -> Steps:
     """Steps of a result as steps in the window: over a layer that shows no sizes, whatever its elements measure."""
     own = own_sizes(layer, letters)
     if says_sizes(own):
         return grid
-    known = _known_steps(layer, output, letters)
+    known = _known_steps(layer, letters, typed)
     return {
         a: (own.steps[a][0] * step / known[a][0], own.steps[a][1])
         if a in letters and _is_length(unit) and _is_length(known[a][1])
@@ -290,18 +244,17 @@ def _is_length(unit: str) -> bool:
     return to_micrometres(1.0, unit) is not None
 
 
-def _known_steps(layer: Any, output: Placed, letters: str) -> Steps:
+def _known_steps(layer: Any, letters: str, typed: Steps) -> Steps:
     """What the elements of a layer measure: as typed for the output, noted beside the layer, or in its file."""
-    typed = dict(getattr(output, "sizes", {}))
     return sizes_of_layer(layer, letters).steps | {a: step for a, step in typed.items() if a in letters}
 
 
-def _noted(layer: Any, output: Placed, letters: str, steps: Mapping[str, float]) -> Steps:
+def _noted(layer: Any, letters: str, steps: Mapping[str, float], typed: Steps) -> Steps:
     """Sizes of a result that its scale does not show, since its input layer shows none."""
     own = own_sizes(layer, letters)
     if says_sizes(own):
         return {}
-    known = _known_steps(layer, output, letters)
+    known = _known_steps(layer, letters, typed)
     if not says_sizes(LayerSizes(known)):
         return {}
     as_wide = {"Z": "X"}  # a depth that the layer has not is counted in its pixels

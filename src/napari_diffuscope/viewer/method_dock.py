@@ -1,89 +1,62 @@
-"""What the docks of all methods share: a form, a run that makes layers, the foot, the way out of the window."""
+"""The dock of a method, made from its declaration: a form, a run that makes layers, the foot, the way out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QApplication,
-    QComboBox,
-    QFrame,
-    QHBoxLayout,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.effort import Effort
-from napari_diffuscope.methods.records import RECORD_KEY
-from napari_diffuscope.methods.registry import METHODS
+from napari_diffuscope.methods.method import Inputs, Method
+from napari_diffuscope.methods.running import memory_job
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
-from napari_diffuscope.viewer.command import recorded_axes
-from napari_diffuscope.viewer.contrast import Stretch
+from napari_diffuscope.viewer.command import command_for, command_of_record, recorded_axes
+from napari_diffuscope.viewer.declared_form import DeclaredForm
 from napari_diffuscope.viewer.forecast import Forecast, Work
-from napari_diffuscope.viewer.layer_choice import is_result
-from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
+from napari_diffuscope.viewer.layer_run import LayerRun, Run
 from napari_diffuscope.viewer.layer_runs import LayerRuns
-from napari_diffuscope.viewer.layer_sizes import source_of
 from napari_diffuscope.viewer.preferences import preferences
-from napari_diffuscope.viewer.run_bar import RunBar
-from napari_diffuscope.viewer.runner import JobRunner, Outcome
-from napari_diffuscope.viewer.save_result import ask_path, saving
-from napari_diffuscope.viewer.shape.background import Background
-from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import button, choose
+from napari_diffuscope.viewer.repeating import input_of, not_open, read_axes
+from napari_diffuscope.viewer.result_dock import ResultDock
+from napari_diffuscope.viewer.run_plan import RunPlan
+from napari_diffuscope.viewer.runner import Outcome
+from napari_diffuscope.viewer.widgets import button, choose, scrolled
+
+OUTPUT = "OUTPUT.tif"
 
 #: Runs whose dock was closed; they end by themselves and put their layers in order.
 _lingering: set[MethodDock] = set()
 
 
-class MethodDock(TabbedWidget):
-    """A dock: choose a layer and a model, run, get layers, copy the command.
-
-    A method says what its ``method`` is called in records and in words, which form it has, and fills in `plan`,
-    `command` and `command_of`.
+class MethodDock(ResultDock):
+    """Runs a method on the chosen layer, live, into new layers.
 
     Parameters
     ----------
-    viewer
+    napari_viewer
         The viewer, given by napari.
     form
-        The method's controls: a widget with ``input`` (`ImageChoice`), ``device`` (`DeviceChoice`), ``apply(settings)``
-        and the signal ``changed``.
+        The method's controls; those of its declaration by default.
     """
 
-    #: Value of ``method`` in the records of its results, and what one result is called.
-    method = ""
-    result_of = ""
+    form_kind: type[DeclaredForm] = DeclaredForm
+    suffix = ""
+    """Ending of the names of files in copied commands; the method's name by default."""
 
-    def __init__(self, viewer: Any, form: Any) -> None:
-        super().__init__()
-        self._viewer = viewer
-        self._run: LayerRun | LayerRuns | None = None
-        self._docked = self._left = False
-        self._last_results: list[Any] = []
-        self._images: list[Any] = []
-        self._hidden: list[Any] = []
-        self._saving = Background()
-        self._saving.failed.connect(self._tell_failed)
-        self.contrast = Stretch(viewer)
-        self._guard = CanvasGuard(viewer, self)
-        wishes = preferences()
-        self.runner = JobRunner(self, frames_per_second=wishes.preview_rate)
-        self.bar = RunBar(self.runner, self.run)
-        self.form = form
+    def __init__(self, napari_viewer: Any, form: Any = None) -> None:
+        super().__init__(napari_viewer)
+        self._run: Run | LayerRuns | None = None
+        self._guard = CanvasGuard(napari_viewer, self)
+        self.form: Any = form or self.form_kind(napari_viewer, self.method, self._complain)
         self.forecast = Forecast(self.work, self.measure)
         if self.form.device is not None:
-            choose(self.form.device, wishes.device)
+            choose(self.form.device, preferences().device)
         self.copy_button = button(
             "Copy command",
             "Copy a command line that produces the same numbers, for scripts and many files: "
@@ -95,40 +68,40 @@ class MethodDock(TabbedWidget):
             "Fill this form with the settings of the selected result layer, to run them again or on another image.",
             self.repeat,
         )
-        self.save_button = button(
-            "Save result…",
-            "Save the selected result, or the last one, as TIFF or OME-Zarr with its pixel size, units, axes and "
-            "record: opened again, it can be repeated.",
-            self.save_result,
-        )
-        self.stretch_button = button(
-            "Stretch contrast",
-            "Results are shown in the contrast of their image. Press to fit the contrast to what is shown of the "
-            "selected result, or of the last ones; press again to return.",
-            self.toggle_contrast,
-        )
-        self.stretch_button.setCheckable(True)
-        self.hide_button = button(
-            "Hide the image",
-            "Hide the image of the last results, to see them alone; press again to show it. "
-            "Where layers are added up on the screen, an image and its result are too bright together.",
-            self.toggle_image,
-        )
-        self.hide_button.setCheckable(True)
         self._lay_out()
         self.runner.progressed.connect(lambda _: self.refresh())
         self.runner.ended.connect(self._on_ended)
         self.form.changed.connect(self._update_buttons)
         self.form.input.layer_changed.connect(self.bar.forget_warnings)
         self._watch_settings()
-        viewer.layers.selection.events.active.connect(self._update_buttons)
+        self._viewer.layers.selection.events.active.connect(self._update_buttons)
         self._update_buttons()
 
     def sizeHint(self) -> QSize:
         """Wide enough for the sentences, as high as there is room."""
         return QSize(350, 640)
 
-    # What a method fills in
+    # What a method may fill in
+
+    def inputs(self, layer: Any = None) -> Inputs:
+        """What the method works on: the chosen layer, or another one read in the same way.
+
+        Raises
+        ------
+        DiffuscopeError
+            If something about the image does not work.
+        """
+        return {} if self.method.image is None else {"image": self.form.image(layer)}
+
+    def settings(self) -> Any:
+        """Everything that decides the numbers.
+
+        Raises
+        ------
+        DiffuscopeError
+            If there is no model, or values do not go together.
+        """
+        return self.form.settings()
 
     def plan(self, layer: Any = None) -> RunPlan:
         """The run that the controls ask for.
@@ -143,7 +116,34 @@ class MethodDock(TabbedWidget):
         DiffuscopeError
             If something about the settings or the image does not work.
         """
-        raise NotImplementedError
+        layer = layer if layer is not None else self.form.layer
+        inputs, settings = self.inputs(layer), self.settings()
+        return RunPlan(
+            self.method,
+            inputs,
+            settings,
+            self.method.outputs(inputs, settings),
+            layer,
+            self.form.input.axes_letters(),
+            self.form.card,
+            self.options(inputs, settings),
+            self.form.typed_sizes(),
+            self.activity,
+        )
+
+    def options(self, inputs: Inputs, settings: Any) -> dict[str, Any]:
+        """How it is done, without deciding any number."""
+        return {}
+
+    def activity(self, finished: int, total: int) -> str:
+        """What to say while the job says nothing."""
+        return f"{finished} of {total} planes finished" if total > 1 else f"{self.method.doing}…"
+
+    def make_run(self, plans: Sequence[RunPlan]) -> Run | LayerRuns:
+        """A run and its layers."""
+        if len(plans) == 1:
+            return LayerRun(self._viewer, plans[0], self)
+        return LayerRuns(self._viewer, plans, self)
 
     def work(self) -> Work | None:
         """How much work a run would be; ``None`` where nothing can be said.
@@ -153,7 +153,21 @@ class MethodDock(TabbedWidget):
         DiffuscopeError
             If something about the settings or the image does not work.
         """
-        return None
+        card, layers = self.form.card, self.form.input.together
+        unknown = card is None and self.form.model is not None
+        if unknown or not layers or self.method.effort is None:
+            return None
+        settings = self.settings()
+        effort = self.method.effort_of(self.inputs(), settings, card)
+        model, device = getattr(settings, "model", ""), getattr(settings, "device", "cpu")
+        return Work(effort, len(layers), self.method.name, model, device)
+
+    def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
+        """The work of a run that begins, to learn from it; ``None`` where nothing can be learned."""
+        try:
+            return self.work()
+        except DiffuscopeError:
+            return None
 
     def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
         """A short job that tells how long evaluations take, and its work.
@@ -163,19 +177,36 @@ class MethodDock(TabbedWidget):
         DiffuscopeError
             If something about the settings or the image does not work.
         """
-        raise NotImplementedError
+        card = self.form.card
+        inputs, settings = self.method.trial_of(self.inputs(), self.settings(), card)
+        effort = self.method.effort_of(inputs, settings, card)
+        return lambda: memory_job(self.method, inputs, settings), effort
 
     def command(self) -> tuple[str, str]:
         """Command line of what the controls ask for, and what to do with it."""
-        raise NotImplementedError
+        settings = self.settings()
+        if self.method.image is None:
+            return command_line(self.method, [], OUTPUT, settings), "Copied."
+        axes = self.form.input.layer_axes()
+        return command_for(self.method, self.inputs()["image"], settings, layer_axes=axes, suffix=self.suffix)
 
     def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
         """Command line that made a result, and what to do with it."""
-        raise NotImplementedError
+        settings = self.settings_of(record)
+        if self.method.image is None:
+            return command_line(self.method, [], OUTPUT, settings), "Copied."
+        return command_of_record(self.method, record, settings, suffix=self.suffix)
 
     def settings_of(self, record: Mapping[str, Any]) -> Any:
         """Settings that made a result."""
-        return METHODS[self.method].settings.from_dict(record["settings"])
+        return self.method.settings.from_dict(record["settings"])
+
+    def ran(self, run: Any, outcome: Outcome) -> None:
+        """Called when a run has ended and its layers are in order."""
+
+    def extra_rows(self) -> list[QWidget]:
+        """Widgets of the method between the form and the run bar."""
+        return []
 
     # What the buttons do
 
@@ -191,23 +222,18 @@ class MethodDock(TabbedWidget):
 
     def start(self, *plans: RunPlan) -> None:
         """Start a run and show its layers; several plans are worked one after the other."""
-        if self.runner.running:
-            raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
+        self._check_idle()
         if not plans:
             raise DiffuscopeError("There is no image to work on; open one with File › Open.")
         self.form.input.layers.settle()
         self.contrast.forget()
-        self._run = (
-            LayerRun(self._viewer, plans[0], self)
-            if len(plans) == 1
-            else LayerRuns(self._viewer, plans, self)
-        )
-        self._last_results = list(self._run.layers.values())
+        self._run = run = self.make_run(plans)
+        self._last_results = list(run.layers.values()) or self._last_results
         self._images, self._hidden = [plan.layer for plan in plans if plan.layer is not None], []
-        self._run.abandoned.connect(self._on_abandoned)
-        self.bar.activity = self._run.activity
+        run.abandoned.connect(self.runner.cancel)
+        self.bar.activity = run.activity
         self.forecast.begin(self.work_of(plans))
-        self.runner.start(self._run.make_job, on_update=self._run.paint)
+        self.runner.start(run.make_job, on_update=run.paint)
         self._update_buttons()
 
     def measure(self) -> None:
@@ -215,8 +241,7 @@ class MethodDock(TabbedWidget):
         self.bar.guarded(self._measure)
 
     def _measure(self) -> None:
-        if self.runner.running:
-            raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
+        self._check_idle()
         work = self.work()
         if work is None:
             raise DiffuscopeError("There is nothing to measure yet; open an image.")
@@ -227,35 +252,9 @@ class MethodDock(TabbedWidget):
         self.runner.start(make_job)
         self._update_buttons()
 
-    def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
-        """The work of a run that begins, to learn from it; ``None`` where nothing can be learned."""
-        try:
-            return self.work()
-        except DiffuscopeError:
-            return None
-
-    def toggle_contrast(self) -> None:
-        """Stretch the contrast of results, or return to that of their image."""
-        if self.contrast.on:
-            self.contrast.give_back()
-        else:
-            self.contrast.stretch(self._results_to_stretch())
-        self._update_buttons()
-
-    def toggle_image(self) -> None:
-        """Hide the images of the last results, or show those that were hidden so."""
-        hidden, self._hidden = self._hidden, []
-        if not hidden:
-            self._hidden = [image for image in self._images if image in self._viewer.layers and image.visible]
-        for image in hidden or self._hidden:
-            image.visible = bool(hidden)
-        self._update_buttons()
-
-    def _results_to_stretch(self) -> list[Any]:
-        """The selected results, else those of the last run that are left; uncertainties have their own contrast."""
-        selected = [layer for layer in self._viewer.layers.selection if is_result(layer)]
-        left = [layer for layer in self._last_results if layer in self._viewer.layers]
-        return [layer for layer in selected or left if isinstance(layer, Image)]
+    def _check_idle(self) -> None:
+        if self.runner.running:
+            raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
 
     def apply(self, settings: Any) -> None:
         """Set all controls.
@@ -271,111 +270,48 @@ class MethodDock(TabbedWidget):
         """Put a command line on the clipboard."""
         self.bar.guarded(self._copy_command)
 
-    def repeat(self) -> None:
-        """Take over the settings of the selected result."""
-        self.bar.guarded(self._repeat)
-
-    def save_result(self) -> None:
-        """Ask for a file and save a result."""
-        self.bar.guarded(self._ask_and_save)
-
-    def save_to(self, path: Path) -> None:
-        """Save the selected result, or the last one, in the background.
-
-        Raises
-        ------
-        DiffuscopeError
-            If there is none, or the name does not do.
-        """
-        work = saving(self._viewer, self._result_to_save(), path)
-        self.bar.say("Saving…")
-        self._saving.start(lambda: work, self._tell)
-
-    def _ask_and_save(self) -> None:
-        path = ask_path(self, self._result_to_save())
-        if path is not None:
-            self.save_to(path)
-
-    def _result_to_save(self) -> Any:
-        if self._selected_record():
-            return self._viewer.layers.selection.active
-        there = [layer for layer in self._last_results if layer in self._viewer.layers]
-        if not there:
-            raise DiffuscopeError(f"There is no {self.result_of} to save yet; run one, or select its layer.")
-        return there[-1]
-
-    def _tell(self, sentence: str) -> None:
-        """Where the user looks, also after the dock was closed."""
-        if self._left:
-            show_info(sentence)
-        else:
-            self.bar.say(sentence)
-
-    def _tell_failed(self, error: DiffuscopeError) -> None:
-        if self._left:
-            show_error(str(error))
-        else:
-            self.bar.fail(error)
-
     def _copy_command(self) -> None:
         record = self._selected_record()
         text, remark = self.command_of(record) if record else self.command()
         QApplication.clipboard().setText(text)
         self.bar.say(remark)
 
+    def repeat(self) -> None:
+        """Take over the settings of the selected result."""
+        self.bar.guarded(self._repeat)
+
     def _repeat(self) -> None:
-        record = self._selected_record()
+        record, image = self._selected_record(), self.form.input
         if not record:
             raise DiffuscopeError(
                 f"The selected layer has no record of a {self.result_of}; select a result layer first."
             )
-        layer = self._input_of(record) if "input" in record else None
+        layer = input_of(record, image.layers.layers) if "input" in record else None
         if layer is not None:
-            self.form.input.layers.choose(layer)
+            image.layers.choose(layer)
         self.apply(self.settings_of(record))
         self.bar.say(f"These are the settings of {self._viewer.layers.selection.active.name!r}.")
         if "input" not in record:
             return
         if layer is None:
-            name, source = record["input"]["name"], record["input"].get("source")
-            at = f"; it was {source}" if source and Path(source).exists() else ""
-            self.bar.say(
-                f"{self.bar.status.text()} Its input {name!r} is not open{at}: open or choose an image."
-            )
-        elif not self._read_axes(record):
+            self.bar.say(f"{self.bar.status.text()} {not_open(record)}")
+        elif not read_axes(record, image):
             raise DiffuscopeError(
                 f"The settings are those of the result, but {layer.name!r} has {layer.ndim} dimensions and was read "
                 f"as {recorded_axes(record)}; choose the image that the result was made from."
             )
 
-    def _input_of(self, record: Mapping[str, Any]) -> Any:
-        """The layer that a result was made from: by its name, else by its file; ``None`` where it is not open."""
-        candidates = self.form.input.layers.layers
-        source = record["input"].get("source")
-        ways: list[Callable[[Any], bool]] = [
-            lambda layer: (
-                bool(source) and source_of(layer) == source and layer.name == record["input"]["name"]
-            ),
-            lambda layer: bool(layer.name == record["input"]["name"]),
-            lambda layer: bool(source) and source_of(layer) == source,
-        ]
-        return next((layer for fits in ways for layer in candidates if fits(layer)), None)
-
-    def _read_axes(self, record: Mapping[str, Any]) -> bool:
-        """Read the chosen layer with the axes of a record; whether they fit."""
-        now, then = self.form.input.axes.text().upper(), recorded_axes(record)
-        if len(then.replace("S", "")) != self.form.input.layer.ndim:
-            return False
-        if "axes" not in record and sorted(now) == sorted(then):
-            return True  # the record of a file, whose axes are in the order of planes
-        return now == then.replace("S", "") or bool(self.form.input.read_as(then))
-
     # While it runs
+
+    def refresh(self) -> None:
+        """Show what changed since the last call; called a few times a second while a run is under way."""
+        if self._run is not None:
+            self._run.refresh()
 
     def _on_ended(self, outcome: Outcome) -> None:
         run, self._run = self._run, None
         sentence = run.finish(outcome) if run else ""
-        self._last_results = self.layers_of(run) or self._last_results
+        self._last_results = (list(run.layers.values()) if run else []) or self._last_results
         if self in _lingering:
             _lingering.remove(self)
             self._guard.release()
@@ -391,37 +327,14 @@ class MethodDock(TabbedWidget):
         if run is not None:
             self.ran(run, outcome)
 
-    def layers_of(self, run: Any) -> list[Any]:
-        """The result layers of a run, the one that is saved first last."""
-        return list(run.layers.values()) if run is not None else []
-
-    def refresh(self) -> None:
-        """Show what changed since the last call; called a few times a second while a run is under way."""
-        if self._run is not None:
-            self._run.refresh()
-
-    def ran(self, run: LayerRun, outcome: Outcome) -> None:
-        """Called when a run has ended and its layers are in order."""
-
-    def _on_abandoned(self) -> None:
-        self.runner.cancel()
-
-    def _selected_record(self) -> dict[str, Any]:
-        active = self._viewer.layers.selection.active
-        return record_of(active, self.method) if active is not None else {}
+    def _complain(self, sentence: str) -> None:
+        self.bar.fail(DiffuscopeError(sentence))
 
     def _update_buttons(self, event: Any = None) -> None:
-        there = bool(self.form.input.together)
-        self.repeat_button.setEnabled(bool(self._selected_record()))
-        images = [image for image in self._images if image in self._viewer.layers]
-        self.hide_button.setEnabled(bool(images))
-        self.hide_button.setChecked(bool(self._hidden))
-        self.stretch_button.setChecked(self.contrast.on)
-        self.stretch_button.setEnabled(self.contrast.on or bool(self._results_to_stretch()))
-        self.copy_button.setEnabled(there or bool(self._selected_record()))
-        self.save_button.setEnabled(
-            bool(self._selected_record()) or any(layer in self._viewer.layers for layer in self._last_results)
-        )
+        super()._update_buttons()
+        there, selected = bool(self.form.input.together), bool(self._selected_record())
+        self.repeat_button.setEnabled(selected)
+        self.copy_button.setEnabled(there or selected)
         self.bar.set_ready(there)
 
     def _watch_settings(self) -> None:
@@ -440,14 +353,6 @@ class MethodDock(TabbedWidget):
 
     # The window
 
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari took the dock out of the window."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._docked:
-                self.leave()
-            self._docked = self.parent() is not None
-        return super().event(event)
-
     def leave(self) -> None:
         """Stop the run and let go of the viewer."""
         self._left = True
@@ -460,22 +365,11 @@ class MethodDock(TabbedWidget):
         else:
             self._guard.release()
 
-    def extra_rows(self) -> list[QWidget]:
-        """Widgets of the method between the run bar and the last row of buttons."""
-        return []
-
     def _lay_out(self) -> None:
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self.form)
         foot = QVBoxLayout()
         foot.setContentsMargins(8, 4, 8, 8)
-        for widget in self.extra_rows():
+        for widget in (*self.extra_rows(), self.forecast, self.bar):
             foot.addWidget(widget)
-        foot.addWidget(self.forecast)
-        foot.addWidget(self.bar)
         for buttons in (
             (self.save_button,),
             (self.copy_button, self.repeat_button),
@@ -487,13 +381,10 @@ class MethodDock(TabbedWidget):
             foot.addLayout(row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(scrolled(self.form), 1)
         layout.addLayout(foot)
 
 
-def record_of(layer: Any, method: str) -> dict[str, Any]:
-    """Record of a layer that a method made, else empty."""
-    record = layer.metadata.get(RECORD_KEY)
-    if not isinstance(record, dict) or "settings" not in record or record.get("method") not in METHODS:
-        return {}
-    return record if METHODS[record["method"]].name == method else {}
+def method_dock(method: Method) -> type[MethodDock]:
+    """The class of a method's dock, as napari opens it."""
+    return type(f"{method.name.title()}Dock", (MethodDock,), {"method": method, "__doc__": method.summary})

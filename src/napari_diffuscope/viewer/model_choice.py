@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QVBoxLa
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.methods.registry import task_in_words
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.limits import limit_of
-from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.widgets import choice, choose, fill, note, say
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
 from napari_diffuscope.weights.catalogue import find_model, list_models

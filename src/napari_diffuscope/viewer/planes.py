@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from napari_diffuscope.methods.method import Output
 from napari_diffuscope.methods.restore.outputs import SAMPLE_AXIS
-from napari_diffuscope.viewer.results import Output, Plane
+from napari_diffuscope.viewer.results import Plane
 
 #: Groups of planes that are named; more are counted.
 MOST_GROUPS = 4

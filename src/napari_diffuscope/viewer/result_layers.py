@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.methods.method import Output
 from napari_diffuscope.methods.records import RECORD_KEY
-from napari_diffuscope.viewer.contrast import SPREAD, joined
+from napari_diffuscope.viewer.contrast import joined
 from napari_diffuscope.viewer.layers import (
-    OutputLayer,
+    Placed,
     appearance,
     free_keywords,
     new_axes,
+    other_steps,
     output_keywords,
     same_view,
     view_for_layer,
 )
 from napari_diffuscope.viewer.results import Plane
+from napari_diffuscope.viewer.run_plan import RunPlan
 
 SPREAD_COLORMAP = "inferno"
 COLOURS = ("red", "green", "blue")
@@ -33,15 +36,14 @@ class ResultLayer:
     ----------
     output
         What it shows.
-    source, axes
-        The input layer and the letters of its dimensions.
+    plan
+        The run that makes it.
     part
-        Index along the axis of the colours, ``None`` for all of the output.
+        Index along the axis of the colours of an RGB layer, ``None`` for all of the output.
     """
 
-    output: OutputLayer
-    source: Any
-    axes: str
+    output: Output
+    plan: RunPlan
     part: int | None = None
     layer: Any = None
     limits_set: tuple[float, ...] = ()
@@ -53,28 +55,42 @@ class ResultLayer:
         return self.output.name if self.part is None else f"{self.output.name} {COLOURS[self.part]}"
 
     @property
-    def is_spread(self) -> bool:
-        """Whether it shows a spread."""
-        return self.output.name == SPREAD
+    def source(self) -> Any:
+        """The input layer, ``None`` where there is none."""
+        return self.plan.layer
 
     @property
-    def shown(self) -> OutputLayer:
+    def keeps_contrast(self) -> bool:
+        """Whether it is shown with the contrast of the input; a grey image of colours has other intensities."""
+        if self.source is None or not self.output.same_contrast or self.output.spread:
+            return False
+        return not self.source.rgb or "C" in self.output.axes
+
+    @property
+    def shown(self) -> Placed | Output:
         """Axes and place of what it shows."""
-        return self.output if self.part is None else self.output.without(self.output.split)
+        if self.part is None:
+            return self.output
+        at = self.output.axes.index("C")
+        axes, origin = self.output.axes, self.output.origin
+        return Placed(axes[:at] + axes[at + 1 :], origin[:at] + origin[at + 1 :])
 
     def pixels(self, array: np.ndarray) -> np.ndarray:
         """Its part of the array of the output, the same memory, in the order of the layer."""
         if self.part is not None:
-            at = self.output.axes.index(self.output.split)
-            array = np.moveaxis(array, at, 0)[self.part]
-        return view_for_layer(array, self.shown.axes, self.axes)
+            array = np.moveaxis(array, self.output.axes.index("C"), 0)[self.part]
+        return view_for_layer(array, self.shown.axes, self.plan.axes)
 
     def add(self, viewer: Any, array: np.ndarray, *, over: bool) -> None:
         """Add the layer; ``over`` says whether there is an image of this run below it."""
+        plan = self.plan
         if self.source is None:
-            keywords = free_keywords(self.shown, self.output.grid)
+            keywords = free_keywords(self.output)
         else:
-            keywords = output_keywords(self.source, self.shown, axes=self.axes, grid=self.output.grid)
+            grid = other_steps(self.output, plan.image)
+            keywords = output_keywords(
+                self.source, self.shown, axes=plan.axes, grid=grid, typed=plan.typed_sizes
+            )
         keywords |= self._look(over)
         metadata = {
             **keywords.pop("metadata", {}),
@@ -89,7 +105,7 @@ class ResultLayer:
                 metadata=metadata,
                 **keywords,
             )
-        if self.output.same_contrast and self.source is not None:
+        if self.keeps_contrast:
             self.layer.contrast_limits_range = self.source.contrast_limits_range
         self.limits_set = tuple(self.layer.contrast_limits)
         self.name_given = self.layer.name
@@ -108,14 +124,9 @@ class ResultLayer:
     def take_limits(self, limits: tuple[float, float] | None) -> None:
         """Set limits chosen from the first pixels, unless the input's stay or the user has set others."""
         current = tuple(self.layer.contrast_limits)
-        if (
-            (self.output.same_contrast and self.source is not None)
-            or limits is None
-            or current != self.limits_set
-            or limits == current
-        ):
+        if self.keeps_contrast or limits is None or current != self.limits_set or limits == current:
             return
-        if self.is_spread:  # small beside the intensities, whose range would leave no room to slide
+        if self.output.spread:  # small beside the intensities, whose range would leave no room to slide
             self.layer.contrast_limits_range = (0.0, 4 * limits[1])
         else:
             self.layer.contrast_limits_range = joined([self.layer.contrast_limits_range, limits])
@@ -124,11 +135,11 @@ class ResultLayer:
 
     def in_view(self, viewer: Any, planes: set[Plane]) -> bool:
         """Whether one of some planes of the output is on the screen."""
-        letters = new_axes(self.shown.axes, self.axes) + self.axes
+        letters = new_axes(self.shown.axes, self.plan.axes) + self.plan.axes
         position = self.layer.world_to_data(np.asarray(viewer.dims.point))[-self.layer.ndim :]
         at = {letter: round(float(value)) for letter, value in zip(letters, position, strict=True)}
         if self.part is not None:
-            at[self.output.split] = self.part
+            at["C"] = self.part
         first = viewer.dims.ndim - self.layer.ndim
         displayed = {letters[axis - first] for axis in viewer.dims.displayed if axis >= first}
         fixed = [(i, at[a]) for i, a in enumerate(self.output.axes[:-2]) if a not in displayed]
@@ -136,7 +147,7 @@ class ResultLayer:
 
     def _look(self, over: bool) -> dict[str, Any]:
         look = appearance(self.source) if self.source is not None else {}
-        if self.is_spread:
+        if self.output.spread:
             look |= {"gamma": 1.0, "colormap": see_through() if over else SPREAD_COLORMAP}
             look |= {"blending": "translucent_no_depth"} if over else {}
         elif self.part is not None:
@@ -149,18 +160,18 @@ class ResultLayer:
         if self.source is None:
             return 0.0, 1.0
         low, high = (float(limit) for limit in self.source.contrast_limits)
-        return (0.0, max(high - low, 1e-6)) if self.is_spread else (low, max(high, low + 1e-6))
+        return (0.0, max(high - low, 1e-6)) if self.output.spread else (low, max(high, low + 1e-6))
 
 
-def layers_of(source: Any, axes: str, outputs: Mapping[str, OutputLayer]) -> Iterator[ResultLayer]:
-    """The layers of some outputs, the lowest first; a spread lies above the image, and lets it be seen."""
-    for name in sorted(outputs, key=lambda name: name == SPREAD):
-        output = outputs[name]
-        if output.split:
-            count = output.shape[output.axes.index(output.split)]
-            yield from (ResultLayer(output, source, axes, part) for part in range(count))
+def layers_of(plan: RunPlan) -> Iterator[ResultLayer]:
+    """The layers of a run, the lowest first; a spread lies above the image, and lets it be seen."""
+    for output in sorted(plan.outputs, key=lambda output: output.spread):
+        colours = plan.layer is not None and plan.layer.rgb and "C" in output.axes
+        count = output.shape[output.axes.index("C")] if colours else 1
+        if count > 1:
+            yield from (ResultLayer(output, plan, part) for part in range(count))
         else:
-            yield ResultLayer(output, source, axes)
+            yield ResultLayer(output, plan)
 
 
 def see_through() -> Any:

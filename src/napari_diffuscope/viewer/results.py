@@ -11,14 +11,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import free_memory
 from napari_diffuscope.jobs import Index, Update
-from napari_diffuscope.viewer.contrast import LOOKED_AT, SPREAD, steady_limits
+from napari_diffuscope.methods.method import Output
+from napari_diffuscope.viewer.contrast import LOOKED_AT, steady_limits
 
 #: Share of the free memory that results may take; larger ones go to a temporary file.
 MEMORY_SHARE = 0.25
@@ -28,25 +28,6 @@ BLANK_AT_ONCE = 2**26
 Plane = tuple[int, ...]
 Box = tuple[tuple[int, int], ...]
 """Start and stop along every axis."""
-
-
-class Output(Protocol):
-    """What is known of an output before the job starts."""
-
-    @property
-    def name(self) -> str:
-        """``"deviation"`` for a spread, which is shown from zero; anything else for an image."""
-        ...
-
-    @property
-    def axes(self) -> str:
-        """One letter per dimension, Y and X last."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length along each axis."""
-        ...
 
 
 class Results:
@@ -114,8 +95,8 @@ class Results:
         """Let a plane of the input choose the contrast of images, instead of the first results."""
         rows, columns = (-(-length // LOOKED_AT) for length in plane.shape)
         limits = steady_limits(plane[::rows, ::columns])
-        for name in self.outputs:
-            if name != SPREAD and limits is not None:
+        for name, output in self.outputs.items():
+            if not output.spread and limits is not None:
                 self.limits[name] = limits
                 self._limits_from_final.add(name)
 
@@ -158,7 +139,7 @@ class Results:
         """Contrast limits from the first preview, and once more from the first finished plane; then steady."""
         if name in self._limits_from_final or (name in self.limits and not final):
             return
-        limits = steady_limits(self.arrays[name][region], from_zero=name == SPREAD)
+        limits = steady_limits(self.arrays[name][region], from_zero=self.outputs[name].spread)
         if limits is not None:
             self.limits[name] = limits
             if final:

@@ -19,12 +19,19 @@ class TabbedWidget(QWidget):
     """
 
     tab_title = ""
+    _docked = False
+
+    def leave(self) -> None:
+        """Let go of the viewer; called when napari takes the dock out of the window."""
 
     def event(self, event: QEvent) -> bool:
-        """Notice that napari put the widget into a dock."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is not None:
-            # napari has yet to put the dock into the window
-            QTimer.singleShot(0, partial(join_tabs, self))
+        """Notice that napari put the widget into a dock, or took it out of the window."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None and self._docked:
+                self.leave()
+            self._docked = self.parent() is not None
+            if self._docked:  # napari has yet to put the dock into the window
+                QTimer.singleShot(0, partial(join_tabs, self))
         return super().event(event)
 
 

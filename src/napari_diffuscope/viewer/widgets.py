@@ -9,9 +9,11 @@ from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QVBoxLayout,
@@ -146,6 +148,16 @@ def fold(title: str, layout: QFormLayout) -> QCollapsible:
     collapsible.toggled.connect(content.setEnabled)
     collapsible.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return collapsible
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """A widget that scrolls where it is higher than its room."""
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setWidget(widget)
+    return scroll
 
 
 class FractionSlider(QWidget):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.answers import answer_label
 from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 
@@ -113,7 +114,9 @@ def describe_outputs(inputs: Inputs, settings: RestoreSettings) -> list[Output]:
             translate=(0.0,) * new + corner,
             name=f"{image.name} {name}",
         )
-        return Output(name, spec, LABELS[name], (0,) * new + origin, spread=name == DEVIATION)
+        spread = name == DEVIATION
+        label = answer_label(LABELS[name], settings, spread=spread)
+        return Output(name, spec, label, (0,) * new + origin, spread=spread)
 
     names = {"mean": (RESTORED, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESTORED,))
     return [output(name) for name in names]

@@ -73,6 +73,8 @@ SHAPE = Method(
     models_for="shapes",
     destination="napari_diffuscope.methods.shape.destination:ShapeDestination",
     storing=ShapeStoring,
+    effort="napari_diffuscope.methods.effort:shape_effort",
+    trial="napari_diffuscope.methods.trials:shape_trial",
 )
 
 

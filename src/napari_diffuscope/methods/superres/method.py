@@ -26,6 +26,8 @@ SUPERRES = Method(
     former=("superresolution",),
     beside=("deviation",),
     block="blocks",
+    effort="napari_diffuscope.methods.effort:superres_effort",
+    trial="napari_diffuscope.methods.trials:superres_trial",
 )
 
 

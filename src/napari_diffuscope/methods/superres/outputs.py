@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.answers import answer_label
 from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale, plane_grid, z_unit
 from napari_diffuscope.methods.superres.settings import SuperresSettings
@@ -28,10 +29,13 @@ def describe_outputs(inputs: Inputs, settings: SuperresSettings) -> list[Output]
     ordered = in_standard_order(inputs["image"])
     scale = plan_scale(ordered, settings)
     names = {"mean": (RESULT, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESULT,))
-    return [
-        Output(name, _spec(ordered, settings, scale, name), LABELS[name], spread=name == DEVIATION)
-        for name in names
-    ]
+
+    def output(name: str) -> Output:
+        spread = name == DEVIATION
+        label = answer_label(LABELS[name], settings, spread=spread)
+        return Output(name, _spec(ordered, settings, scale, name), label, spread=spread)
+
+    return [output(name) for name in names]
 
 
 def _spec(image: Image, settings: SuperresSettings, scale: ZScale, name: str) -> VolumeSpec:

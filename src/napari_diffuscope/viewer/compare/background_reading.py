@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from napari_diffuscope.viewer.shape.background import Background
+from napari_diffuscope.viewer.background import Background
 
 T = TypeVar("T")
 

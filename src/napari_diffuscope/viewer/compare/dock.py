@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFrame, QScrollArea, QShortcut, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
 from napari_diffuscope.viewer.compare.choice import CompareChoice
@@ -17,6 +17,7 @@ from napari_diffuscope.viewer.compare.numbers import NumbersPage
 from napari_diffuscope.viewer.compare.plots import PlotsPage
 from napari_diffuscope.viewer.compare.report import ReportPage
 from napari_diffuscope.viewer.tabs import TabbedWidget
+from napari_diffuscope.viewer.widgets import scrolled
 
 
 class CompareDock(TabbedWidget):
@@ -33,7 +34,6 @@ class CompareDock(TabbedWidget):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._docked = False
         self._guard = CanvasGuard(napari_viewer, self)
         self.comparison = Comparison(napari_viewer, self)
         self.looking = Looking(self.comparison, self)
@@ -58,24 +58,11 @@ class CompareDock(TabbedWidget):
 
     def add_page(self, title: str, tooltip: str, page: QWidget) -> None:
         """Add a page, scrolled where it is higher than the dock."""
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(page)
-        self.tabs.setTabToolTip(self.tabs.addTab(scroll, title), tooltip)
+        self.tabs.setTabToolTip(self.tabs.addTab(scrolled(page), title), tooltip)
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
         return QSize(350, 640)
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari took the dock out of the window."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._docked:
-                self.leave()
-            self._docked = self.parent() is not None
-        return super().event(event)
 
     def leave(self) -> None:
         """Return to the user's view and let go of the viewer."""

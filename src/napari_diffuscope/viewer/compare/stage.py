@@ -9,11 +9,11 @@ from napari.layers import Image, Labels, Points, Shapes, Tracks, Vectors
 from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.overlay import Overlay, canvas_of
 from napari_diffuscope.viewer.compare.view_state import ViewState, arrange
 from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
-from napari_diffuscope.viewer.shape.background import Background
 
 #: What is drawn upon images and hides nothing of them.
 DRAWN = (Points, Shapes, Vectors, Tracks)

@@ -16,15 +16,16 @@ from napari_diffuscope.methods.generate.keeping import Kept, entry, write_kept
 from napari_diffuscope.methods.generate.settings import RESULT, GenerateSettings
 from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.records import RECORD_KEY
-from napari_diffuscope.viewer.declared_dock import OUTPUT, DeclaredDock
 from napari_diffuscope.viewer.generate.form import GenerateForm
 from napari_diffuscope.viewer.generate.gallery import Gallery
 from napari_diffuscope.viewer.generate.pairs_dock import DISCARDED
-from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
+from napari_diffuscope.viewer.layer_run import LayerRun
+from napari_diffuscope.viewer.method_dock import OUTPUT, MethodDock
+from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 
 
-class GenerateDock(DeclaredDock):
+class GenerateDock(MethodDock):
     """Makes images from noise, live, into one stack; the good ones can be kept and saved.
 
     Parameters
@@ -34,7 +35,7 @@ class GenerateDock(DeclaredDock):
     """
 
     tab_title = "Generate"
-    declaration = GENERATE
+    method = GENERATE
     form_kind = GenerateForm
     form: GenerateForm
 
@@ -55,7 +56,7 @@ class GenerateDock(DeclaredDock):
         """An image to start from and a mask, where they are chosen."""
         return self.form.inputs()
 
-    def options(self) -> dict[str, Any]:
+    def options(self, inputs: Inputs, settings: Any) -> dict[str, Any]:
         """Where the job puts what it says of each image."""
         self._judged = []
         return {"judged": self._judged}
@@ -70,8 +71,7 @@ class GenerateDock(DeclaredDock):
         """Start a run; its images appear in the gallery as they are finished."""
         super().start(*plans)
         self.gallery.begin()
-        assert self._run is not None
-        self._stack = next(iter(self._run.layers.values()))
+        self._stack = self._last_results[0]
         for key, kept in (("K", True), ("X", False)):
             self._stack.bind_key(key, self._marker(kept), overwrite=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QHBoxLayout, QVBoxLayout
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -16,11 +16,11 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.declared import given_settings
 from napari_diffuscope.methods.generate.pairs import PairSettings
 from napari_diffuscope.simulate.twins import TwinOptics, intensity_range, low_quality, pairs_job
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.layers import guess_axes, image_from_layer, source_of
 from napari_diffuscope.viewer.region import current_plane, flat_plane
 from napari_diffuscope.viewer.setting_rows import SettingRows
-from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.widgets import add_row, button, form, guarded, note, say
 
@@ -47,7 +47,6 @@ class PairsDock(TabbedWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._docked = False
         self._viewer = napari_viewer
         self.status = note()
         self._background = Background(self)
@@ -134,14 +133,6 @@ class PairsDock(TabbedWidget):
         self._later.stop()
         self.layer.disconnect_viewer()
         self._viewer.dims.events.point.disconnect(self._changed)
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari took the dock out of the window."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._docked:
-                self.leave()
-            self._docked = self.parent() is not None
-        return super().event(event)
 
     def _changed(self, event: Any = None) -> None:
         self.rows.show_for(self.rows["mode"].value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtWidgets import QFormLayout
@@ -9,7 +10,7 @@ from qtpy.QtWidgets import QFormLayout
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
-from napari_diffuscope.methods.restore.method import RESTORE
+from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.declared_form import DeclaredForm
 from napari_diffuscope.viewer.form_parts import lengths_of
@@ -24,9 +25,9 @@ class RestoreForm(DeclaredForm):
     nothing = "There is no image to restore; open one with File › Open, or take one from the samples."
     rare = "For defects, large images and small memories; tiles and batches never change the result on a CPU."
 
-    def __init__(self, viewer: Any, on_error: Any) -> None:
+    def __init__(self, viewer: Any, method: Method, on_error: Callable[[str], None]) -> None:
         self.same_region: tuple[tuple[int, ...] | None, tuple[int, int, int, int] | None] | None = None
-        super().__init__(viewer, RESTORE, on_error)
+        super().__init__(viewer, method, on_error)
 
     def add_own_rows(self, main: QFormLayout, advanced: QFormLayout) -> None:
         """The part of the image."""

@@ -10,8 +10,8 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.layers import same_selection
-from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.shape.form import ShapeForm
 from napari_diffuscope.viewer.shape.outline import Outlines, label_at
 from napari_diffuscope.viewer.shape.plane import CellPlane, labels_reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -12,14 +12,14 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job
-from napari_diffuscope.methods.effort import Effort, shape_effort
+from napari_diffuscope.methods.shape.method import SHAPE
 from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.forecast import Work
 from napari_diffuscope.viewer.layers import same_selection
 from napari_diffuscope.viewer.method_dock import MethodDock
+from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
-from napari_diffuscope.viewer.shape.background import Background
 from napari_diffuscope.viewer.shape.chooser import CellChooser, Place
 from napari_diffuscope.viewer.shape.clicks import ClickTool, places_of_points
 from napari_diffuscope.viewer.shape.command import (
@@ -31,7 +31,7 @@ from napari_diffuscope.viewer.shape.form import ShapeForm
 from napari_diffuscope.viewer.shape.outline import MOST_COUNTED, numbers_in
 from napari_diffuscope.viewer.shape.plane import OWN_KEY, CellPlane, labels_reader
 from napari_diffuscope.viewer.shape.results import ShapeResults
-from napari_diffuscope.viewer.shape.run import ShapeRequest, ShapeRun, trial_job, trial_settings
+from napari_diffuscope.viewer.shape.run import ShapePlan, ShapeRun
 from napari_diffuscope.viewer.shape.session import ShapeSession
 from napari_diffuscope.viewer.shape.texts import NO_CELLS
 from napari_diffuscope.viewer.shape.view import ShapeView
@@ -48,7 +48,7 @@ class ShapeDock(MethodDock):
     """
 
     tab_title = "3D shape"
-    method = "shape"
+    method = SHAPE
     result_of = "prediction of shapes"
     form: ShapeForm
 
@@ -56,8 +56,8 @@ class ShapeDock(MethodDock):
         self._token = uuid4().hex
         mark = {OWN_KEY: self._token}
         self.sessions: dict[tuple[Any, ...], ShapeSession] = {}
-        self._waiting: list[ShapeRequest] = []
-        form = ShapeForm(napari_viewer, lambda text: self.bar.fail(DiffuscopeError(text)), self._is_own)
+        self._waiting: list[ShapePlan] = []
+        form = ShapeForm(napari_viewer, self.method, self._complain, self._is_own)
         self.tool = ClickTool(napari_viewer, form.plane, mark)
         self.view = ShapeView(napari_viewer, mark)
         self.background = Background()
@@ -108,24 +108,40 @@ class ShapeDock(MethodDock):
         """Predict the last cell with its outline as it is now."""
         self.chooser.again()
 
-    def _ask(self, plane: CellPlane, only: tuple[int, ...] | None) -> None:
-        """Predict some labels of a plane, now or after what is under way."""
+    def plan(self, layer: Any = None) -> ShapePlan:
+        """The prediction of every outlined cell of the plane that is shown."""
+        return self._plan_of(self.form.plane(), None)
+
+    def _plan_of(self, plane: CellPlane, only: tuple[int, ...] | None) -> ShapePlan:
         settings, layer = self.form.settings(plane), self.form.labels.layer
-        if layer is None:
+        clicked = layer is None
+        if clicked:
             layer = self.chooser.outlines.layer(plane)
             if layer is None or not np.any(self.chooser.outlines.array(plane)):
                 raise DiffuscopeError(NO_CELLS)
-        read = labels_reader(self._viewer, layer, plane)
-        clicked = self.form.labels.layer is None
-        remarks = self.chooser.outlines.remarks(plane) if clicked else {}
-        card, everything = self.form.card, clicked and only is None
-        request = ShapeRequest(
-            plane, read, labels_image(layer), settings, only, card, layer, remarks, everything
+        return ShapePlan(
+            self.method,
+            {"image": plane.image, "labels": labels_image(layer)},
+            settings,
+            (),
+            plane.layer,
+            plane.axes,
+            self.form.card,
+            plane=plane,
+            read_labels=labels_reader(self._viewer, layer, plane),
+            only=only,
+            outlines=layer,
+            remarks=self.chooser.outlines.remarks(plane) if clicked else {},
+            clicked=clicked and only is None,
         )
+
+    def _ask(self, plane: CellPlane, only: tuple[int, ...] | None) -> None:
+        """Predict some labels of a plane, now or after what is under way."""
+        plan = self._plan_of(plane, only)
         if not self.runner.running:
-            self._begin(request)
+            self.start(plan)
             return
-        self._waiting.append(request)
+        self._waiting.append(plan)
         self.bar.say(
             f"{_named(only)} {'waits' if only and len(only) == 1 else 'wait'} for the run under way."
         )
@@ -137,19 +153,19 @@ class ShapeDock(MethodDock):
         cells = self._count()
         return self._work_on(cells or 1, each=not cells)
 
+    def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
+        """The work of a run that begins; ``None`` where its cells were not counted."""
+        plan = plans[0]
+        assert isinstance(plan, ShapePlan)
+        cells = len(plan.only) if plan.only else self._count()
+        return self._work_on(cells) if cells else None
+
     def _work_on(self, cells: int, *, each: bool = False) -> Work | None:
         card, settings = self.form.card, self.settings()
         if card is None:
             return None
-        effort = shape_effort(cells, settings, card.diffusion)
-        return Work(effort, 1, self.method, settings.model, settings.device, each)
-
-    def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
-        """One cell in a few steps."""
-        card = self.form.card
-        assert card is not None
-        settings = trial_settings(self.settings(), card)
-        return lambda: trial_job(settings), shape_effort(1, settings, card.diffusion)
+        effort = self.method.effort_of({}, settings, card).times(cells)
+        return Work(effort, 1, self.method.name, settings.model, settings.device, each)
 
     def _count(self) -> int | None:
         """Outlined cells of the plane that is shown; ``None`` where they were not counted."""
@@ -179,25 +195,22 @@ class ShapeDock(MethodDock):
             text = f"Predict all {kind} cells"
         self.bar.run_button.setText(text)
 
-    def _begin(self, request: ShapeRequest) -> None:
-        session = self._session_of(request)
-        session.plane = request.plane
-        self.form.input.layers.settle()
-        self._run = run = ShapeRun(request, session, self)
-        run.abandoned.connect(self._on_abandoned)
+    def make_run(self, plans: Sequence[RunPlan]) -> ShapeRun:
+        """A run in the session of its plane and outlines."""
+        plan = plans[0]
+        assert isinstance(plan, ShapePlan)
+        session = self._session_of(plan)
+        session.plane = plan.plane
+        run = ShapeRun(self._viewer, plan, session, self)
         run.finished_cells.connect(self._show_results)
-        self.bar.activity = run.activity
-        cells = len(request.only) if request.only else self._count()
-        self.forecast.begin(self._work_on(cells) if cells else None)
-        self.runner.start(run.make_job, on_update=run.paint)
-        self._update_buttons()
+        return run
 
-    def _session_of(self, request: ShapeRequest) -> ShapeSession:
-        key = (*request.plane.key, id(getattr(request.layer, "__wrapped__", request.layer)))
+    def _session_of(self, plan: ShapePlan) -> ShapeSession:
+        key = (*plan.plane.key, id(getattr(plan.outlines, "__wrapped__", plan.outlines)))
         if key not in self.sessions:
             mark = {OWN_KEY: self._token}
             self.sessions[key] = ShapeSession(
-                self._viewer, request.plane, self.form.shown_kind, mark, request.layer
+                self._viewer, plan.plane, self.form.shown_kind, mark, plan.outlines
             )
         return self.sessions[key]
 
@@ -205,16 +218,10 @@ class ShapeDock(MethodDock):
 
     def refresh(self) -> None:
         """Show the current estimates and the finished cells."""
-        run = self._run
-        if isinstance(run, ShapeRun):
-            with same_selection(self._viewer):
-                run.refresh(volume=self._viewer.dims.ndisplay == 3)
-            self._first_look(run.session)
-
-    def layers_of(self, run: Any) -> list[Any]:
-        """The layers of a session; surfaces have buttons of their own."""
-        layers = {} if run is None else run.session.layers
-        return [layers[kind] for kind in ("probability", "labels") if kind in layers]
+        with same_selection(self._viewer):
+            super().refresh()
+        if isinstance(self._run, ShapeRun):
+            self._first_look(self._run.session)
 
     def _first_look(self, session: ShapeSession) -> None:
         """When the first layer of a session appears, the sliders go to its plane."""
@@ -237,7 +244,7 @@ class ShapeDock(MethodDock):
         if outcome.state == "cancelled":
             self._waiting.clear()
         if self._waiting:
-            self.bar.guarded(partial(self._begin, self._waiting.pop(0)))
+            self.bar.guarded(partial(self.start, self._waiting.pop(0)))
 
     def _on_ended(self, outcome: Outcome) -> None:
         with same_selection(self._viewer):

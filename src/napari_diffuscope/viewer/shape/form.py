@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.shape.method import SHAPE
+from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.viewer.declared_form import DeclaredForm
 from napari_diffuscope.viewer.form_parts import ImageChoice, check_box, lengths_of
@@ -31,10 +31,8 @@ class ShapeForm(DeclaredForm):
 
     Parameters
     ----------
-    viewer
-        The viewer.
-    on_error
-        Called with a sentence.
+    viewer, method, on_error
+        As of `DeclaredForm`.
     own
         Tells of a layer whether the dock made it.
     """
@@ -44,10 +42,12 @@ class ShapeForm(DeclaredForm):
     nothing = NOTHING
     rare = "For special cells, and for comparisons with the paper."
 
-    def __init__(self, viewer: Any, on_error: Any, own: Callable[[Any], bool]) -> None:
+    def __init__(
+        self, viewer: Any, method: Method, on_error: Callable[[str], None], own: Callable[[Any], bool]
+    ) -> None:
         self._viewer, self._own = viewer, own
         self._distances: dict[int, float | None] = {}
-        super().__init__(viewer, SHAPE, on_error)
+        super().__init__(viewer, method, on_error)
 
     # The controls
 

@@ -13,7 +13,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres, unit_name
 from napari_diffuscope.methods.shape.source import square_pixel_size
 from napari_diffuscope.viewer.layer_sizes import sizes_of_layer
-from napari_diffuscope.viewer.layers import OutputLayer, output_keywords
+from napari_diffuscope.viewer.layers import Placed, output_keywords
 from napari_diffuscope.viewer.region import current_plane, flat_plane
 
 OWN_KEY = "napari-diffuscope-dock"
@@ -128,8 +128,7 @@ class CellPlane:
         origin = tuple(places.get(letter, 0.0) for letter in axes)
         across_in_um = self.pixel_size
         sizes = {} if across_in_um is None else dict.fromkeys("YX", (across_in_um, "micrometer"))
-        output = OutputLayer("shape", axes, (1,) * len(axes), origin, "shapes", sizes=sizes)
-        return output_keywords(self.layer, output, axes=self.axes, grid=grid)
+        return output_keywords(self.layer, Placed(axes, origin), axes=self.axes, grid=grid, typed=sizes)
 
     @property
     def solid_axes(self) -> str:

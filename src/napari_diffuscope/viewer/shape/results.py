@@ -11,7 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.viewer.shape.background import Background
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.shape.export import MESHES, write_csv, write_meshes, write_volumes
 from napari_diffuscope.viewer.shape.session import ShapeSession
 from napari_diffuscope.viewer.shape.table import FeatureTable, Row

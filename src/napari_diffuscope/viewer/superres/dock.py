@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job
-from napari_diffuscope.methods.effort import Effort, superres_effort
+from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.superres.method import SUPERRES
-from napari_diffuscope.methods.superres.settings import SuperresSettings
-from napari_diffuscope.viewer.command import (
-    command_for,
-    command_of_record,
-    with_layer_sizes,
-    with_recorded_sizes,
-)
 from napari_diffuscope.viewer.compare.before_after import BeforeAfter, row_in_view
 from napari_diffuscope.viewer.forecast import Work
-from napari_diffuscope.viewer.layer_run import LayerRun, RunPlan
+from napari_diffuscope.viewer.layer_run import LayerRun
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.region import current_plane
+from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.superres.form import SuperresForm
-from napari_diffuscope.viewer.superres.run import SLICE_LABEL, Request, slice_plan, slice_trial, superres_plan
+from napari_diffuscope.viewer.superres.one_slice import is_slice, slice_plan
 from napari_diffuscope.viewer.widgets import button
 
 
@@ -39,11 +32,12 @@ class SuperresDock(MethodDock):
     """
 
     tab_title = "Super-resolve"
-    method, result_of = SUPERRES.name, SUPERRES.result
+    method = SUPERRES
+    form_kind = SuperresForm
+    suffix = "superresolved"
     form: SuperresForm
 
     def __init__(self, napari_viewer: Any) -> None:
-        form = SuperresForm(napari_viewer, lambda sentence: self.bar.fail(DiffuscopeError(sentence)))
         self.compare = BeforeAfter(napari_viewer)
         self.preview_button = button(
             "Preview one slice",
@@ -56,7 +50,7 @@ class SuperresDock(MethodDock):
             self.toggle_compare,
         )
         self.compare_button.setCheckable(True)
-        super().__init__(napari_viewer, form)
+        super().__init__(napari_viewer)
 
     def extra_rows(self) -> list[QWidget]:
         """Preview and comparison."""
@@ -68,44 +62,18 @@ class SuperresDock(MethodDock):
         row.addWidget(self.compare_button)
         return [both]
 
-    def plan(self, layer: Any = None) -> RunPlan:
-        """The volume that the controls ask for."""
-        return superres_plan(self._request(layer))
+    def inputs(self, layer: Any = None) -> Inputs:
+        """The stack, once all is known to be in order."""
+        checked = self.form.checked_image()
+        return {"image": checked if layer is None else self.form.image(layer)}
 
-    def settings(self) -> SuperresSettings:
-        """Everything that decides the numbers."""
-        return self.form.settings()
-
-    def work(self) -> Work | None:
-        """Slices, samples and steps of the volume that the controls ask for."""
-        card, layers = self.form.card, self.form.input.together
-        if card is None or not layers:
-            return None
-        settings = self.settings()
-        effort = superres_effort(self.form.checked_image(), settings, card.diffusion)
-        return Work(effort, len(layers), self.method, settings.model, settings.device)
-
-    def trial(self) -> tuple[Callable[[], Job[Any]], Effort]:
-        """One slice in a few steps."""
-        card, image = self.form.card, self.form.checked_image()
-        assert card is not None
-        return slice_trial(image, self.settings(), card)
+    def activity(self, finished: int, total: int) -> str:
+        """What to say while the job says nothing."""
+        return f"{finished} of {total} planes finished" if finished else "Filling in the planes between"
 
     def work_of(self, plans: Sequence[RunPlan]) -> Work | None:
         """Of one slice nothing is learned of a volume, which is worked in larger pieces."""
-        return None if plans[0].outputs[0].label.startswith(SLICE_LABEL) else super().work_of(plans)
-
-    def command(self) -> tuple[str, str]:
-        """Command line of what the controls ask for."""
-        image = self.form.checked_image()
-        settings = with_layer_sizes(self.settings(), image)
-        axes = self.form.input.layer_axes()
-        return command_for(SUPERRES, image, settings, layer_axes=axes, suffix="superresolved")
-
-    def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
-        """Command line that made a result."""
-        settings = with_recorded_sizes(self.settings_of(record), record)
-        return command_of_record(SUPERRES, record, settings, suffix="superresolved")
+        return None if is_slice(plans[0]) else super().work_of(plans)
 
     def preview(self) -> None:
         """Fill in one XZ slice."""
@@ -119,21 +87,14 @@ class SuperresDock(MethodDock):
             self.bar.guarded(self._compare)
         self.compare_button.setChecked(self.compare.shown)
 
-    def _request(self, layer: Any = None) -> Request:
-        """What to do, once all is known to be in order."""
-        self.form.checked_image()
-        layer, settings = layer if layer is not None else self.form.layer, self.settings()
-        axes, typed = self.form.input.axes_letters(), self.form.typed_sizes()
-        return Request(layer, self.form.image(layer), axes, settings, self.form.card, typed)
-
     def _preview(self) -> None:
-        if self.runner.running:
-            raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
-        request = self._request()
-        row = row_in_view(self._viewer, request.layer, request.axes)
-        here = current_plane(self._viewer, request.layer, axes=request.axes, image=request.image)
-        leading = {letter: at for letter, at in zip(request.image.axes, here, strict=False) if letter in "TC"}
-        self.start(slice_plan(request, row=row, leading=leading))
+        self._check_idle()
+        plan = self.plan()
+        image, axes = plan.inputs["image"], plan.axes
+        row = row_in_view(self._viewer, plan.layer, axes)
+        here = current_plane(self._viewer, plan.layer, axes=axes, image=image)
+        leading = {letter: at for letter, at in zip(image.axes, here, strict=False) if letter in "TC"}
+        self.start(slice_plan(plan, row=row, leading=leading))
 
     def _compare(self, row: int | None = None) -> None:
         layer, axes = self.form.layer, self.form.input.axes_letters()
@@ -143,8 +104,8 @@ class SuperresDock(MethodDock):
 
     def ran(self, run: Any, outcome: Outcome) -> None:
         """Show a slice where it can be seen: cut along z, beside the stack."""
-        is_slice = isinstance(run, LayerRun) and run.plan.outputs[0].label.startswith(SLICE_LABEL)
-        if is_slice and outcome.state == "done" and run.layers and run.plan.layer in self._viewer.layers:
+        one = isinstance(run, LayerRun) and is_slice(run.plan)
+        if one and outcome.state == "done" and run.layers and run.plan.layer in self._viewer.layers:
             row = int(run.plan.outputs[0].origin[-2])
             self.compare.show(run.plan.layer, run.plan.axes, row)
             self.compare_button.setChecked(True)

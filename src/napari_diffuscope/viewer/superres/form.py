@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import MOST_ZOOM, SuperresSettings
@@ -26,8 +28,8 @@ class SuperresForm(DeclaredForm):
     nothing = NOTHING
     rare = "For comparisons with the paper, and for small memories."
 
-    def __init__(self, viewer: Any, on_error: Any) -> None:
-        super().__init__(viewer, SUPERRES, on_error)
+    def __init__(self, viewer: Any, method: Method, on_error: Callable[[str], None]) -> None:
+        super().__init__(viewer, method, on_error)
         self.rows["samples"].widget.min = 2
 
     def add_image_rows(self, main: QFormLayout) -> None:

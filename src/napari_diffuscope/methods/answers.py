@@ -1,21 +1,19 @@
-"""What results are called: the kind of answer, and the seed where chance decides."""
+"""What results are called: the kind of answer, and the seed where chance decides. Free of torch."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from napari_diffuscope.viewer.contrast import SPREAD
 
-
-def answer_in_words(settings: Any, output: str = "") -> str:
+def answer_in_words(settings: Any, *, spread: bool = False) -> str:
     """What tells the results of different modes and seeds apart.
 
     Parameters
     ----------
     settings
         Of any method: ``mode``, ``samples``, ``seed``, and ``strength`` where there is one.
-    output
-        Name of the output; a spread is told by its samples.
+    spread
+        Whether it is said of a spread, which is told by its samples.
 
     Examples
     --------
@@ -35,11 +33,11 @@ def answer_in_words(settings: Any, output: str = "") -> str:
         "sharpened": f"sharpened {getattr(settings, 'strength', 0):.2f}",
         "as-published": "as published",
     }.get(settings.mode, settings.mode)
-    if output == SPREAD:
+    if spread:
         words = f"{settings.samples} samples"
     return f"{words}, seed {settings.seed}"
 
 
-def layer_label(what: str, settings: Any, output: str = "") -> str:
+def answer_label(what: str, settings: Any, *, spread: bool = False) -> str:
     """``restored (sample, seed 3)``: what is added to the name of the input layer."""
-    return f"{what} ({answer_in_words(settings, output)})"
+    return f"{what} ({answer_in_words(settings, spread=spread)})"
