@@ -30,14 +30,16 @@ def main() -> None:
         if not list_models(task):
             print(f"no picture of {demo}: no model for {task} is installed")
             continue
-        photograph("napari_diffuscope.viewer.demo", demo, IMAGES / f"{demo}-window.png")
+        photograph("napari_diffuscope.viewer.demo", IMAGES / f"{demo}-window.png", demo)
     for way in COMPARED if list_models("restore") else ():
-        photograph("napari_diffuscope.viewer.compare.demo", way, IMAGES / f"compare-{way}.png")
+        photograph("napari_diffuscope.viewer.compare.demo", IMAGES / f"compare-{way}.png", way)
+    if list_models("restore"):
+        photograph("napari_diffuscope.viewer.batch.demo", IMAGES / "batch-window.png")
 
 
-def photograph(module: str, demo: str, target: Path) -> None:
+def photograph(module: str, target: Path, *demo: str) -> None:
     """Run a demo and keep its picture."""
-    subprocess.run([sys.executable, "-m", module, demo, "--screenshot", str(target)], check=True)
+    subprocess.run([sys.executable, "-m", module, *demo, "--screenshot", str(target)], check=True)
     shrink(target)
     print(f"wrote {target}")
 

@@ -32,6 +32,7 @@ def test_menus(viewer) -> None:
         "Generate",
         "Training pairs",
         "Compare",
+        "Batch",
         "Models",
     }
     submenu = [item.title for item in menus.get_menu("napari/layers/filter") if hasattr(item, "submenu")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def batch_job(
     axes: str | None = None,
     series: Mapping[str, int | None] | None = None,
     overwrite: bool = False,
+    on_row: Callable[[Row], None] = lambda row: None,
 ) -> Job[Report]:
     """Run a method on all images of a plan; the same call goes on where an earlier one was stopped.
 
@@ -42,6 +43,8 @@ def batch_job(
         Of all images, where they are silent or wrong; which image of each file.
     overwrite
         Whether results that are there are made again; else they stay, which the table says.
+    on_row
+        Called with what came of an image, as soon as that is known.
 
     Returns
     -------
@@ -63,6 +66,7 @@ def batch_job(
         for item in plan.items:
             rows.append((yield from _row(plan, item, settings, how)))
             write_table(plan.folder, rows)
+            on_row(rows[-1])
             if rows[-1].state == "failed":
                 yield _update(
                     plan, item, SHARE, message=f"{item.source.name}: {rows[-1].message}", warning=True

@@ -107,6 +107,11 @@ def planned(
         )
     if folder.name.lower().endswith(ENDINGS) or (folder.exists() and not folder.is_dir()):
         raise DiffuscopeError(f"Results of several images go into a folder, but {folder} names a file.")
+    for each in method.others:
+        if not each.optional and each.name not in (others or {}):
+            raise DiffuscopeError(
+                f"{method.title} needs {each.name} for the images; name a file, a folder or a pattern for them."
+            )
     found, left_out = _found(sources, folder, recursive=choices.recursive)
     pattern = choices.pattern or ("{name}" if _in_folders(method) else f"{{name}}{DEFAULT_ENDING}")
     items = []

@@ -93,13 +93,14 @@ def _in_lines(label: str, stream: TextIO) -> OnUpdate:
     warn = _warnings(lambda line: print(line, file=stream, flush=True))
     began: float | None = None
     first_done = 0
-    printed = -1.0
+    printed, said = -1.0, ""
 
     def on_update(update: Update) -> None:
-        nonlocal began, first_done, printed
+        nonlocal began, first_done, printed, said
         warn(update)
-        if update.message and not update.warning:
-            print(f"{label}: {update.message}", file=stream, flush=True)
+        if update.message not in ("", said) and not update.warning:
+            said = update.message
+            print(f"{label}: {said}", file=stream, flush=True)
         if update.total == 0:
             return
         if update.done > 0 and began is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_diffuscope.methods.declared import given_settings
@@ -21,6 +21,8 @@ def command_line(
     further: Mapping[str, int | None] | None = None,
     optional: Mapping[str, str] | None = None,
     storing: Any = None,
+    more: Sequence[str] = (),
+    batch: Any = None,
 ) -> str:
     """A shell command with every setting that is not the default.
 
@@ -44,8 +46,12 @@ def command_line(
         Files of inputs that may be left out, by their names.
     storing
         What was chosen of how results are written.
+    more
+        Further images of a batch.
+    batch
+        How its results are called.
     """
-    words = ["diffuscope", method.name, *sources[:1], output]
+    words = ["diffuscope", method.name, *sources[:1], *more, output]
     needed = [each for each in method.others if not each.optional]
     for each, source in zip(needed, sources[1:], strict=True):
         words += [f"--{each.name}", source]
@@ -57,7 +63,9 @@ def command_line(
         words += ["--series", str(series)]
     for name, number in (further or {}).items():
         words += [] if number is None else [f"--{name}-series", str(number)]
-    chosen = given_settings(settings) + ([] if storing is None else given_settings(storing))
+    chosen = [
+        each for part in (settings, storing, batch) if part is not None for each in given_settings(part)
+    ]
     for setting, value in chosen:
         if isinstance(value, bool):
             words.append(f"--{setting.option}" if value else f"--no-{setting.option}")

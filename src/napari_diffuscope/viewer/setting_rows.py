@@ -110,7 +110,10 @@ def _made(setting: Setting) -> Any:
         return CheckBox(text=setting.label)
     if setting.kind in (int, float):
         return _number(setting)
-    return LineEdit()
+    line = LineEdit()
+    if setting.optional:
+        line.native.setPlaceholderText(setting.unset)
+    return line
 
 
 def _number(setting: Setting) -> Any:

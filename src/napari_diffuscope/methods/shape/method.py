@@ -48,7 +48,9 @@ class ShapeStoring(Settings):
         text=Text("LABEL,…", parse_labels, lambda labels: ",".join(map(str, labels))),
     )
     probability: bool = declared(False, "Probability", "Also write probabilities, and deviations of samples.")
-    mesh: Literal["stl", "obj", "ply"] | None = declared(None, "Mesh", "Also write surfaces, in this format.")
+    mesh: Literal["stl", "obj", "ply"] | None = declared(
+        None, "Mesh", "Also write surfaces, in this format.", unset="none"
+    )
     resume: bool = declared(False, "Resume", "Go on after an interruption: finished shapes are kept.")
 
 

@@ -1,0 +1,1 @@
+"""The dock Batch: one method on many files."""
