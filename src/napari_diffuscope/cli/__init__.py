@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from napari_diffuscope.cli import devices, evaluate, models, repeat, samples, train
+from napari_diffuscope.cli import devices, evaluate, models, repeat, samples
 from napari_diffuscope.cli.compare import compare_command
 from napari_diffuscope.cli.method_command import command_of
 from napari_diffuscope.cli.pairs import pairs_command
 from napari_diffuscope.cli.signals import exit_code, late_signals_change_nothing, stoppable
+from napari_diffuscope.cli.train import train_command
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.registry import METHODS
 
@@ -58,7 +59,7 @@ def make_app() -> typer.Typer:
     app.command("compare")(compare_command())
     app.command("samples")(samples.samples)
     app.command("devices")(devices.devices)
-    app.command("train")(train.train)
+    app.command("train")(train_command())
     app.add_typer(evaluate.app, name="evaluate")
     return app
 

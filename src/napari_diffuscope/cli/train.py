@@ -4,61 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import Stopped, end_at_once, handling
-from napari_diffuscope.methods.restore.settings import DEFAULT_MODEL
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.choices import TrainSettings
 
 if TYPE_CHECKING:
     from napari_diffuscope.jobs import Update
     from napari_diffuscope.training.recipe import Recipe
 
-NOTHING = "nothing"
+
+def train_command() -> Callable[..., None]:
+    """``diffuscope train RECIPE --option …``, for Typer."""
+    summary = "Train a model from a recipe or on pairs; stop with Ctrl-C and go on with --resume."
+    return command_with([*_places(), *options_of(TrainSettings), *_again(), quiet_option()], summary, _run)
 
 
-def train(
-    recipe_file: Annotated[
-        Path | None, typer.Argument(metavar="[RECIPE.toml]", help="What to train, on what, how long.")
-    ] = None,
+def _places() -> list[Parameter]:
+    recipe = typer.Argument(metavar="[RECIPE.toml]", help="What to train, on what, how long.")
+    pairs = typer.Option(metavar="FOLDER", help="Instead of a recipe: a folder with 'low' and 'high' images.")
+    out = typer.Option(help="Model folder to write; runs/NAME/NAME by default.")
+    run = typer.Option("--run", "--run-folder", help="Folder for checkpoint and log; runs/NAME by default.")
+    return [
+        keyword("recipe_file", Path | None, recipe, None),
+        keyword("pairs", Path | None, pairs, None),
+        keyword("out", Path | None, out, None),
+        keyword("run", Path | None, run, None),
+    ]
+
+
+def _again() -> list[Parameter]:
+    resume = typer.Option("--resume", help="Go on from the last checkpoint.")
+    overwrite = typer.Option("--overwrite", help="Replace the model folder, if it holds one.")
+    return [keyword("resume", bool, resume, False), keyword("overwrite", bool, overwrite, False)]
+
+
+def _run(
     *,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Instead of a recipe: a folder with 'low' and 'high' images."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the new model, with --pairs.")] = None,
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="MODEL",
-            help=f"Model to begin with, or '{NOTHING}'; with --pairs {DEFAULT_MODEL} by default.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Model folder to write; runs/NAME/NAME by default.")
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", "--run-folder", help="Folder for checkpoint and log; runs/NAME by default."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the model folder, if it holds one.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Number of steps, instead of the recipe's.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that simulate the batches.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
+    recipe_file: Path | None,
+    pairs: Path | None,
+    out: Path | None,
+    run: Path | None,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    **values: Any,
 ) -> None:
-    """Train a model from a recipe or on pairs; stop with Ctrl-C and go on with --resume."""
-    recipe = _with_steps(_recipe(recipe_file, pairs, name, start_from), steps)
+    try:
+        settings: TrainSettings = settings_from(TrainSettings, values)
+        settings.check_one_of(recipe_file, pairs)
+    except DiffuscopeError as error:
+        raise typer.BadParameter(str(error)) from None
+    recipe = settings.recipe(recipe_file, pairs)
     run = run or Path("runs") / recipe.name
     out = out or run / recipe.name
     from napari_diffuscope.jobs import run as run_job
@@ -78,40 +82,13 @@ def train(
         out,
         resume=resume,
         overwrite=overwrite,
-        device=choose_device(device),
-        workers=workers,
+        device=choose_device(settings.device),
+        workers=settings.workers,
     )
     with show_progress(recipe.name, quiet=quiet or not speaks) as on_update, stopping(on_update) as watched:
         card = run_job(job, watched)
     if speaks:
         typer.echo(f"{card.title}: written to {out}")
-
-
-def _recipe(recipe_file: Path | None, pairs: Path | None, name: str | None, start: str | None) -> Recipe:
-    """The recipe in a file, or one for a folder of pairs."""
-    from napari_diffuscope.training.recipe import read_recipe
-
-    if (recipe_file is None) == (pairs is None):
-        raise typer.BadParameter("give either a recipe or --pairs FOLDER")
-    if start is not None and Path(start).exists():
-        start = str(Path(start).resolve())
-    if recipe_file is not None:
-        return _started(read_recipe(recipe_file), start)
-    if pairs is None or name is None:
-        raise typer.BadParameter("--pairs needs a --name for the new model")
-    if not name or Path(name).name != name or name.startswith("."):
-        raise typer.BadParameter(f"--name {name!r} cannot be the name of a folder")
-    from napari_diffuscope.training.defaults import pairs_recipe
-
-    start = start or DEFAULT_MODEL
-    return pairs_recipe(pairs, name, start_from=None if start == NOTHING else start)
-
-
-def _started(recipe: Recipe, start: str | None) -> Recipe:
-    """A recipe that begins with another model than it says."""
-    if start is None:
-        return recipe
-    return replace(recipe, start_from=None if start == NOTHING else start)
 
 
 def _show(recipe: Recipe, run: Path) -> None:
@@ -158,9 +135,3 @@ def stopping(on_update: Callable[[Update], None]) -> Iterator[Callable[[Update],
 
     with handling(ask):
         yield watched
-
-
-def _with_steps(recipe: Recipe, steps: int | None) -> Recipe:
-    return (
-        recipe if steps is None else replace(recipe, optimisation=replace(recipe.optimisation, steps=steps))
-    )
