@@ -53,6 +53,11 @@ ALLOWED = {
     "viewer": {"viewer", "batches", "simulate", "comparison", "methods", "weights", "measure", *BASE},
 }
 
+# What is looked up only while something runs, where the module that is imported knows the one that imports it.
+LATER = {
+    f"{PACKAGE}.methods.generate.settings": {f"{PACKAGE}.methods.registry"},
+}
+
 # Declared, and needed by what is imported or by napari rather than imported by the sources.
 NOT_IMPORTED = {
     "imagecodecs": "tifffile decodes compressed files with it",
@@ -287,6 +292,14 @@ def is_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
+def named_by(module: str) -> set[str]:
+    """Modules of the package that a module's source names anywhere, in functions and for types too."""
+    modules = set(all_modules())
+    names = {name for _, name in imports_of(module)}
+    named = {next((m for m in (name, name.rpartition(".")[0]) if m in modules), "") for name in names}
+    return named - {"", module, PACKAGE} - LATER.get(module, set())
+
+
 def circle_in(graph: dict[str, set[str]]) -> list[str]:
     """A circle of a graph, or nothing."""
     try:
@@ -299,6 +312,8 @@ def circle_in(graph: dict[str, set[str]]) -> list[str]:
 def test_no_import_goes_in_a_circle() -> None:
     assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
     assert circle_in({module: loaded_by(module) for module in all_modules()}) == []
+    parts = [module for module in all_modules() if module != PACKAGE]  # the package offers what lies in it
+    assert circle_in({module: named_by(module) for module in parts}) == []
 
 
 def test_evaluations_do_not_lean_on_each_other() -> None:

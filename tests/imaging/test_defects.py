@@ -10,8 +10,8 @@ import pytest
 from napari_diffuscope.imaging.defects import bridged, bright_objects, isolated_defects
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import measure_intensities, own_heights
-from napari_diffuscope.imaging.stack_intensity import PlaneLines
+from napari_diffuscope.imaging.intensity import own_heights
+from napari_diffuscope.imaging.stack_intensity import PlaneLines, measure_intensities
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 ORDINARY = sorted(SAMPLES.glob("*_noisy.ome.tif")) + sorted(SAMPLES.glob("*_clean.ome.tif"))

@@ -11,8 +11,8 @@ from napari_diffuscope.imaging.intensity import (
     ChannelIntensity,
     IntensityMap,
     intensity_from_planes,
-    measure_intensities,
 )
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 
 
 def cells(seed: int = 0, shape: tuple[int, int] = (96, 120)) -> np.ndarray:

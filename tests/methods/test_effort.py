@@ -10,18 +10,15 @@ import pytest
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import run
-from napari_diffuscope.methods.effort import (
-    MEAN_STEPS,
-    SHARPEN_STEPS,
-    restore_effort,
-    shape_effort,
-    superres_effort,
-)
+from napari_diffuscope.methods.effort import MEAN_STEPS
 from napari_diffuscope.methods.restore.chains import SHARPEN_STEPS as CHAIN_STEPS
 from napari_diffuscope.methods.restore.chains import chain_for
+from napari_diffuscope.methods.restore.effort import SHARPEN_STEPS, restore_effort
 from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.shape.effort import shape_effort
 from napari_diffuscope.methods.shape.plan import shape_plan
 from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.methods.superres.effort import superres_effort
 from napari_diffuscope.methods.superres.plan import sampling_plan
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import DiffusionSpec, ScheduleSpec

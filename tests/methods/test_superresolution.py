@@ -12,7 +12,7 @@ import torch
 
 from napari_diffuscope import Image, superresolve
 from napari_diffuscope.diffusion.noise import positioned_noise
-from napari_diffuscope.imaging.intensity import measure_intensities
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.methods import ready
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.superres.method import SUPERRES

@@ -20,7 +20,6 @@ from napari_diffuscope.imaging.defects import (
     isolated_defects,
     typical_difference,
 )
-from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "IntensityMap",
     "PlaneSample",
     "intensity_from_planes",
-    "measure_intensities",
     "own_heights",
     "robust_intensity",
     "sampled",
@@ -177,52 +175,6 @@ def own_heights(plane: np.ndarray, difference: float | None = None) -> Heights:
     low, high = (float(value) for value in np.percentile(some, (LOW, HIGH)))
     line = IntensityMap(0.0, max((high - low) / 4, np.finfo(float).tiny))
     return heights_of(typical_difference(plane) if difference is None else difference, line)
-
-
-def measure_intensities(
-    image: Image, *, most_planes: int = 16, robust: bool = True
-) -> tuple[ChannelIntensity, ...]:
-    """Intensity map of every channel, from planes spread evenly over it.
-
-    Parameters
-    ----------
-    image
-        Read one plane at a time.
-    most_planes
-        Planes to read per channel, at most; the first and the last are among them.
-    robust
-        Whether isolated defects, small things far brighter than the rest, empty planes and planes far from their
-        neighbours are left out.
-
-    Returns
-    -------
-    tuple of ChannelIntensity
-        In the order of the channels. The same image always gives the same maps.
-
-    Raises
-    ------
-    DiffuscopeError
-        If no value of the planes can be held by float32.
-    """
-    from napari_diffuscope.imaging.stack_intensity import measure_channel
-
-    flat = np.arange(image.plane_count).reshape(image.leading_shape)
-    axis = image.axes.index("C") if "C" in image.axes else None
-    intensities = []
-    for channel in range(image.channel_count):
-        planes = (flat if axis is None else np.take(flat, channel, axis=axis)).ravel()
-        chosen = _spread(planes, most_planes)
-        if robust:
-            intensities.append(measure_channel(image, channel, chosen))
-            continue
-        line = intensity_from_planes(map(image.read_plane, chosen))
-        intensities.append(ChannelIntensity(channel, line, tuple(chosen)))
-    return tuple(intensities)
-
-
-def _spread(indices: np.ndarray, most: int) -> Sequence[int]:
-    positions = np.linspace(0, indices.size - 1, min(indices.size, max(most, 1)))
-    return [int(index) for index in indices[np.round(positions).astype(int)]]
 
 
 def _line(samples: Sequence[PlaneSample]) -> IntensityMap:

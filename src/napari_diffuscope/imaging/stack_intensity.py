@@ -1,4 +1,4 @@
-"""Planes far from their neighbours: a flash, a wrong exposure, a channel taken for a plane."""
+"""The intensity map of a stack, and planes far from their neighbours: a flash, a wrong exposure, a channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.defects import Heights, heights_of
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import ChannelIntensity, PlaneSample, robust_intensity, sampled
+from napari_diffuscope.imaging.intensity import (
+    ChannelIntensity,
+    PlaneSample,
+    intensity_from_planes,
+    robust_intensity,
+    sampled,
+)
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 
 FAR = 6.0
@@ -91,6 +97,50 @@ class PlaneLines:
             if _far_apart(line, _median(lines)) and _far_apart(self._bulks[flat], bulk):
                 return True
         return False
+
+
+def measure_intensities(
+    image: Image, *, most_planes: int = 16, robust: bool = True
+) -> tuple[ChannelIntensity, ...]:
+    """Intensity map of every channel, from planes spread evenly over it.
+
+    Parameters
+    ----------
+    image
+        Read one plane at a time.
+    most_planes
+        Planes to read per channel, at most; the first and the last are among them.
+    robust
+        Whether isolated defects, small things far brighter than the rest, empty planes and planes far from their
+        neighbours are left out.
+
+    Returns
+    -------
+    tuple of ChannelIntensity
+        In the order of the channels. The same image always gives the same maps.
+
+    Raises
+    ------
+    DiffuscopeError
+        If no value of the planes can be held by float32.
+    """
+    flat = np.arange(image.plane_count).reshape(image.leading_shape)
+    axis = image.axes.index("C") if "C" in image.axes else None
+    intensities = []
+    for channel in range(image.channel_count):
+        planes = (flat if axis is None else np.take(flat, channel, axis=axis)).ravel()
+        chosen = _spread(planes, most_planes)
+        if robust:
+            intensities.append(measure_channel(image, channel, chosen))
+            continue
+        line = intensity_from_planes(map(image.read_plane, chosen))
+        intensities.append(ChannelIntensity(channel, line, tuple(chosen)))
+    return tuple(intensities)
+
+
+def _spread(indices: np.ndarray, most: int) -> Sequence[int]:
+    positions = np.linspace(0, indices.size - 1, min(indices.size, max(most, 1)))
+    return [int(index) for index in indices[np.round(positions).astype(int)]]
 
 
 def measure_channel(image: Image, channel: int, chosen: Sequence[int]) -> ChannelIntensity:

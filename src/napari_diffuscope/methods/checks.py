@@ -10,46 +10,14 @@ import math
 import numbers
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
 
-if TYPE_CHECKING:
-    from napari_diffuscope.methods.declared import Setting
 
-
-def checked_value(setting: Setting, value: Any) -> Any:
-    """A value of a setting in its own type.
-
-    Raises
-    ------
-    DiffuscopeError
-        If it is of another type, outside the limits, or none of the choices.
-    """
-    if value is None and setting.optional:
-        return None
-    if setting.check is not None:
-        return setting.check(value)
-    if setting.item is not None:
-        return _checked_several(setting, setting.item, value)
-    if setting.choices:
-        return checked_choice(setting.name, value, setting.choices)
-    if setting.kind is bool:
-        return checked_flag(setting.name, value)
-    if setting.kind is int:
-        return checked_whole(setting.name, value, low=setting.low, high=setting.high)
-    if setting.kind is float:
-        return checked_real(setting.name, value, low=setting.low, high=setting.high)
-    return checked_name(setting.name, value)
-
-
-def _checked_several(setting: Setting, item: type, value: Any) -> tuple[Any, ...]:
-    several = [value] if isinstance(value, str | os.PathLike) or is_whole(value) else listed(value)
-    if several is None:
-        raise DiffuscopeError(f"{_title(setting.name)} must be a list, not {quoted(value)}.")
-    one = replace(setting, item=None, kind=item, optional=False)
-    return tuple(checked_value(one, each) for each in several)
+def in_words(name: str) -> str:
+    """``The z step``: a setting at the beginning of a sentence."""
+    return f"The {name.replace('_', ' ')}"
 
 
 def checked_whole(name: str, value: Any, *, low: float | None = None, high: float | None = None) -> int:
@@ -70,11 +38,11 @@ def checked_whole(name: str, value: Any, *, low: float | None = None, high: floa
         For anything else.
     """
     if not is_whole(value):
-        raise DiffuscopeError(f"{_title(name)} must be a whole number, not {quoted(value)}.")
+        raise DiffuscopeError(f"{in_words(name)} must be a whole number, not {quoted(value)}.")
     if low is not None and value < low:
-        raise DiffuscopeError(f"{_title(name)} must be at least {low:.0f}, not {quoted(int(value))}.")
+        raise DiffuscopeError(f"{in_words(name)} must be at least {low:.0f}, not {quoted(int(value))}.")
     if high is not None and value > high:
-        raise DiffuscopeError(f"{_title(name)} must be at most {high:.0f}, not {quoted(int(value))}.")
+        raise DiffuscopeError(f"{in_words(name)} must be at most {high:.0f}, not {quoted(int(value))}.")
     return int(value)
 
 
@@ -82,20 +50,20 @@ def checked_real(name: str, value: Any, *, low: float | None = None, high: float
     """A finite number between two limits, both allowed, as float; see :func:`checked_whole`."""
     real = _real(value)
     if real is None:
-        raise DiffuscopeError(f"{_title(name)} must be a number, not {quoted(value)}.")
+        raise DiffuscopeError(f"{in_words(name)} must be a number, not {quoted(value)}.")
     if (low is None or low <= real) and (high is None or real <= high):
         return real
     if low is not None and high is not None:
-        raise DiffuscopeError(f"{_title(name)} must lie between {low:g} and {high:g}, not {quoted(value)}.")
+        raise DiffuscopeError(f"{in_words(name)} must lie between {low:g} and {high:g}, not {quoted(value)}.")
     limit = f"at least {low:g}" if low is not None else f"at most {high:g}"
-    raise DiffuscopeError(f"{_title(name)} must be {limit}, not {quoted(value)}.")
+    raise DiffuscopeError(f"{in_words(name)} must be {limit}, not {quoted(value)}.")
 
 
 def checked_flag(name: str, value: Any) -> bool:
     """A truth value as bool."""
     if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
         return bool(value)
-    raise DiffuscopeError(f"{_title(name)} must be true or false, not {quoted(value)}.")
+    raise DiffuscopeError(f"{in_words(name)} must be true or false, not {quoted(value)}.")
 
 
 def checked_choice(name: str, value: Any, choices: Sequence[str]) -> str:
@@ -113,7 +81,7 @@ def checked_name(name: str, value: Any) -> str:
         text = os.fspath(value)
         if isinstance(text, str) and text:
             return text
-    raise DiffuscopeError(f"{_title(name)} must be a name or a path, not {quoted(value)}.")
+    raise DiffuscopeError(f"{in_words(name)} must be a name or a path, not {quoted(value)}.")
 
 
 def is_whole(value: Any) -> bool:
@@ -126,10 +94,6 @@ def listed(value: Any) -> list[Any] | None:
     if hasattr(value, "ndim") and hasattr(value, "tolist"):
         return list(value.tolist()) if value.ndim == 1 else None
     return list(value) if isinstance(value, list | tuple | range) else None
-
-
-def _title(name: str) -> str:
-    return f"The {name.replace('_', ' ')}"
 
 
 def _real(value: Any) -> float | None:

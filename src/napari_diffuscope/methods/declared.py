@@ -11,14 +11,24 @@ What a field is (a whole number, one of several words, something that may be lef
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from napari_diffuscope.errors import DiffuscopeError, shortened
-from napari_diffuscope.methods.checks import checked_value
+from napari_diffuscope.errors import DiffuscopeError, quoted, shortened
+from napari_diffuscope.methods.checks import (
+    checked_choice,
+    checked_flag,
+    checked_name,
+    checked_real,
+    checked_whole,
+    in_words,
+    is_whole,
+    listed,
+)
 
 _KEY = "napari-diffuscope setting"
 
@@ -132,6 +142,39 @@ class Setting:
 def declared(default: Any, label: str, help: str, **more: Any) -> Any:
     """A field of settings; the keywords are those of `Setting`."""
     return field(default=default, metadata={_KEY: {"label": label, "help": help, **more}})
+
+
+def checked_value(setting: Setting, value: Any) -> Any:
+    """A value of a setting in its own type.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is of another type, outside the limits, or none of the choices.
+    """
+    if value is None and setting.optional:
+        return None
+    if setting.check is not None:
+        return setting.check(value)
+    if setting.item is not None:
+        return _checked_several(setting, setting.item, value)
+    if setting.choices:
+        return checked_choice(setting.name, value, setting.choices)
+    if setting.kind is bool:
+        return checked_flag(setting.name, value)
+    if setting.kind is int:
+        return checked_whole(setting.name, value, low=setting.low, high=setting.high)
+    if setting.kind is float:
+        return checked_real(setting.name, value, low=setting.low, high=setting.high)
+    return checked_name(setting.name, value)
+
+
+def _checked_several(setting: Setting, item: type, value: Any) -> tuple[Any, ...]:
+    several = [value] if isinstance(value, str | os.PathLike) or is_whole(value) else listed(value)
+    if several is None:
+        raise DiffuscopeError(f"{in_words(setting.name)} must be a list, not {quoted(value)}.")
+    one = replace(setting, item=None, kind=item, optional=False)
+    return tuple(checked_value(one, each) for each in several)
 
 
 class Settings:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from napari_diffuscope.simulate import cells
-
-if TYPE_CHECKING:
-    from napari_diffuscope.simulate.samples import Sample
+from napari_diffuscope.simulate.sample import Sample
 
 _HEAD = """# Sample data
 

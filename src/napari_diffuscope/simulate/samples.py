@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from napari_diffuscope.simulate.camera import Camera, Exposure, expose
 from napari_diffuscope.simulate.cells import VOXEL_UM, cell_scene
 from napari_diffuscope.simulate.mitochondria import mitochondria
 from napari_diffuscope.simulate.optics import blur, confocal_psf_3d
+from napari_diffuscope.simulate.sample import Sample
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER, SAMPLE_NAMES, sample_path
 from napari_diffuscope.simulate.sample_readme import sample_readme
 from napari_diffuscope.simulate.scenes import (
@@ -43,65 +43,6 @@ __all__ = [
 
 _DETECTOR = Camera(quantum_efficiency=0.8, gain=25.0, offset=200.0, read_noise=0.6, bits=16)
 _SCMOS = Camera(quantum_efficiency=0.8, gain=25.0, offset=400.0, read_noise=1.6, bits=16)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One simulated recording and everything that decides its numbers.
-
-    Parameters
-    ----------
-    name
-        Start of its file names.
-    seed
-        Seed of the specimen; the noise is drawn from (seed, 1).
-    scene
-        Makes the clean image, relative, from a generator, a shape and a pixel size.
-    axes, shape, scale
-        Axes of the file, and the size of a step along each: seconds for T, µm for Z, Y and X.
-    exposure, camera
-        Light and sensor. Bleaching runs along the first axis.
-    what, optics
-        The specimen and the point spread function in words.
-    keep_clean
-        Whether the clean image is a file too.
-    z_every
-        The noisy stack holds the first of so many planes of the clean one, the next first one, and so on.
-    """
-
-    name: str
-    seed: int
-    scene: Callable[[np.random.Generator, tuple[int, ...], tuple[float, ...]], np.ndarray]
-    axes: str
-    shape: tuple[int, ...]
-    scale: tuple[float, ...]
-    exposure: Exposure
-    camera: Camera
-    what: str
-    optics: str
-    keep_clean: bool = True
-    z_every: int = 1
-
-    @property
-    def noisy_shape(self) -> tuple[int, ...]:
-        """Lengths of the noisy image; those of the clean one are ``shape``."""
-        return tuple(
-            -(-length // self.z_every) if axis == "Z" else length
-            for axis, length in zip(self.axes, self.shape, strict=True)
-        )
-
-    @property
-    def noisy_scale(self) -> tuple[float, ...]:
-        """Steps of the noisy image; those of the clean one are ``scale``."""
-        return tuple(
-            step * self.z_every if axis == "Z" else step
-            for axis, step in zip(self.axes, self.scale, strict=True)
-        )
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Names of its images."""
-        return (f"{self.name}_noisy", f"{self.name}_clean") if self.keep_clean else (f"{self.name}_noisy",)
 
 
 def _moving(rng: np.random.Generator, shape: tuple[int, ...], scale: tuple[float, ...]) -> np.ndarray:

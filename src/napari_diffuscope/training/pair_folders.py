@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import IntensityMap, measure_intensities
+from napari_diffuscope.imaging.intensity import IntensityMap
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.training.pair_files import Pair, find_pairs
 from napari_diffuscope.training.pair_noise import noise_share, swapped_note

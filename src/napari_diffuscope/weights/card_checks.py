@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
-
-if TYPE_CHECKING:
-    from napari_diffuscope.weights.card import ModelCard
 
 MOST_LEVELS = 100_000
 MOST_CHANNELS = 1 << 16
@@ -98,30 +95,3 @@ def check_network_numbers(arguments: dict[str, Any]) -> None:
                 raise DiffuscopeError(
                     f"The network in the model card cannot be built: network.{name} is {quoted(value)}."
                 )
-
-
-def check_channels(card: ModelCard) -> None:
-    """Refuse a card whose axes and channels are not those of its network.
-
-    Raises
-    ------
-    DiffuscopeError
-        Naming the entry.
-    """
-    arguments, state, condition = card.network.arguments, card.state_channels, card.condition_channels
-    dims = arguments.get("dims", 2)
-    if dims != len(card.axes):
-        raise refuse("axes", card.axes, f"{dims} axes, as its network has")
-    if card.network.kind == "local-unet":
-        wanted = {
-            "state_channels": arguments.get("channels", 1),
-            "condition_channels": arguments.get("condition_channels", 1),
-        }
-    else:
-        learned = card.diffusion.variance == "learned-range"
-        out = arguments.get("out_channels", 3 if card.network.kind == "openai-unet" else 1)
-        inputs = arguments.get("in_channels", 3 if card.network.kind == "openai-unet" else 2)
-        wanted = {"state_channels": out // 2 if learned else out, "condition_channels": inputs - state}
-    for name, value in (("state_channels", state), ("condition_channels", condition)):
-        if value != wanted[name]:
-            raise refuse(name, value, f"{wanted[name]}, as its network has")

@@ -21,7 +21,8 @@ from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
-from napari_diffuscope.weights.card_checks import check_channels, check_network_numbers
+from napari_diffuscope.weights.card_channels import check_channels
+from napari_diffuscope.weights.card_checks import check_network_numbers
 from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 

@@ -15,7 +15,7 @@ from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import measure_intensities
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.methods.generate.settings import GenerateSettings, check_card, class_weights
 from napari_diffuscope.methods.generate.values import from_units, to_units
 from napari_diffuscope.weights.card import ModelCard

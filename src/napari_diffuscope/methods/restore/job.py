@@ -20,9 +20,9 @@ from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.imaging.blocks import Block
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.intensity import measure_intensities
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.imaging.parts import part_of_large_planes
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update, relayed
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane

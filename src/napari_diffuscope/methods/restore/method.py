@@ -25,8 +25,8 @@ RESTORE = Method(
     result="restoration",
     former=("restoration",),
     beside=("deviation",),
-    effort="napari_diffuscope.methods.effort:restore_effort",
-    trial="napari_diffuscope.methods.trials:restore_trial",
+    effort="napari_diffuscope.methods.restore.effort:restore_effort",
+    trial="napari_diffuscope.methods.restore.effort:restore_trial",
 )
 
 

@@ -75,8 +75,8 @@ SHAPE = Method(
     models_for="shapes",
     destination="napari_diffuscope.methods.shape.destination:ShapeDestination",
     storing=ShapeStoring,
-    effort="napari_diffuscope.methods.effort:shape_effort",
-    trial="napari_diffuscope.methods.trials:shape_trial",
+    effort="napari_diffuscope.methods.shape.effort:shape_effort",
+    trial="napari_diffuscope.methods.shape.effort:shape_trial",
 )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import in_standard_order
-from napari_diffuscope.imaging.intensity import measure_intensities
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally

@@ -26,8 +26,8 @@ SUPERRES = Method(
     former=("superresolution",),
     beside=("deviation",),
     block="blocks",
-    effort="napari_diffuscope.methods.effort:superres_effort",
-    trial="napari_diffuscope.methods.trials:superres_trial",
+    effort="napari_diffuscope.methods.superres.effort:superres_effort",
+    trial="napari_diffuscope.methods.superres.effort:superres_trial",
 )
 
 
