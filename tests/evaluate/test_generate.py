@@ -198,6 +198,26 @@ def test_what_cannot_be_evaluated_is_said(data: Path, model: Path) -> None:
         run(evaluation_job(GENERATE, other, data.parent / "b"))
 
 
+def test_networks_whose_weights_the_user_has_are_asked_as_well(data: Path) -> None:
+    from tests.measure.test_dino import weights
+
+    torch.save(weights(), data.parent / "small.pth")
+    settings = GenerateEvaluationSettings(
+        data=str(data), parts=("realism",), number=8, dinov2=str(data.parent / "small.pth")
+    )
+    run(evaluation_job(GENERATE, settings, data.parent / "seen"))
+    assert "| threads | DINOv2 | training | 8 |" in (data.parent / "seen" / "generate.md").read_text(
+        encoding="utf-8"
+    )
+    for name, said in (
+        ("dinov2", "give the weights of DINOv2"),
+        ("inception", "give the weights of Inception"),
+    ):
+        absent = GenerateEvaluationSettings(data=str(data), **{name: "nowhere.pth"})
+        with pytest.raises(DiffuscopeError, match=said):
+            run(evaluation_job(GENERATE, absent, data.parent / name))
+
+
 def test_the_starter_makes_images_of_its_classes_that_are_no_copies() -> None:
     place = find_model("generate-structures")
     memory = Memorisation(read_training_images(place / TRAINING_IMAGES_FILE))

@@ -111,3 +111,13 @@ def carry_training(
     known = collect(images, labels, names, highest=20.0, patch=64, classes=classes)
     known = Memorisation(known).calibrated(kept, [number % len(classes) for number in range(len(kept))])
     (folder / TRAINING_IMAGES_FILE).write_bytes(known.to_bytes())
+
+
+def carry_real(folder: Path, kept: Any, training: Any, classes: tuple[str, ...] = CLASSES) -> None:
+    """Let a model folder say what real images are like: the same ones for each class."""
+    from napari_diffuscope.measure.real_images import described_images
+    from napari_diffuscope.weights.place import REAL_IMAGES_FILE
+
+    count = len(classes)
+    real = described_images([kept] * count, [training] * count, classes, kept.shape[1])
+    (folder / REAL_IMAGES_FILE).write_bytes(real.to_bytes())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,11 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.jobs import run
 from napari_diffuscope.methods.generate import GENERATE, GenerateSettings, job
+from napari_diffuscope.methods.generate.judging import MOST_WINDOWS
 from napari_diffuscope.methods.storing import files_job
+from napari_diffuscope.weights.place import REAL_IMAGES_FILE
 
-from .generators import carry_training, write_generator, write_windowed
+from .generators import carry_real, carry_training, write_generator, write_windowed
 
 SIZES: list[dict[str, Any]] = [{"tile": 64}, {"batch": 1}, {"batch": 3}, {"tile": 96, "batch": 2}]
 
@@ -338,6 +343,7 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = write_generator(tmp_path_factory.mktemp("models") / "copying")
     made = generate(model=str(folder), number=14, size=64).generated
     carry_training(folder, list(made[:3]), list(made[4:]))
+    carry_real(folder, made[4:12], made[:10])
     return str(folder)
 
 
@@ -352,11 +358,91 @@ def test_images_that_are_copies_of_the_training_are_told(copying: str, tmp_path:
     assert new[0]["score"] < 0.9
 
 
-def test_scores_lie_in_the_file_and_large_images_are_not_compared(copying: str, tmp_path: Path) -> None:
+def test_scores_lie_in_the_file_and_of_large_images_a_part_is_compared(copying: str, tmp_path: Path) -> None:
     from napari_diffuscope.imaging.tiff import read_record
 
     assert called("generate", tmp_path / "a.tif", "--model", copying, "--number", 2, "--size", 64, "-q") == 0
     record = read_record(tmp_path / "a.tif")
     assert record is not None
     assert [one["number"] for one in record["scores"]] == [0, 1]
-    assert "scores" not in generate(model=copying, number=1, size=320, steps=1).record
+    large = generate(model=copying, number=1, size=320, steps=1)
+    assert [one["number"] for one in large.record["scores"]] == [0]
+    assert large.record["statistic"] is None  # the nearest of many windows is nearer than one
+    assert large.value.windows == MOST_WINDOWS < 25
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.zarr"])
+def test_images_of_a_stopped_run_are_judged_when_it_goes_on(copying: str, tmp_path: Path, name: str) -> None:
+    settings = GenerateSettings(model=copying, number=4, size=64, batch=2)
+
+    def stop(update: Any) -> None:
+        if update.done >= 8:
+            raise KeyboardInterrupt
+
+    files = {"generated": tmp_path / name}
+    with pytest.raises(KeyboardInterrupt):
+        run(files_job(GENERATE, {}, settings, files), stop)
+    resumed = run(files_job(GENERATE, {}, settings, files)).record
+    whole = generate(settings=settings).record
+    assert [one["number"] for one in resumed["scores"]] == [0, 1, 2, 3]
+    assert resumed["scores"] == whole["scores"]
+    assert resumed["card"] == whole["card"]
+
+
+def test_every_run_says_whether_its_images_are_copies_and_like_real_ones(copying: str) -> None:
+    record = generate(model=copying, number=8, size=64, class_="microtubules").record
+    card = record["card"]
+    assert card["copies"]["compared"] == 8
+    assert card["copies"]["share"] == pytest.approx(len(card["copies"]["flagged"]) / 8)
+    assert len(card["copies"]["closest"]) == 5
+    made, floor, kept = (
+        card["realism"][name] for name in ("generated", "real, of the training", "real, kept out")
+    )
+    assert made["kernel_low"] <= made["kernel"] <= made["kernel_high"]
+    assert made["filled"] > 0
+    assert kept["images"] == 8
+    assert floor["images"] == 10
+    assert any("Distance from real images" in sentence for sentence in card["words"])
+    few = generate(model=copying, number=2, size=64).record["card"]
+    assert few["realism"] == {}
+    assert "8 of its own size are the fewest" in " ".join(few["words"])
+    assert json.loads(json.dumps(card)) == card
+
+
+def test_the_card_is_a_page_with_pictures_and_its_numbers_beside_it(copying: str, tmp_path: Path) -> None:
+    words = ("--model", copying, "--number", 8, "--size", 64, "--quiet")
+    assert called("generate", tmp_path / "a.tif", *words, "--card", tmp_path / "card.html") == 0
+    page = (tmp_path / "card.html").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    assert page.count("data:image/png;base64,") == 10  # the five closest, and what they are like
+    assert "Are they like real images?" in page
+    assert all(escape(sentence) in page for sentence in numbers["words"])
+    assert numbers["copies"]["compared"] == 8
+
+
+@pytest.mark.parametrize("name", ["card.txt", "there.html", "a.html/b.html", "no/such.html"])
+def test_a_card_that_cannot_be_written_is_refused_at_once(
+    copying: str, tmp_path: Path, name: str, capsys: Any
+) -> None:
+    (tmp_path / "there.html").write_text("mine")
+    assert called("generate", tmp_path / "a.tif", "--model", copying, "--card", tmp_path / name) in (1, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.html"]
+    assert (tmp_path / "there.html").read_text() == "mine"
+    assert len(capsys.readouterr().err.strip()) > 20
+
+
+def test_a_model_that_carries_nothing_gives_no_card_and_says_so(
+    model: str, tmp_path: Path, capsys: Any
+) -> None:
+    words = ("--model", model, "--number", 1, "--size", 64, "--card", tmp_path / "card.html")
+    assert called("generate", tmp_path / "a.tif", *words) == 0
+    assert "no card, for the model carries nothing" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_damaged_description_of_real_images_is_told(copying: str, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(copying, folder)
+    (folder / REAL_IMAGES_FILE).write_bytes(b"PK not an archive")
+    with pytest.raises(DiffuscopeError, match=REAL_IMAGES_FILE):
+        generate(model=str(folder), number=1, size=64)

@@ -213,3 +213,20 @@ def test_simulation_needs_neither_torch_nor_napari():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_walls_of_wide_mitochondria_are_even_where_pixels_are_fine(monkeypatch):
+    """Directions of the centre line turn at every step; rows of points across it bunched into stripes."""
+
+    def roughness(pixel):
+        image = mitochondria(
+            np.random.default_rng(3), (300, 300), pixel, count=4, width_um=0.7, branching=0.0, hollow=False
+        ).render((300, 300), pixel)
+        fine, coarse = (ndimage.gaussian_filter(image, sigma) for sigma in (2.0, 5.0))
+        inside = ndimage.minimum_filter(fine > 0.3 * np.percentile(fine[fine > 0], 75), 15)
+        assert inside.sum() > 1000
+        return np.median(np.abs(fine - coarse)[inside] / coarse[inside])
+
+    even = roughness(0.02)
+    monkeypatch.setattr("napari_diffuscope.simulate.mitochondria.FINE_UM", 0.0)
+    assert even < 0.75 * roughness(0.02)

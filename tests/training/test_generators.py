@@ -16,9 +16,10 @@ from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.cli import app
 from napari_diffuscope.measure.memorisation import Memorisation
 from napari_diffuscope.measure.training_images import read_training_images
+from napari_diffuscope.methods.generate.values import from_units, to_units
 from napari_diffuscope.training.generate.fields import Field, read_fields
 from napari_diffuscope.training.generate.images import images_task
-from napari_diffuscope.training.generate.patches import PatchPieces, Range
+from napari_diffuscope.training.generate.patches import PatchPieces, Range, range_of
 from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.training.task import Draw, Part
@@ -177,7 +178,7 @@ def pieces_of(pixels: np.ndarray) -> PatchPieces:
         [Field(0, "a", pixels)],
         classes=1,
         patch=32,
-        highest=float(pixels.max()),
+        values=range_of([Field(0, "a", pixels)]),
         densities=(0.0, 0.5),
         seed=1,
     )
@@ -221,6 +222,19 @@ def test_the_root_scale_goes_both_ways() -> None:
     scale, values = Range(8.0), np.array([0.0, 0.5, 2.0, 8.0])
     assert scale.network(values) == pytest.approx([-1, -0.5, 0, 1])
     assert scale.values(scale.network(values)) == pytest.approx(values)
+
+
+def test_the_mean_of_the_training_is_in_the_middle_and_the_card_says_so(recipe: Path) -> None:
+    """Images are mostly background: were it at -1, averages of weights would make it too dark."""
+    fields = [Field(0, "a", stripes(0, 200)), Field(1, "b", 0.01 * blobs(5, 200))]
+    scale = range_of(fields)
+    means = [float(scale.network(field.pixels).mean()) for field in fields]
+    assert np.mean(means) == pytest.approx(0, abs=0.02)
+    task = images_task(read_recipe(recipe), torch.device("cpu"))
+    card = task.card(build_network(trained_network(task.recipe)))
+    pixels = task.fields.training[0].pixels
+    assert from_units(pixels, card) == pytest.approx(task.pieces.range.network(pixels), abs=1e-5)
+    assert to_units(task.pieces.range.network(pixels), card) == pytest.approx(pixels, abs=1e-4)
 
 
 def test_a_small_network_learns_what_it_is_shown(recipe: Path) -> None:

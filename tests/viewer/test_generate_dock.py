@@ -17,7 +17,7 @@ from napari_diffuscope import generate
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.viewer.model_choice import CATALOGUE
-from tests.methods.generators import carry_training, write_generator
+from tests.methods.generators import carry_real, carry_training, write_generator
 
 from .conftest import PATIENCE, click, run_to_the_end
 
@@ -286,3 +286,21 @@ def test_copies_are_flagged_beside_what_they_copy(qtbot, viewer, models: Path, d
     qtbot.waitUntil(lambda: (tmp_path / "kept" / "manifest.json").exists(), timeout=PATIENCE)
     manifest = json.loads((tmp_path / "kept" / "manifest.json").read_text())
     assert [each["score"]["flagged"] for each in manifest["images"][:2]] == [False, True]
+
+
+def test_the_dock_sums_up_what_the_card_says(qtbot, viewer, models: Path, dock, tmp_path: Path) -> None:
+    made = generate(model="tiny-generator", number=20, size=64, seed=9).generated
+    carry_training(models / "tiny-generator", [made[1]], list(made[3:]))
+    carry_real(models / "tiny-generator", made[:10], made[10:])
+    dock.form.rows["number"].value = 8
+    assert run_to_the_end(qtbot, dock).state == "done"
+    assert dock.gallery.summary.isVisibleTo(dock)
+    assert "Distance from real images" in dock.gallery.summary.text()
+    dock.save_kept(tmp_path / "kept")
+    qtbot.waitUntil(lambda: (tmp_path / "kept" / "manifest.json").exists(), timeout=PATIENCE)
+    card = json.loads((tmp_path / "kept" / "manifest.json").read_text())["card"]
+    assert card["copies"]["compared"] == 8
+    assert " ".join(card["words"]) == dock.gallery.summary.text()
+    dock.form.rows["number"].value = 2
+    click(qtbot, dock.bar.run_button)
+    assert not dock.gallery.summary.text()

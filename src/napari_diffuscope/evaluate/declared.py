@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 from napari_diffuscope.methods.common_settings import MOST_SAMPLES, MOST_SEED, MOST_STEPS
 from napari_diffuscope.methods.declared import Settings, declared
 
+READ = ("data", "recipe", "models", "inception", "dinov2")
+"""Settings that name what is read."""
+
 
 class EvaluationSettings(Settings):
     """Base of the settings of an evaluation: what is tested, in its field ``data``, and how."""
@@ -22,7 +25,7 @@ class EvaluationSettings(Settings):
 
     def places(self) -> tuple[str, ...]:
         """Files, folders and models that are read, by the names that the user gave."""
-        named = (getattr(self, field, None) or () for field in ("data", "recipe", "models"))
+        named = (getattr(self, field, None) or () for field in READ)
         return tuple(place for each in named for place in ((each,) if isinstance(each, str) else each))
 
 

@@ -190,15 +190,24 @@ def standardised(reference: np.ndarray, parts: Sequence[Features] = DEFAULT_PART
     parts
         Features to join; by default intensity, spectrum and texture.
     """
-    numbers = [part(patch_array(reference)) for part in parts]
+    centre, spread = balanced([part(patch_array(reference)) for part in parts])
+    return StandardisedFeatures(tuple(parts), centre, spread)
+
+
+def balanced(numbers: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What to subtract from, and to divide by, each of the numbers of all parts ``(D,)``, so that parts weigh alike.
+
+    Parameters
+    ----------
+    numbers
+        Of each part the numbers of the reference ``(N, d)``.
+    """
     spreads = []
     for values in numbers:
         spread = values.std(0)
         varying = spread > 1e-9 * (1 + np.abs(values.mean(0)))
         spreads.append(np.where(varying, spread, 1) * np.sqrt(values.shape[1]))
-    return StandardisedFeatures(
-        tuple(parts), np.concatenate([values.mean(0) for values in numbers]), np.concatenate(spreads)
-    )
+    return np.concatenate([values.mean(0) for values in numbers]), np.concatenate(spreads)
 
 
 def patch_array(patches: object) -> np.ndarray:

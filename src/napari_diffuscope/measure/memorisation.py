@@ -24,6 +24,7 @@ from napari_diffuscope.measure.features import (
     TextureFeatures,
     standardised,
 )
+from napari_diffuscope.measure.patches import covering, spread_over
 from napari_diffuscope.measure.training_images import TrainingImages
 
 __all__ = ["Copies", "Memorisation", "Nearest", "rank_statistic"]
@@ -52,7 +53,7 @@ class Memorisation:
         self._sums: dict[tuple[int, int], list[np.ndarray]] = {}
         self._features: dict[int, tuple[StandardisedFeatures, np.ndarray]] = {}
 
-    def nearest(self, image: object, *, label: int | None = None) -> Nearest:
+    def nearest(self, image: object, *, label: int | None = None, most: int | None = None) -> Nearest:
         """What an image resembles most.
 
         Parameters
@@ -62,6 +63,8 @@ class Memorisation:
             window, and the window counts that resembles the training most.
         label
             Its class, so that it is judged by what was kept out of that class; ``None`` for all classes together.
+        most
+            At most so many windows, spread over it; all by default.
         """
         pixels = real_array(image, "the image", dimensions=(2,))
         if min(pixels.shape) // self.known.factor < SMALLEST:
@@ -69,7 +72,8 @@ class Memorisation:
                 f"Images of {pixels.shape[0]} x {pixels.shape[1]} pixels are too small to compare with the training: "
                 f"{SMALLEST * self.known.factor} are the least."
             )
-        windows = _windows(pixels.shape, self.known.patch)
+        windows = covering(pixels.shape, self.known.patch)
+        windows = windows if most is None else spread_over(windows, most)
         found = [
             self._of_window(self.known.reduced(pixels[rows, columns]), (rows.start, columns.start))
             for rows, columns in windows
@@ -181,7 +185,7 @@ class Memorisation:
         """What describes patches of a size, and that of the training patches."""
         if side not in self._features:
             patches = [
-                one[place] for one in self.known.roots for place in _windows(one.shape, side, overlap=True)
+                one[place] for one in self.known.roots for place in covering(one.shape, side, overlap=True)
             ]
             fitting = [patch for patch in patches if patch.shape == (side, side)]
             step = -(-len(fitting) // MOST_WINDOWS)
@@ -213,23 +217,6 @@ class Memorisation:
         if not values and label is not None:  # none of this class: judged by all
             values = [value for group in kept for value in group]
         return np.asarray(values, np.float64)
-
-
-def _windows(shape: Sequence[int], side: int, *, overlap: bool = False) -> list[tuple[slice, slice]]:
-    """Windows of a size side by side (or by half) that cover an image; the whole where it is smaller."""
-
-    def starts(edge: int) -> list[int]:
-        if edge <= side:
-            return [0]
-        step = max(1, side // 2) if overlap else side
-        count = -(-(edge - side) // step) + 1
-        return sorted(set(np.linspace(0, edge - side, count).round().astype(int).tolist()))
-
-    return [
-        (slice(y, min(y + side, shape[0])), slice(x, min(x + side, shape[1])))
-        for y in starts(shape[0])
-        for x in starts(shape[1])
-    ]
 
 
 def _window_norms(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

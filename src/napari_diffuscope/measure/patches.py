@@ -1,6 +1,8 @@
-"""Patches of planes cut from a volume along any of its axes."""
+"""Patches of planes: of a volume along any of its axes, or that cover an image."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -78,3 +80,38 @@ def _choose(views: np.ndarray, least_deviation: float, count: int | None, seed: 
         drawn = np.random.default_rng(seed).choice(len(places), count, replace=False)
         places = places[np.sort(drawn)]
     return np.ascontiguousarray(views[tuple(places.T)])
+
+
+def covering(shape: Sequence[int], side: int, *, overlap: bool = False) -> list[tuple[slice, slice]]:
+    """Windows of a size side by side (or by half) that cover an image; the whole where it is smaller.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the image.
+    side
+        Edge of a window in pixels.
+    overlap
+        Whether they overlap by half.
+    """
+
+    def starts(edge: int) -> list[int]:
+        if edge <= side:
+            return [0]
+        step = max(1, side // 2) if overlap else side
+        count = -(-(edge - side) // step) + 1
+        return sorted(set(np.linspace(0, edge - side, count).round().astype(int).tolist()))
+
+    return [
+        (slice(y, min(y + side, shape[0])), slice(x, min(x + side, shape[1])))
+        for y in starts(shape[0])
+        for x in starts(shape[1])
+    ]
+
+
+def spread_over(windows: Sequence[tuple[slice, slice]], most: int) -> list[tuple[slice, slice]]:
+    """At most so many of the windows, evenly spread over them."""
+    if len(windows) <= most:
+        return list(windows)
+    places = (np.arange(most) + 0.5) * len(windows) / most
+    return [windows[int(place)] for place in places]

@@ -233,7 +233,12 @@ class FileDestination(Destination):
         result = yield from files_job(
             self.method, self.inputs, self.settings, self.files, overwrite=self.overwrite, **options
         )
-        return Stored(result.record, f"Wrote {' and '.join(map(str, self.files.values()))}")
+        written = f"Wrote {' and '.join(map(str, self.files.values()))}"
+        return Stored(result.record, written + self.complete(result))
+
+    def complete(self, result: Result) -> str:
+        """Write what lies beside the files, if anything; returns what to say of it."""
+        return ""
 
 
 def _model_identity(model: str) -> Any:

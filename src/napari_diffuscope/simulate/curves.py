@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 
 def wormlike_curves(
@@ -43,9 +44,20 @@ def wormlike_curves(
     return np.asarray(start_um[:, None] + step_um * (np.cumsum(tangents, axis=1) - tangents[:, :1]))
 
 
-def normals(curves: np.ndarray) -> np.ndarray:
-    """Unit vectors across curves (N, steps, D), in the plane of the last two axes: (N, steps, D)."""
+def normals(curves: np.ndarray, *, smooth: float = 0.0) -> np.ndarray:
+    """Unit vectors across curves (N, steps, D), in the plane of the last two axes: (N, steps, D).
+
+    Parameters
+    ----------
+    curves
+        Points at equal distances.
+    smooth
+        Steps over which the direction is averaged (standard deviation). The direction of a worm-like curve turns at
+        every step, however small, so that what is laid out far from the curve is fanned out and bunched in stripes.
+    """
     along = np.gradient(curves, axis=1)
+    if smooth > 0:
+        along = gaussian_filter1d(along, smooth, axis=1, mode="nearest")
     across = np.zeros_like(along)
     across[..., -2], across[..., -1] = along[..., -1], -along[..., -2]
     return np.asarray(across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-12))

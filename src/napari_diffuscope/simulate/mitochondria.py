@@ -11,6 +11,9 @@ from napari_diffuscope.simulate.emitters import Emitters, PixelSize, field_of_vi
 from napari_diffuscope.simulate.fields import log_uniform
 from napari_diffuscope.simulate.filaments import fold_depth
 
+FINE_UM = 0.05
+"""Pixel size below which one sees that a wall follows no bend finer than the tube is wide."""
+
 
 def mitochondria(
     rng: np.random.Generator,
@@ -92,7 +95,8 @@ def _tubes(
     centre, r = spines[owner, place], radius[owner, place]
     out = r if hollow else r * np.sqrt(rng.uniform(size=len(r)))
     turn = rng.uniform(0, 2 * np.pi, len(r))
-    position = centre + (out * np.cos(turn))[:, None] * normals(spines)[owner, place]
+    across = normals(spines, smooth=width_um / step / 2 if 2 * step < FINE_UM else 0.0)
+    position = centre + (out * np.cos(turn))[:, None] * across[owner, place]
     if ndim == 3:
         position[:, 0] += out * np.sin(turn)
     brightness = np.exp(rng.normal(0, 0.35, count))

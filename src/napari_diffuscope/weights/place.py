@@ -17,7 +17,10 @@ EXAMPLE_FILES = ("example_input.tif", "example_output.tif")
 TRAINING_IMAGES_FILE = "training_images.npz"
 """What a generator learned from, by which copies of it are found."""
 
-MODEL_FOLDER_FILES = (CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE)
+REAL_IMAGES_FILE = "real_images.npz"
+"""What real images are like that a generator did not learn from, by which its images are judged."""
+
+MODEL_FOLDER_FILES = (CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE, REAL_IMAGES_FILE)
 """All that a model folder holds."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,14 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.evaluate.folder import keep_arguments
 from napari_diffuscope.evaluate.generate import realism, usefulness
+from napari_diffuscope.evaluate.generate.networks import networks_of
 from napari_diffuscope.evaluate.generate.report import Judged, draw, report
 from napari_diffuscope.evaluate.generate.sets import DRAWN, KEPT, drawn_images, generated_images, real_sets
 from napari_diffuscope.evaluate.generate.settings import GenerateEvaluationSettings
 from napari_diffuscope.evaluate.harness import Findings, label_of
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.measure.features import Features
 from napari_diffuscope.measure.memorisation import Memorisation
 from napari_diffuscope.measure.training_images import read_training_images
 from napari_diffuscope.training.generate.fields import SIMULATED, Fields, read_fields
@@ -48,6 +50,8 @@ class _Work:
     fields: Fields
     models: Mapping[str, tuple[str, ModelCard]]
     out: Path
+    networks: Sequence[Features] = ()
+    """Networks that have seen many pictures."""
     images: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     """Generated images by model and class."""
     judged: list[Judged] = field(default_factory=list)
@@ -83,16 +87,22 @@ def generate_findings(settings: GenerateEvaluationSettings, out: Path) -> Job[Fi
     patch = min((card.size[0] for _, card in models.values() if card.size), default=128)
     fields = read_fields(Path(settings.data), share=0.2, seed=settings.seed, smallest=patch)
     keep_arguments(out, {"kind": "generate", **settings.facts()})
-    work = _Work(settings, fields, models, out)
+    work = _Work(settings, fields, models, out, networks_of(settings, fields.highest))
     copies = Table(out / "copies.csv", COPIES, ("model", "class", "image"))
     near = Table(out / "realism.csv", realism.COLUMNS, ("class", "set"))
+    seen = Table(out / "features.csv", realism.SEEN_COLUMNS, ("class", "features", "set"))
     useful = Table(out / "usefulness.csv", usefulness.COLUMNS, ("arm", "seed", "field", "optics"))
     if {"copies", "realism"} & set(settings.parts):
         for label, structure in enumerate(work.classes):
-            yield from _class(work, label, structure, copies, near)
+            yield from _class(work, label, structure, copies, near, seen)
     if "usefulness" in settings.parts:
         yield from _usefulness(work, useful)
-    tables = {"copies": copies.rows, "realism": near.rows, "usefulness": useful.rows}
+    tables = {
+        "copies": copies.rows,
+        "realism": near.rows,
+        "features": seen.rows,
+        "usefulness": useful.rows,
+    }
     return Findings(tables, report(tables, work.judged, settings), partial(draw, judged=work.judged))
 
 
@@ -121,7 +131,7 @@ def _made(work: _Work, model: str, structure: str) -> Job[np.ndarray]:
     return work.images[model, structure]
 
 
-def _class(work: _Work, label: int, structure: str, copies: Table, near: Table) -> Job[None]:
+def _class(work: _Work, label: int, structure: str, copies: Table, near: Table, seen: Table) -> Job[None]:
     """Copies and realism of a class."""
     settings, number = work.settings, work.settings.number
     sets = real_sets(work.fields, label, work.patch, settings)
@@ -138,6 +148,9 @@ def _class(work: _Work, label: int, structure: str, copies: Table, near: Table) 
     if "realism" in settings.parts:
         yield Update(0, 0, f"Comparing sets of {structure}")
         near.add(realism.realism_rows(structure, kept, sets, seed=settings.seed))
+        for features in work.networks:
+            yield Update(0, 0, f"Comparing sets of {structure} by {features.name}")
+            seen.add(realism.seen_rows(structure, kept, sets, features, seed=settings.seed))
 
 
 def _copies(

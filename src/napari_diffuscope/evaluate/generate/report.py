@@ -45,6 +45,8 @@ def report(
         words += ["", "## Are they copies?", "", *_copies(judged)]
     if tables["realism"]:
         words += ["", "## Are they like real images?", "", *_realism(tables["realism"])]
+    if tables["features"]:
+        words += ["", *_features(tables["features"])]
     if tables["usefulness"]:
         words += ["", "## Are they of use?", "", *_usefulness(tables["usefulness"])]
     return "\n".join(words) + "\n"
@@ -100,6 +102,25 @@ def _realism(rows: Sequence[Row]) -> list[str]:
         "pixels.",
         "",
         *markdown.table(head.split(" | "), lines),
+    ]
+
+
+def _features(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        [
+            row["class"],
+            row["features"],
+            row["set"],
+            row["images"],
+            f"{float(row['kernel']):.4g} [{float(row['kernel_low']):.4g}, {float(row['kernel_high']):.4g}]",
+            f"{float(row['frechet']):.4g}",
+        ]
+        for row in rows
+    ]
+    return [
+        "The same distances on features of networks that have seen many photographs.",
+        "",
+        *markdown.table(["class", "features", "set", "images", "kernel distance", "Fréchet"], lines),
     ]
 
 

@@ -23,7 +23,7 @@ class GenerateEvaluationSettings(EvaluationSettings):
         For values that are none of what is declared.
     """
 
-    LATER = ("models", "device", "parts")
+    LATER = ("models", "device", "parts", "inception", "dinov2")
 
     data: str = common.data(
         "Folder of real images by class, as generators are trained on, with train and validate."
@@ -31,6 +31,16 @@ class GenerateEvaluationSettings(EvaluationSettings):
     models: tuple[str, ...] = common.models()
     parts: tuple[Part, ...] = declared(
         ("copies", "realism", "usefulness"), "Parts", "What is measured; repeat; all by default."
+    )
+    inception: str | None = declared(
+        None,
+        "Inception",
+        "Weights of Inception v3 as torch-fidelity stores them: realism is measured on its features as well.",
+    )
+    dinov2: str | None = declared(
+        None,
+        "DINOv2",
+        "Weights of a DINOv2 network, .pth or .safetensors: realism is measured on its features as well.",
     )
     number: int = common.whole(64, "Images", "Images of each class and set.", 8)
     steps: int = common.steps(20)

@@ -21,7 +21,7 @@ from napari_diffuscope.measure.similarity import ms_ssim
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.simulate.twins import TwinOptics, low_quality
 from napari_diffuscope.training.generate.fields import Field
-from napari_diffuscope.training.generate.patches import PatchPieces
+from napari_diffuscope.training.generate.patches import PatchPieces, Range
 
 COLUMNS = ("arm", "seed", "field", "optics", "psnr", "ms_ssim", "resolution")
 APERTURES, WAVELENGTHS = (1.2, 1.45), (560.0, 670.0)
@@ -72,7 +72,7 @@ class _Patches:
         self.arm, self.patch, self.seed, self.pixel_um = arm, patch, seed, pixel_um
         fields = [Field(0, str(n), np.asarray(image, np.float32)) for n, image in enumerate(arm.images)]
         self.strong = (
-            PatchPieces(fields, classes=0, patch=patch, highest=2.0, densities=None, seed=seed)
+            PatchPieces(fields, classes=0, patch=patch, values=Range(2.0), densities=None, seed=seed)
             if arm.strong
             else None
         )

@@ -32,6 +32,10 @@ class Sink(Protocol):
         """Take the pixels of a block."""
         ...
 
+    def read_block(self, block: Block) -> np.ndarray | None:
+        """The pixels of a block that is done, ``None`` where they are not at hand."""
+        ...
+
     @property
     def finishing_steps(self) -> int:
         """Updates that ``finishing`` gives."""
@@ -76,6 +80,10 @@ class ArraySink:
     def write_block(self, block: Block, values: np.ndarray) -> None:
         """Put the pixels of a block in their place."""
         self.array[block.region] = converted(values, np.dtype(self.spec.dtype))
+
+    def read_block(self, block: Block) -> np.ndarray:
+        """The pixels of a block."""
+        return np.asarray(self.array[block.region])
 
     def finishing(self) -> Job[np.ndarray]:
         """Nothing is left to do."""

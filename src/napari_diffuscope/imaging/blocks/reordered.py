@@ -77,6 +77,11 @@ class ReorderedSink:
         """Write a block and note it as done."""
         self._sink.write_block(self._block(block), np.transpose(values, self._order))
 
+    def read_block(self, block: Block) -> np.ndarray | None:
+        """The pixels of a block that is done, ``None`` of a finished output."""
+        stored = self._sink.read_block(self._block(block))
+        return None if stored is None else np.transpose(stored, np.argsort(self._order))
+
     @property
     def finishing_steps(self) -> int:
         """Updates that ``finishing`` gives."""

@@ -14,7 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.partial import CREATED, Partial
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.spec import SHARD_BYTES, Layout, VolumeSpec, choose_block, choose_layout
-from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.failures import reading_pixels, writing
 from napari_diffuscope.imaging.tiles import Box
 from napari_diffuscope.jobs import Job, run
 
@@ -123,6 +123,10 @@ class BlockSink:
         """Write pixels of the final type and wait until they are on the disk."""
         raise NotImplementedError
 
+    def _read(self, region: Box) -> np.ndarray:
+        """Pixels that were written before."""
+        raise NotImplementedError
+
     def _complete(self) -> None:
         """Write what comes last, the record."""
         raise NotImplementedError
@@ -174,6 +178,19 @@ class BlockSink:
         with writing(self.path):
             self._write(block.region, converted(values, np.dtype(self.spec.dtype)))
             self._partial.journal.add(BLOCK, block.index)
+
+    def read_block(self, block: Block) -> np.ndarray | None:
+        """The pixels of a block that was written, by this run or an earlier one; ``None`` of a finished output.
+
+        Raises
+        ------
+        DiffuscopeError
+            If they cannot be read.
+        """
+        if self.finished or not self.done(block):
+            return None
+        with reading_pixels(str(self.path)):
+            return self._read(block.region)
 
     def finishing(self) -> Job[Path]:
         """Job that completes the output and gives it its name, to be run after the last block.

@@ -66,6 +66,20 @@ class TiffBlockSink(BlockSink):
             self._write_rows(number, region[-2], region[-1], little[place])
         self._on_disk()
 
+    def _read(self, region: Box) -> np.ndarray:
+        height, width = self.spec.shape[-2:]
+        found = np.empty([part.stop - part.start for part in region], self._stored)
+        for place in np.ndindex(*found.shape[:-2]):
+            plane = [part.start + step for part, step in zip(region[:-2], place, strict=True)]
+            number = int(np.ravel_multi_index(plane, self.spec.shape[:-2])) if plane else 0
+            for row in range(region[-2].start, region[-2].stop):
+                begin = (number * height + row) * width + region[-1].start
+                self._opened.seek(self._first + begin * self._stored.itemsize)
+                raw = self._opened.read(found.shape[-1] * self._stored.itemsize)
+                values = np.frombuffer(raw, self._stored.newbyteorder("<"))
+                found[(*place, row - region[-2].start)] = values
+        return found
+
     def _write_rows(self, plane: int, rows: slice, columns: slice, values: np.ndarray) -> None:
         """Write a rectangle of a plane, in one piece where it is as wide as the plane."""
         height, width = self.spec.shape[-2:]

@@ -92,6 +92,9 @@ class OmeZarrSink(BlockSink):
             )
             self._put(0, place, values[shard.region])
 
+    def _read(self, region: Box) -> np.ndarray:
+        return np.asarray(self._arrays[0][region])
+
     def _put(self, level: int, place: Box, values: np.ndarray) -> None:
         """Write one shard and wait until it is on the disk."""
         array = self._arrays[level]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_diffuscope.methods.generate.settings import GenerateSettings, describe
+from napari_diffuscope.methods.generate.settings import GenerateSettings, GenerateStoring, describe
 from napari_diffuscope.methods.method import Input, Method
 from napari_diffuscope.methods.running import Result, run_method
 
@@ -34,6 +34,8 @@ GENERATE = Method(
     result="generated image",
     models_for="generating images",
     former=("generation",),
+    destination="napari_diffuscope.methods.generate.destination:GenerateDestination",
+    storing=GenerateStoring,
 )
 
 

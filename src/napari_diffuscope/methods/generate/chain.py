@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -198,14 +198,24 @@ class Chain:
         for position, image in enumerate(images):
             for block in blocks_of(self.work, image):
                 if self.work.written(block):
+                    self._judge(image, self.work.sinks[RESULT].read_block(block))
                     continue
                 region = _region(block)
                 place = (position, slice(None), *(slice(*part) for part in region))
                 values = torch.from_numpy(np.array(final[place]))
                 pixels = self.pixels(values, region).reshape(block.shape)
                 yield from self.work.write(block, {RESULT: pixels})
-                if self.judge is not None:
-                    self.judge.take(image, pixels.reshape(pixels.shape[-2:]))
+                self._judge(image, pixels)
+
+    def judge_again(self, images: Iterable[int]) -> None:
+        """Judge images that an earlier run finished, by what it wrote."""
+        for image in images:
+            for block in blocks_of(self.work, image):
+                self._judge(image, self.work.sinks[RESULT].read_block(block))
+
+    def _judge(self, image: int, pixels: np.ndarray | None) -> None:
+        if self.judge is not None and pixels is not None:
+            self.judge.take(image, pixels.reshape(pixels.shape[-2:]))
 
 
 def blocks_of(work: Work, image: int) -> Iterator[Block]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from napari_diffuscope.jobs import Job
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.methods.generate.card import card_of, warning_of
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import generate_plan
@@ -28,8 +29,13 @@ CPU_PIXELS = 2**14
 """Pixels that are computed at the same time, of several images."""
 
 
-def generate_job(work: Work) -> Job[None]:
+def generate_job(work: Work) -> Job[Judge | None]:
     """Make images, one group after the other; images that the output has are not made again.
+
+    Returns
+    -------
+    Judge or None
+        What was said of the images, where the model carries what they can be judged by.
 
     Raises
     ------
@@ -60,14 +66,18 @@ def generate_job(work: Work) -> Job[None]:
     for images in _groups(work, chain):
         missing = [image for image in images if not all(map(work.written, blocks_of(work, image)))]
         work.done = images[0] * per_image + (len(images) - len(missing)) * per_image
+        chain.judge_again(image for image in images if image not in missing)
         if missing:
             yield from chain.made(missing, states or States())
     if states is not None:
         work.afterwards.append(states.forget)
-    if judge is not None and judge.shown:
-        record |= {"scores": judge.entries(), "statistic": judge.statistic()}
-        if sentence := judge.sentence():
+    if judge is not None:
+        yield Update(work.total, work.total, "Comparing with real images")
+        judged = card_of(judge, work)
+        record |= {"scores": judge.entries(), "statistic": judge.statistic(), "card": judged}
+        if sentence := warning_of(judged):
             yield work.warn(sentence)
+    return judge
 
 
 def _groups(work: Work, chain: Chain) -> Iterator[list[int]]:

@@ -72,9 +72,10 @@ def write_kept(
             f"{folder.name} is not empty; choose a new folder, so that nothing is mixed up."
         )
     with working_in(folder):
+        per_image = {name: value for name, value in record.items() if name not in ("scores", "card")}
         for image in chosen:
             like = Image.wrap(image.pixels, "YX", scale=(scale, scale), units=(unit, unit))
-            own = {**record, "image": image.number, "score": image.score}
+            own = {**per_image, "image": image.number, "score": image.score}
             write_image(folder / _file(image), image.pixels, like, record=own)
             yield
         write_json(folder / MANIFEST, manifest(images, record))
@@ -91,6 +92,7 @@ def manifest(images: Sequence[Kept], record: Mapping[str, Any]) -> dict[str, Any
         "settings": settings,
         "plugin": record.get("plugin"),
         "messages": record.get("messages", []),
+        "card": record.get("card"),
         "images": [
             {
                 "number": image.number,

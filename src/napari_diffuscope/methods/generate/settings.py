@@ -12,7 +12,7 @@ from napari_diffuscope.imaging.blocks import VolumeSpec
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.methods import common_settings as common
-from napari_diffuscope.methods.declared import Settings, declared
+from napari_diffuscope.methods.declared import Settings, Text, declared
 from napari_diffuscope.methods.method import Output
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, read_card
 from napari_diffuscope.weights.catalogue import find_model
@@ -142,6 +142,19 @@ class GenerateSettings(Settings):
     def block(self) -> tuple[int, int]:
         """Longest edges of what is written at a time."""
         return BLOCK, BLOCK
+
+
+@dataclass(frozen=True)
+class GenerateStoring(Settings):
+    """What is written beside the images."""
+
+    card: str | None = declared(
+        None,
+        "Card",
+        "Also write what is said of the images: are they copies, are they like real ones. A page to read (.html), and "
+        "its numbers beside it (.json).",
+        text=Text("FILE.html", str, str),
+    )
 
 
 def describe(inputs: Mapping[str, Image], settings: GenerateSettings) -> Sequence[Output]:

@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 from napari_diffuscope.diffusion.denoiser import v_target
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.generate.fields import POWER, SIMULATED, Field, Fields, read_fields
-from napari_diffuscope.training.generate.known import training_images
-from napari_diffuscope.training.generate.patches import PatchPieces, Range, density_of, windows_of
+from napari_diffuscope.training.generate.known import real_images, training_images
+from napari_diffuscope.training.generate.patches import PatchPieces, Range, density_of, range_of, windows_of
 from napari_diffuscope.training.network import NUMBERS, trained_network
 from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
@@ -28,7 +28,7 @@ from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.card_parts import Density, ValueScale
-from napari_diffuscope.weights.place import TRAINING_IMAGES_FILE
+from napari_diffuscope.weights.place import REAL_IMAGES_FILE, TRAINING_IMAGES_FILE
 
 DEFAULT_SHARE = 0.2
 """Share of the fields of a class that is kept out where the recipe names none."""
@@ -127,6 +127,7 @@ class ImagesTask(RecipeTask):
         return self.described(
             size=(self.recipe.data.patch,) * 2,
             condition_channels=0,
+            data_range=self.pieces.range.limits,
             classes=self.fields.classes,
             class_optional=bool(self.fields.classes),
             density=self._density,
@@ -143,8 +144,12 @@ class ImagesTask(RecipeTask):
         )
 
     def files(self) -> Mapping[str, bytes]:
-        """The images that were learned from, with the scores of those that were kept out."""
-        return {TRAINING_IMAGES_FILE: training_images(self.fields, self.recipe.data.patch).to_bytes()}
+        """The images that were learned from with the scores of those kept out, and what real images are like."""
+        patch = self.recipe.data.patch
+        return {
+            TRAINING_IMAGES_FILE: training_images(self.fields, patch).to_bytes(),
+            REAL_IMAGES_FILE: real_images(self.fields, patch).to_bytes(),
+        }
 
 
 def images_task(recipe: Recipe, device: torch.device) -> ImagesTask:
@@ -169,7 +174,7 @@ def images_task(recipe: Recipe, device: torch.device) -> ImagesTask:
         fields.training,
         classes=len(fields.classes),
         patch=data.patch,
-        highest=fields.highest,
+        values=range_of(fields.training),
         densities=_densities(fields.training, data.patch, fields.highest),
         seed=plan.seed,
     )

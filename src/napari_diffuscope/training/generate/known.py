@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_diffuscope.measure.memorisation import Memorisation
+from napari_diffuscope.measure.real_images import MOST_IMAGES, RealImages, described_images
 from napari_diffuscope.measure.training_images import TrainingImages, collect
 from napari_diffuscope.training.generate.fields import Field, Fields
 from napari_diffuscope.training.generate.patches import EMPTY, density_of, windows_of
@@ -30,6 +31,16 @@ def training_images(fields: Fields, patch: int) -> TrainingImages:
         patches.extend(chosen)
         labels.extend([label] * len(chosen))
     return Memorisation(known).calibrated(patches, labels)
+
+
+def real_images(fields: Fields, patch: int) -> RealImages:
+    """What images are like that were kept out, and those of the training, of each class."""
+
+    def patches(group: tuple[Field, ...]) -> list[np.ndarray]:
+        labels = range(max(len(fields.classes), 1))
+        return [patches_of(group, label, patch, highest=fields.highest, most=MOST_IMAGES) for label in labels]
+
+    return described_images(patches(fields.kept), patches(fields.training), fields.classes, patch)
 
 
 def patches_of(

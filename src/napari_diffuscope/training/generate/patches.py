@@ -44,24 +44,44 @@ BRIGHT = 0.125
 
 @dataclass(frozen=True)
 class Range:
-    """Values of the training as the network sees them: -1 for 0, 1 for ``highest``, the root in between.
+    """Values of the training as the network sees them: twice the root, less what makes their mean 0.
 
     Parameters
     ----------
     highest
         Brightest value.
+    middle
+        Root of a share of it that stands for 0. Images are mostly background: were that far from 0, the network would
+        have to make up all of it from a constant, and averages of its weights make it too dark.
     """
 
     highest: float
+    middle: float = 0.5
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What stands for 0 and for the brightest value."""
+        return -2 * self.middle, 2 - 2 * self.middle
 
     def network(self, pixels: np.ndarray) -> np.ndarray:
         """Values for the network, float32."""
         root = np.clip(pixels / self.highest, 0, 1) ** (1 / POWER)
-        return np.asarray(2 * root - 1, np.float32)
+        return np.asarray(2 * (root - self.middle), np.float32)
 
     def values(self, network: np.ndarray) -> np.ndarray:
         """Values in the units of the training, float32."""
-        return np.asarray(self.highest * np.clip((network + 1) / 2, 0, None) ** POWER, np.float32)
+        root = np.clip(network / 2 + self.middle, 0, None)
+        return np.asarray(self.highest * root**POWER, np.float32)
+
+
+def range_of(fields: Sequence[Field]) -> Range:
+    """The range of fields, all classes alike: up to their brightest value, with a mean of 0 (to two digits)."""
+    highest = max(float(field.pixels.max()) for field in fields)
+    sums: dict[int, list[float]] = {}
+    for field in fields:
+        roots = (field.pixels / highest) ** (1 / POWER)
+        sums.setdefault(field.label, []).append(float(roots.mean()))
+    return Range(highest, round(float(np.mean([np.mean(means) for means in sums.values()])), 2))
 
 
 def density_of(patch: np.ndarray, highest: float) -> float:
@@ -80,8 +100,8 @@ class PatchPieces(Dataset[Arrays]):
         Number of classes; 0 for none.
     patch
         Edge in pixels.
-    highest
-        Brightest value.
+    values
+        What the network sees of values.
     densities
         Densities that stand for -1 and 1; ``None`` where none is told.
     seed
@@ -99,12 +119,12 @@ class PatchPieces(Dataset[Arrays]):
         *,
         classes: int,
         patch: int,
-        highest: float,
+        values: Range,
         densities: tuple[float, float] | None,
         seed: int,
     ) -> None:
         self.fields, self.classes, self.patch = tuple(fields), classes, patch
-        self.range, self.densities, self.seed = Range(highest), densities, seed
+        self.range, self.densities, self.seed = values, densities, seed
         self.splines = [spline_filter(field.pixels, order=3, output=np.float32) for field in self.fields]
         self.labels = sorted({field.label for field in self.fields})
         self.by_label = {

@@ -88,15 +88,20 @@ class GenerateDock(MethodDock):
             self._add_finished(self._run)
 
     def ran(self, run: Any, outcome: Outcome) -> None:
-        """Show the last images."""
+        """Show the last images, and what is said of all of them."""
         self._add_finished(run)
+        card = getattr(outcome.result, "record", {}).get("card")
+        self.gallery.sum_up(card["words"] if card else ())
 
     def _add_finished(self, run: LayerRun) -> None:
-        array = run.results.arrays[RESULT]
+        array, finished = run.results.arrays[RESULT], sorted(run.results.finished[RESULT])
+        if not finished:
+            return
         planes = array.reshape(-1, *array.shape[-2:])
-        limits = run.results.limits.get(RESULT) or (float(np.nanmin(planes[0])), float(np.nanmax(planes[0])))
+        shown = planes[finished[0][0] if finished[0] else 0]
+        limits = run.results.limits.get(RESULT) or (float(np.nanmin(shown)), float(np.nanmax(shown)))
         scores = dict(self._judged)
-        for plane in sorted(run.results.finished[RESULT]):
+        for plane in finished:
             number = plane[0] if plane else 0
             self.gallery.add(number, planes[number], limits, scores.get(number))
 
@@ -158,7 +163,6 @@ class GenerateDock(MethodDock):
         planes = data.reshape(-1, *data.shape[-2:])
         kept, scores = dict(self.gallery.kept), dict(self.gallery.scores)
         record = dict(self._stack.metadata[RECORD_KEY])
-        record.pop("scores", None)
         images = [
             Kept(n, planes[n], kept[n], entry(n, scores[n]) if n in scores else None) for n in sorted(kept)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,11 @@ class Gallery(QWidget):
         )
         self.words = note()
         self.words.setToolTip("How much the chosen image is like its nearest training image")
+        self.summary = note()
+        self.summary.setToolTip(
+            "What the card of the run says: are they copies of the training, are they like real images. The record of "
+            "the result and the manifest of saved images hold all of it."
+        )
         self._lay_out()
         self.setVisible(False)
 
@@ -98,7 +103,12 @@ class Gallery(QWidget):
         self.scores.clear()
         self._planes.clear()
         self.list.clear()
+        self.sum_up(())
         self.setVisible(False)
+
+    def sum_up(self, words: Sequence[str]) -> None:
+        """Say what the card of the run says."""
+        say(self.summary, " ".join(words))
 
     def add(self, number: int, pixels: np.ndarray, limits: tuple[float, float], score: Any = None) -> None:
         """Show a finished image, or what came to be known of one that is shown."""
@@ -211,6 +221,7 @@ class Gallery(QWidget):
         layout.addWidget(self.list)
         layout.addLayout(beside)
         layout.addWidget(self.words)
+        layout.addWidget(self.summary)
         layout.addLayout(buttons)
 
 
