@@ -541,7 +541,7 @@ def test_models_are_listed(models: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_models_of_a_task_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command("models", "list", "--task", "restoration", "--json") == 0
     assert RestoreSettings().model in [card["name"] for card in json.loads(capsys.readouterr().out)]
-    assert run_command("models", "list", "--task", "shape", "--json") == 0
+    assert run_command("models", "list", "--task", "shape", "--json", "--at-hand") == 0
     assert [card["name"] for card in json.loads(capsys.readouterr().out)] == [DEFAULT_SHAPE_MODEL]
 
 

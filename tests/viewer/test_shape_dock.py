@@ -479,7 +479,7 @@ def test_without_a_model_the_dock_says_how_to_get_one(
     qtbot, viewer, cells, labels, open_dock, folder, monkeypatch, tmp_path
 ) -> None:
     monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "none"))
-    monkeypatch.setattr("napari_diffuscope.weights.catalogue.STARTERS", tmp_path / "none")
+    monkeypatch.setattr("napari_diffuscope.weights.folders.STARTERS", tmp_path / "none")
     dock = open_dock(DOCK)
     assert "No model for shapes is installed" in dock.form.model.card_note.text()
     dock.form.labels.choose(labels)

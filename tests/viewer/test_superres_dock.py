@@ -231,7 +231,7 @@ def test_without_a_model_the_dock_says_how_to_get_one(
     qtbot, viewer, coarse, open_dock, model, monkeypatch, tmp_path
 ) -> None:
     monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "none"))
-    monkeypatch.setattr("napari_diffuscope.weights.catalogue.STARTERS", tmp_path / "none")
+    monkeypatch.setattr("napari_diffuscope.weights.folders.STARTERS", tmp_path / "none")
     dock = open_dock(DOCK)
     assert "No model for super-resolution is installed" in dock.form.model.card_note.text()
     click(qtbot, dock.bar.run_button)

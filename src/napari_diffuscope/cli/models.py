@@ -1,17 +1,28 @@
-"""``diffuscope models``: which models are at hand, and what is known about one."""
+"""``diffuscope models``: which models there are, and what is known about one."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from napari_diffuscope.cli import model_files
+from napari_diffuscope.shared_preferences import cache_folder
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
-from napari_diffuscope.weights.catalogue import find_model, list_models, user_folder
+from napari_diffuscope.weights.catalogue import ListedModel, find_model, listed_models, user_folder
+from napari_diffuscope.weights.citing import bibtex_of
+from napari_diffuscope.weights.entries import Entry
+from napari_diffuscope.weights.folders import origin_of
 
-app = typer.Typer(help="The models at hand.", no_args_is_help=True)
+app = typer.Typer(help="Models: find, get, check, share and remove them.", no_args_is_help=True)
+app.command("download")(model_files.download)
+app.command("verify")(model_files.verify)
+app.command("test")(model_files.try_out)
+app.command("remove")(model_files.remove)
+app.command("add")(model_files.add)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -19,16 +30,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_command(
     task: Annotated[Task | None, typer.Option(help="Only models for this task.")] = None,
+    at_hand: Annotated[bool, typer.Option("--at-hand", help="Only models that can be used now.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the models at hand: those that came with the package and your own."""
-    cards = list_models(task)
+    """List all models that are known of: at hand, or to be had. Nothing is asked of the web."""
+    models = [model for model in listed_models(task) if model.at_hand or not at_hand]
     if as_json:
-        typer.echo(json.dumps([card.to_dict() for card in cards], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_told(model) for model in models], indent=2, ensure_ascii=False))
         return
-    for line in _table([("NAME", "TASK", "PIXEL SIZE", "TITLE"), *(_row(card) for card in cards)]):
+    for line in _table([("NAME", "STATE", "TASK", "PIXEL SIZE", "TITLE"), *map(_row, models)]):
         typer.echo(line)
-    typer.echo(f"Your own models go into {user_folder()}", err=True)
+    for model in models:
+        if model.problem:
+            typer.echo(f"{model.name}: {model.problem}", err=True)
+    typer.echo(f"Your own models go into {user_folder()}, downloads into {cache_folder()}", err=True)
 
 
 @app.command("info")
@@ -38,11 +53,19 @@ def info_command(
         typer.Argument(metavar="NAME_OR_PATH", help="A name from the list, a model folder, or a checkpoint."),
     ],
     as_json: AsJson = False,
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Print what to cite, as BibTeX.")] = False,
 ) -> None:
     """Say what is known about a model: purpose, limits, training, licence, what to cite.
 
     A checkpoint is read through and checked as well; nothing in it is run.
     """
+    listed = _known(model)
+    if bibtex and listed is not None and (about := listed.card or listed.entry) is not None:
+        typer.echo(bibtex_of(about.citation))
+        return
+    if listed is not None and listed.card is None:
+        _entry_info(listed, as_json=as_json)
+        return
     path = find_model(model)
     folder = path.parent if path.name in (CARD_FILE, WEIGHTS_FILE) else path
     if not (folder / CARD_FILE).is_file():
@@ -52,9 +75,13 @@ def info_command(
     if as_json:
         typer.echo(json.dumps(card.to_dict(), indent=2, ensure_ascii=False))
         return
-    for title, text in _facts(card):
-        if text:
-            typer.echo(f"{title + ':':<18}{text}")
+    _print_facts(
+        [
+            *_facts(card),
+            ("State", origin_of(folder.resolve()) or "elsewhere"),
+            ("Place", str(folder.resolve())),
+        ]
+    )
 
 
 @app.command("import")
@@ -109,8 +136,55 @@ def _checkpoint_info(path: Path, *, as_json: bool) -> None:
         typer.echo(describe(path))
 
 
-def _row(card: ModelCard) -> tuple[str, str, str, str]:
-    return card.name, card.task, pixel_size_in_words(card.pixel_size), card.title
+def _known(name: str) -> ListedModel | None:
+    return next((model for model in listed_models() if model.name == name), None)
+
+
+def _entry_info(model: ListedModel, *, as_json: bool) -> None:
+    """What the catalogue says of a model that is not at hand."""
+    if as_json:
+        typer.echo(json.dumps(_told(model), indent=2, ensure_ascii=False))
+        return
+    facts = [("Name", model.name), ("State", model.badge), ("Problem", model.problem)]
+    _print_facts(facts if model.entry is None else facts + entry_facts(model.entry))
+
+
+def entry_facts(entry: Entry) -> list[tuple[str, str]]:
+    """What an entry says, by title."""
+    return [
+        ("Title", entry.title),
+        ("Purpose", entry.purpose),
+        ("Task", entry.task or "its file tells"),
+        ("Pixel size", pixel_size_in_words(entry.pixel_size) if entry.pixel_size else ""),
+        ("Training", entry.training),
+        ("Page", entry.page),
+        ("Address", entry.address or "none that a program can use"),
+        ("By hand", entry.by_hand),
+        ("Licence", entry.licence + (f" (its code: {entry.code_licence})" if entry.code_licence else "")),
+        ("Paper", entry.paper),
+        ("Cite", "\n".ljust(19).join(entry.citation)),
+        ("SHA-256", entry.sha256 or "nobody here knows it"),
+        ("Verified", entry.verified or "never: nobody of this project has got this file and run it"),
+    ]
+
+
+def _print_facts(facts: list[tuple[str, str]]) -> None:
+    for title, text in facts:
+        if text:
+            typer.echo(f"{title + ':':<18}{text}")
+
+
+def _told(model: ListedModel) -> dict[str, Any]:
+    """All that is known of a model, for programs."""
+    about = model.card.to_dict() if model.card is not None else asdict(model.entry) if model.entry else {}
+    folder = str(model.folder) if model.folder is not None else None
+    return {"name": model.name, **about, "state": model.badge, "folder": folder, "problem": model.problem}
+
+
+def _row(model: ListedModel) -> tuple[str, str, str, str, str]:
+    about = model.card or model.entry
+    size = pixel_size_in_words(about.pixel_size) if about is not None else ""
+    return model.name, model.badge, model.task or "", size, model.title
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -23,6 +23,7 @@ from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.card_channels import check_channels
 from napari_diffuscope.weights.card_checks import check_network_numbers
+from napari_diffuscope.weights.checksums import checked_once
 from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 
@@ -161,7 +162,7 @@ def read_tensors(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
             raise DiffuscopeError(
                 f"{name_of(path)} is larger than the weights of its network; get the folder again."
             )
-        if card.sha256 and sha256_of(path) != card.sha256:
+        if card.sha256 and checked_once(path) != card.sha256:
             raise DiffuscopeError(
                 f"{name_of(path)} is not the file that its {CARD_FILE} describes (sha256 differs); "
                 "get the folder again."

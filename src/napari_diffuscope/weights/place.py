@@ -20,7 +20,15 @@ TRAINING_IMAGES_FILE = "training_images.npz"
 REAL_IMAGES_FILE = "real_images.npz"
 """What real images are like that a generator did not learn from, by which its images are judged."""
 
-MODEL_FOLDER_FILES = (CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE, REAL_IMAGES_FILE)
+TRIAL_FILE = "trial.npz"
+"""A small input of the network and what it made of it, by which it is tested on another computer."""
+
+ORIGIN_FILE = "origin.json"
+"""Where a downloaded model came from."""
+
+MODEL_FOLDER_FILES = (
+    CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE, REAL_IMAGES_FILE, TRIAL_FILE, ORIGIN_FILE,
+)  # fmt: skip
 """All that a model folder holds."""
 
 
