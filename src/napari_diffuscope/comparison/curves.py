@@ -15,7 +15,14 @@ from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.placing import Box, Placed
 from napari_diffuscope.comparison.sampling import own_plane, sampled
 from napari_diffuscope.comparison.settings import CompareSettings
-from napari_diffuscope.comparison.singles import finite, pair_curve, pixel_size, split_curve
+from napari_diffuscope.comparison.singles import (
+    frames_curve,
+    pair_curve,
+    pixel_size,
+    pixel_sizes,
+    split_curve,
+)
+from napari_diffuscope.comparison.values import structured, usable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import fit_affine
 from napari_diffuscope.measure.quality import psnr
@@ -106,7 +113,7 @@ def profile(
     width
         Pixels of the reference across which the mean is taken, 1 or more.
     """
-    step, unit = pixel_size(placed[0])
+    (_, unit), steps = pixel_size(placed[0]), pixel_sizes(placed[0])
     ends = np.array([start, stop], dtype=float)
     length = float(np.linalg.norm(ends[1] - ends[0]))
     count = min(max(2, round(length) + 1), 4096)
@@ -115,7 +122,7 @@ def profile(
     across = np.arange(max(1, round(width))) - (max(1, round(width)) - 1) / 2
     normal = np.array([ends[1, 1] - ends[0, 1], ends[0, 0] - ends[1, 0]]) / max(length, 1e-12)
     spread = points[:, None, :] + normal[:, None, None] * across[None, :, None]
-    x = along * length * step
+    x = along * float(np.linalg.norm((ends[1] - ends[0]) * steps))
     lines = tuple(
         Line(each.name, x, _along(each, plane, spread.reshape(2, -1)).reshape(len(across), -1).mean(0))
         for each in placed
@@ -176,7 +183,7 @@ def _plane(placed: Placed, index: tuple[int, ...]) -> np.ndarray:
 
 def histograms(placed: Sequence[Placed], plane: Box) -> Curves:
     """How often each intensity occurs in a plane, in bins that all images share."""
-    values = [finite(own_plane(each, plane), each.name).ravel() for each in placed]
+    values = [usable(own_plane(each, plane), each.name).ravel() for each in placed]
     low, high = min(float(each.min()) for each in values), max(float(each.max()) for each in values)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -209,7 +216,7 @@ def split_correlations(scene: Scene, settings: CompareSettings) -> Curves:
     lines, notes = [], []
     for each in (scene.reference, *scene.others):
         try:
-            pixels = finite(own_plane(each, scene.plane_of(scene.common)), each.name)
+            pixels = structured(own_plane(each, scene.plane_of(scene.common)), each.name)
             curve = split_curve(each, pixels, settings)
         except DiffuscopeError as error:
             notes.append(str(error))
@@ -221,9 +228,27 @@ def split_correlations(scene: Scene, settings: CompareSettings) -> Curves:
     )
 
 
+def frame_correlations(scene: Scene, settings: CompareSettings) -> Curves:
+    """Ring correlation of a frame, or a sample, of each image with the next one, and its threshold."""
+    lines, notes = [], []
+    plane = scene.plane_of(scene.common)
+    for each in (scene.reference, *scene.others):
+        try:
+            curve = frames_curve(each, plane, settings)
+        except DiffuscopeError as error:
+            notes.append(str(error))
+            continue
+        lines.append(Line(each.name, curve.frequency, curve.correlation))
+        notes.append(_resolution_words(each.name, curve.resolution, each))
+    title = "Fourier ring correlation of two frames or samples of each image"
+    return _with_threshold(title, lines, notes, scene.reference)
+
+
 def _resolution_words(name: str, resolution: float | None, placed: Placed) -> str:
     if resolution is None:
         return f"{name}: above the threshold up to the last ring."
+    if not math.isfinite(resolution):
+        return f"{name}: they do not even agree at the lowest frequencies."
     unit = _short(pixel_size(placed)[1])
     return f"{name}: {resolution:.3g} {unit} at the threshold."
 
@@ -239,11 +264,11 @@ def _with_threshold(title: str, lines: Sequence[Line], notes: Sequence[str], ref
 def error_spectra(scene: Scene, settings: CompareSettings) -> Curves:
     """Power of the difference over the power of the reference, ring by ring: where 1 is reached, all is error."""
     lines, notes = [], []
-    size, unit = pixel_size(scene.reference)
+    (_, unit), size = pixel_size(scene.reference), pixel_sizes(scene.reference)
     for other in scene.others:
         plane = scene.plane_of(scene.field_of(other))
         try:
-            truth, image = (finite(sampled(each, plane), each.name) for each in (scene.reference, other))
+            truth, image = (structured(sampled(each, plane), each.name) for each in (scene.reference, other))
             image = fit_affine(truth, image) if settings.affine else image
             known = radial_power_spectrum(truth, pixel_size=size)
             error = radial_power_spectrum(truth - image, pixel_size=size)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from napari_diffuscope.comparison.values import usable
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.measure.micro import MicroScale, micro_scale
@@ -62,10 +63,7 @@ class PairSums:
         if not true.size:
             return
         for values, name in zip((true, seen), self._names, strict=True):
-            if not np.isfinite(values).all():
-                raise DiffuscopeError(
-                    f"{quoted(name)} has pixels that are NaN or infinite here: replace them, or choose a part without."
-                )
+            usable(values, name)
         self._merge(true, seen)
         if self._windows and where is None:
             self._keep(truth, image)

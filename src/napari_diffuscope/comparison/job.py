@@ -9,16 +9,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_diffuscope.comparison.measures import CORRELATION, ERRORS, OVERLAP, SINGLE, SQUIRREL, column
+from napari_diffuscope.comparison.measures import CORRELATION, ERRORS, OVERLAP, SQUIRREL, column
 from napari_diffuscope.comparison.pairs import PASSES, PairBasis, Piece, in_parallel, pair_cells
 from napari_diffuscope.comparison.placing import Box, Placed, common_field
 from napari_diffuscope.comparison.sampling import grid_in_words, piece_count, pieces, sampled
 from napari_diffuscope.comparison.settings import CompareSettings
-from napari_diffuscope.comparison.singles import pair_tasks, pixel_size, single_tasks
+from napari_diffuscope.comparison.singles import (
+    OF_PLANES,
+    Work,
+    columns_of,
+    combined,
+    in_shells,
+    pair_tasks,
+    pixel_size,
+    single_tasks,
+)
 from napari_diffuscope.comparison.table import IS_REFERENCE, Cell, Table, number_text
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.jobs import Job, Update, announce
 from napari_diffuscope.measure.overlap import OverlapCounter, label_array
+
+MOST_PLANES = 16
+"""Of a stack, measures of single planes are taken in at most so many, which are spread over it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +46,9 @@ class Scene:
     mask
         Labels or a drawn shape: where they are 0 nothing is counted.
     plane
-        Index along the leading axes of the plane on which measures of single planes are taken; the middle one by
-        default.
+        Index along the leading axes of the plane that is shown; the middle one by default.
+    note
+        What was taken for granted of all images together; empty for nothing.
     """
 
     reference: Placed
@@ -43,6 +56,7 @@ class Scene:
     within: Box | None = None
     mask: Placed | None = None
     plane: tuple[int, ...] | None = None
+    note: str = ""
     _fields: dict[str, Box] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +83,7 @@ class Scene:
         return self._fields[""]
 
     def plane_of(self, box: Box) -> Box:
-        """The plane of a box on which single planes are measured."""
+        """The plane of a box that is shown."""
         middle = [(start + stop - 1) // 2 for start, stop in box.ranges[:-2]]
         chosen = self.plane if self.plane is not None and len(self.plane) == len(middle) else middle
         inside = [
@@ -78,13 +92,23 @@ class Scene:
         ]
         return box.at(inside)
 
+    def planes_of(self, box: Box) -> list[Box]:
+        """The planes of a box on which measures of single planes are taken: all, or some that are spread over it."""
+        count = math.prod(box.shape[:-2])
+        if count == 1:
+            return [self.plane_of(box)]
+        chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_PLANES)).round().astype(int))
+        indices = np.stack(np.unravel_index(chosen, box.shape[:-2]), axis=1)
+        starts = np.array([start for start, _ in box.ranges[:-2]])
+        return [box.at((starts + index).tolist()) for index in indices]
+
     def _around_mask(self, box: Box) -> Box:
         if self.mask is None:
             return box
         plane = self.plane_of(box)
         if (self.mask.matrix[:, :-2] != 0).any():  # another mask in every plane
             return box
-        rows, columns = np.nonzero(sampled(self.mask, plane))
+        rows, columns = np.nonzero(_covered(sampled(self.mask, plane)))
         if not rows.size:
             raise DiffuscopeError("The mask is empty in the common field: draw it where the images overlap.")
         (top, _), (left, _) = box.ranges[-2:]
@@ -100,12 +124,18 @@ class Scene:
         """Which pixels of a piece belong to the comparison; ``None`` for all."""
         chosen = None
         if self.mask is not None:
-            chosen = sampled(self.mask, piece) != 0
+            chosen = _covered(sampled(self.mask, piece))
             chosen = None if chosen.all() else chosen
         if not straight:
             inside = np.all([np.isfinite(image) for image in images], axis=0)
             chosen = inside if chosen is None else chosen & inside
         return None if chosen is not None and chosen.all() else chosen
+
+
+def _covered(mask: np.ndarray) -> np.ndarray:
+    """Where a mask covers pixels; a value that is none covers none."""
+    covered: np.ndarray = (mask != 0) & ~np.isnan(mask) if mask.dtype.kind == "f" else mask != 0
+    return covered
 
 
 def comparison_job(scene: Scene, settings: CompareSettings | None = None) -> Job[Table]:
@@ -136,18 +166,21 @@ def comparison_job(scene: Scene, settings: CompareSettings | None = None) -> Job
 
 def _images_job(scene: Scene, settings: CompareSettings, notes: tuple[str, ...]) -> Job[Table]:
     steps = sum(PASSES * piece_count(scene.field_of(other)) for other in scene.others)
-    alone = list(_tasks_alone(scene, settings))
-    total, done = steps + len(alone), 0
+    alone = sum(1 for _ in _tasks_alone(scene, settings))
+    total, done = steps + alone, 0
     rows: list[dict[str, Cell]] = [{} for _ in range(1 + len(scene.others))]
     rows[0] = {name: Cell(None, IS_REFERENCE) for name in (*ERRORS, *CORRELATION, *SQUIRREL)}
     bases: list[PairBasis] = []
     message = "Resolution and noise" if alone else ""
-    for number, cells in in_parallel(alone):
-        if cells is not None:
-            rows[int(number)] |= cells
-            done += 1
+    of_planes: list[dict[str, list[Cell]]] = [{} for _ in rows]
+    for number, cells in in_parallel(_tasks_alone(scene, settings)):
+        for name, cell in (cells or {}).items():
+            of_planes[int(number)].setdefault(name, []).append(cell)
+        done += cells is not None
         yield Update(done, total, message)
         message = ""
+    for row, measured in zip(rows, of_planes, strict=True):
+        row |= {name: combined(several) for name, several in measured.items()}
     for row, other in zip(rows[1:], scene.others, strict=True):
         if settings.wants(tuple(ERRORS)):
             found, basis = yield from _counted(_pair(scene, other, settings), other, done, total)
@@ -155,23 +188,27 @@ def _images_job(scene: Scene, settings: CompareSettings, notes: tuple[str, ...])
             bases += [basis] if basis else []
         done += PASSES * piece_count(scene.field_of(other))
     yield Update(total, total)
+    placed = (scene.reference, *scene.others)
+    measures = columns_of(placed, settings)
     columns = tuple(
-        column(name, _basis(name, scene, settings, bases), _unit(name, scene)) for name in settings.measures
+        column(name, _basis(name, scene, settings, bases), _unit(name, scene)) for name in measures
     )
-    names = (scene.reference.name, *(other.name for other in scene.others))
-    return Table(columns, names, tuple(tuple(row[name] for name in settings.measures) for row in rows), notes)
+    names = tuple(each.name for each in placed)
+    return Table(columns, names, tuple(tuple(row[name] for name in measures) for row in rows), notes)
 
 
 def _tasks_alone(
     scene: Scene, settings: CompareSettings
 ) -> Iterator[tuple[str, Callable[[], dict[str, Cell]]]]:
     """Work that needs no pass over all planes, by the number of the row."""
-    plane = scene.plane_of(scene.common)
+    planes = scene.planes_of(scene.common)
     for number, placed in enumerate((scene.reference, *scene.others)):
-        works = [single_tasks(placed, plane, settings)]
+        works: list[Iterator[Work]] = [single_tasks(placed, planes, settings)]
         if number:
             box = scene.field_of(placed)
-            works.insert(0, pair_tasks(scene.reference, placed, box, (scene.plane_of(box), plane), settings))
+            works.insert(
+                0, pair_tasks(scene.reference, placed, box, (scene.planes_of(box), planes), settings)
+            )
         for names, work in itertools.chain(*works):
             yield str(number), lambda names=names, work=work: dict(zip(names, work(), strict=True))  # type: ignore[misc]
 
@@ -246,14 +283,13 @@ def _notes(scene: Scene, settings: CompareSettings) -> Iterator[str]:
     yield f"Common field, in pixels of the reference ({number_text(size)} {unit} wide): {ranges}."
     if scene.mask is not None:
         yield f"Only pixels within {scene.mask.name} count."
-    if (
-        not settings.labels
-        and settings.wants(tuple(SINGLE) + tuple(SQUIRREL))
-        and math.prod(box.shape[:-2]) > 1
-    ):
-        plane = scene.plane_of(box)
-        at = ", ".join(f"{a} {r[0]}" for a, r in zip(reference.image.axes, plane.ranges[:-2], strict=False))
-        yield f"Resolution, noise and SQUIRREL are of the plane {at}."
+    count = math.prod(box.shape[:-2])
+    if not settings.labels and settings.wants(OF_PLANES) and count > 1:
+        taken = len(scene.planes_of(box))
+        of = "all" if taken == count else f"{taken} of the"
+        yield f"Resolution, noise and SQUIRREL are medians over {of} {count} planes."
+    if scene.note:
+        yield scene.note
     for each in (reference, *scene.others):
         yield from (note for note in (*each.image.notes, each.note) if note)
 
@@ -261,11 +297,23 @@ def _notes(scene: Scene, settings: CompareSettings) -> Iterator[str]:
 def _basis(name: str, scene: Scene, settings: CompareSettings, bases: Sequence[PairBasis]) -> str:
     if name in ERRORS:
         return "; ".join(_error_basis(name, scene, settings, bases))
+    planes = len(scene.planes_of(scene.common))
+    several = f", median over {planes} planes" if planes > 1 else ""
     if name in CORRELATION:
-        return "; ".join(f"{other.name} {grid_in_words(other)}" for other in scene.others)
+        return "; ".join(
+            f"{other.name} {grid_in_words(other)}{_rings_or_shells(scene, other)}" for other in scene.others
+        )
     if name in SQUIRREL:
-        return "own pixels of each, fitted by a line after a Gaussian blur"
-    return "own pixels of each image, no fit"
+        return f"own pixels of each, fitted by a line after a Gaussian blur{several}"
+    return f"own pixels of each image, no fit{several}"
+
+
+def _rings_or_shells(scene: Scene, other: Placed) -> str:
+    box = scene.field_of(other)
+    if in_shells(scene.reference, box):
+        return ", shells of the volume"
+    planes = len(scene.planes_of(box))
+    return f", median over {planes} planes" if planes > 1 else ""
 
 
 def _error_basis(
@@ -297,6 +345,6 @@ def _error_basis(
 
 
 def _unit(name: str, scene: Scene) -> str:
-    if name in ("frc", "frc_split", "decorrelation"):
+    if name in ("frc", "frc_frames", "frc_split", "decorrelation"):
         return {"pixel": "px"}.get(unit := pixel_size(scene.reference)[1], unit)
     return ""

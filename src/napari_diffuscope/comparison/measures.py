@@ -31,19 +31,26 @@ CORRELATION = {
 SQUIRREL = {
     "rse_nanoj": (
         "RSE (NanoJ)",
-        "SQUIRREL: error after blurring down to the reference, at its scale; 0 is best.",
+        "SQUIRREL: error after blurring down to the reference, at its scale; 0 is best. Follows the paper; not held "
+        "against numbers of the plugin NanoJ.",
     ),
     "rsp_nanoj": (
         "RSP (NanoJ)",
-        "SQUIRREL: Pearson correlation after that, at the scale of the reference; 1 is best.",
+        "SQUIRREL: Pearson correlation after that, at the scale of the reference; 1 is best. Follows the paper; not "
+        "held against numbers of the plugin NanoJ.",
     ),
     "rse_nanopyx": (
         "RSE (NanoPyx)",
-        "SQUIRREL: the same error at the scale of the image, as NanoPyx; 0 is best.",
+        "SQUIRREL: the same error at the scale of the image, as NanoPyx (held against its numbers); 0 is best.",
     ),
     "rsp_nanopyx": ("RSP (NanoPyx)", "SQUIRREL: the same correlation at the scale of the image; 1 is best."),
 }
 SINGLE = {
+    "frc_frames": (
+        "FRC, frames",
+        "Resolution by Fourier ring correlation of a frame with the next one, or of two samples of a model, threshold "
+        "1/7. Of frames only where nothing moves between them; of samples it says what the model is sure of.",
+    ),
     "frc_split": (
         "FRC, split",
         "Resolution by Fourier ring correlation of two halves of one image, split by diagonals, threshold 1/7. "

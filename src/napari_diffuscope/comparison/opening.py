@@ -20,6 +20,9 @@ Region = tuple[int, int, int, int]
 """First and one past the last row, first and one past the last column."""
 
 
+COLOURS = "The last axis of an array was taken for its colours; give axes where it is not."
+
+
 def open_scene(
     reference: Any,
     others: Sequence[Any],
@@ -57,12 +60,13 @@ def open_scene(
         If something cannot be read, does not go together or does not exist.
     """
     images = [_opened(each, axes, labels) for each in (reference, *others)]
+    twice = _same_file(images)
     called = _names(images, names)
     images = [replace(image, name=name) for image, name in zip(images, called, strict=True)]
     first, *rest = images
-    placed = reference_placed(first, record=record_of(reference), labels=labels)
+    placed = reference_placed(first, **_known(first, reference, labels))
     around = tuple(
-        place(first, image, record=record_of(source), labels=labels)
+        place(first, image, **_known(image, source, labels))
         for image, source in zip(rest, others, strict=True)
     )
     hidden = (
@@ -70,7 +74,7 @@ def open_scene(
         if mask is None
         else place(first, replace(_opened(mask, None, True), name="the mask"), labels=True)
     )
-    return Scene(placed, around, _part(first, plane, crop), hidden)
+    return Scene(placed, around, _part(first, plane, crop), hidden, note=twice)
 
 
 def record_of(source: Any) -> dict[str, Any] | None:
@@ -85,8 +89,36 @@ def record_of(source: Any) -> dict[str, Any] | None:
         return None
 
 
+def _known(image: Image, source: Any, labels: bool) -> dict[str, Any]:
+    record = record_of(source)
+    settings = (record or {}).get("settings")
+    samples = isinstance(settings, dict) and settings.get("mode") == "samples"
+    axis = next(
+        (image.axes.index(letter) for letter in "TCZ" if letter in image.axes), None
+    )  # as files keep them
+    return {"record": record, "labels": labels, "sample_axis": axis if samples else None}
+
+
+def _same_file(images: Sequence[Image]) -> str:
+    """A sentence where an image is compared with itself."""
+    first = images[0].source
+    if first is not None and any(first == other.source for other in images[1:]):
+        return f"An image is compared with itself: {quoted(first)} was given twice."
+    return ""
+
+
 def _opened(source: Any, axes: str | None, labels: bool) -> Image:
-    return labels_of(source) if labels and axes is None else image_of(source, axes)
+    if labels and axes is None:
+        return labels_of(source)
+    if axes is None and not isinstance(source, str | os.PathLike | Image) and _are_colours(source):
+        return replace(image_of(source, "YXS"), notes=(COLOURS,))
+    return image_of(source, axes)
+
+
+def _are_colours(array: Any) -> bool:
+    """Whether an array of three dimensions can only be a colour picture: its last axis is 3 or 4 long."""
+    shape = tuple(getattr(array, "shape", ()))
+    return len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4
 
 
 def _names(images: Sequence[Image], given: Sequence[str] | None) -> list[str]:
@@ -115,18 +147,15 @@ def _part(image: Image, plane: int | Sequence[int] | None, crop: Region | None) 
         return None
     ranges = [(0, length) for length in image.shape]
     if plane is not None:
-        index = (
-            image.plane_index(int(plane)) if isinstance(plane, int | np.integer) else tuple(map(int, plane))
-        )
-        if len(index) != len(image.leading_shape):
-            raise DiffuscopeError(
-                f"The plane {quoted(plane)} does not fit the axes {image.axes}; give a number, or one for each of "
-                f"{image.axes[:-2] or 'no axes'}."
-            )
-        image.plane_index(int(np.ravel_multi_index(index, image.leading_shape)) if index else 0)
-        ranges[:-2] = [(at, at + 1) for at in index]
+        ranges[:-2] = [(at, at + 1) for at in _plane_index(image, plane)]
     if crop is not None:
-        top, bottom, left, right = map(int, crop)
+        edges = whole_numbers(crop)
+        if edges is None or len(edges) != 4:
+            raise DiffuscopeError(
+                f"The part {quoted(crop)} is not understood; give four whole numbers: first row, one past the last, "
+                "first column, one past the last."
+            )
+        top, bottom, left, right = edges
         if not (0 <= top < bottom <= image.shape[-2] and 0 <= left < right <= image.shape[-1]):
             raise DiffuscopeError(
                 f"The part {quoted(tuple(crop))} does not lie in the planes of {image.plane_shape}; give rows and "
@@ -134,3 +163,32 @@ def _part(image: Image, plane: int | Sequence[int] | None, crop: Region | None) 
             )
         ranges[-2:] = [(top, bottom), (left, right)]
     return Box(tuple(ranges))
+
+
+def _plane_index(image: Image, plane: Any) -> tuple[int, ...]:
+    """Index along the leading axes of the plane that was asked for."""
+    if isinstance(plane, int | np.integer) and not isinstance(plane, bool):
+        return image.plane_index(int(plane))
+    index = whole_numbers(plane)
+    lengths = image.leading_shape
+    if index is None or len(index) != len(lengths):
+        raise DiffuscopeError(
+            f"The plane {quoted(plane)} does not fit the axes {image.axes}; give a number, or one for each of "
+            f"{image.axes[:-2] or 'no axes'}."
+        )
+    if not all(0 <= at < length for at, length in zip(index, lengths, strict=True)):
+        raise DiffuscopeError(
+            f"The plane {quoted(plane)} does not exist in {quoted(image.name)}, which has {lengths} along "
+            f"{image.axes[:-2]}; planes are counted from 0."
+        )
+    return index
+
+
+def whole_numbers(values: Any) -> tuple[int, ...] | None:
+    """Some whole numbers as a tuple; ``None`` for anything else."""
+    try:
+        several = tuple(values)
+    except TypeError:
+        return None
+    whole = all(isinstance(each, int | np.integer) and not isinstance(each, bool) for each in several)
+    return tuple(map(int, several)) if whole else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,8 @@ class Placed:
         What was taken for granted of its place; empty for nothing.
     labels
         Whether its values are labels, which are never averaged.
+    sample_axis
+        Own axis along which samples of a model lie, if it has one.
     """
 
     image: Image
@@ -41,6 +44,7 @@ class Placed:
     record: dict[str, Any] | None = None
     note: str = ""
     labels: bool = False
+    sample_axis: int | None = None
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -53,6 +57,13 @@ class Placed:
         """Whether its axes lie along those of the reference, each along one."""
         moving = self.matrix != 0
         return bool((moving.sum(0) <= 1).all() and (moving.sum(1) <= 1).all())
+
+    @property
+    def frame_axis(self) -> int | None:
+        """Own axis of samples, else of frames; ``None`` where it has only one of them."""
+        axes = self.image.axes
+        axis = self.sample_axis if self.sample_axis is not None else axes.find("T")
+        return axis if axis >= 0 and self.image.shape[axis] > 1 else None
 
     def along(self, axis: int) -> tuple[int, float, float] | None:
         """Own axis along one of the reference, pixels per pixel and offset; ``None`` where it has none."""
@@ -170,8 +181,13 @@ def common_field(reference: Placed, others: Sequence[Placed], within: Box | None
     return Box(tuple(ranges))
 
 
+def points_within(step: float) -> int:
+    """Over how many points along an axis a mean is taken in a pixel of the reference, which is ``step`` pixels long."""
+    return max(1, math.ceil(abs(step) - 1e-3))
+
+
 def _reach(reference: Placed, other: Placed) -> list[tuple[int, int]]:
-    """Indices of the reference between which another image has pixels."""
+    """Indices of the reference between which another image has pixels, for all that is averaged in each of them."""
     shape = np.array(other.image.shape, dtype=float)
     box = [(0, length) for length in reference.image.shape]
     if other.straight:
@@ -180,7 +196,8 @@ def _reach(reference: Placed, other: Placed) -> list[tuple[int, int]]:
             if found is None:
                 continue
             own, factor, start = found
-            ends = sorted(((-0.5 - start) / factor, (shape[own] - 0.5 - start) / factor))
+            inner = 0.0 if other.labels else 0.5 * abs(factor) * (1 - 1 / points_within(factor))
+            ends = sorted(((inner - 0.5 - start) / factor, (shape[own] - 0.5 - inner - start) / factor))
             box[axis] = (int(np.ceil(ends[0] - 1e-6)), int(np.floor(ends[1] - 1e-6)) + 1)
         fixed = ~(other.matrix != 0).any(1)
         inside = (other.offset >= -0.5) & (other.offset < shape - 0.5)

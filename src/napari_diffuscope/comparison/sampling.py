@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
-from napari_diffuscope.comparison.placing import Box, Placed
+from napari_diffuscope.comparison.placing import Box, Placed, points_within
 from napari_diffuscope.imaging.views import chunks_of
 
 MOST_PIXELS = 6 * 2**20
@@ -119,11 +119,16 @@ def native(placed: Placed, piece: Box) -> tuple[np.ndarray, int] | None:
     corner = np.array([start for start, _ in piece.ranges], dtype=float)
     corner[-2:] -= 0.5
     start = np.floor(placed.matrix @ corner + placed.offset + 0.5 + 1e-6).astype(int)
+    slack = (
+        count + 1
+    ) // 2  # images whose first pixels lie on each other are half a pixel apart at their borders
     index: list[int | slice] = [int(at) for at in start]
     for own, (first, last) in zip((own_y, own_x), piece.ranges[-2:], strict=True):
         length = (last - first) * count
-        if start[own] < 0 or start[own] + length > placed.image.shape[own]:
+        most = placed.image.shape[own] - length
+        if most < 0 or not -slack <= start[own] <= most + slack:
             return None
+        start[own] = min(max(start[own], 0), most)
         index[own] = slice(int(start[own]), int(start[own]) + length)
     fixed = [at for own, at in enumerate(start) if own not in (own_y, own_x)]
     if any(at < 0 for at in fixed):
@@ -164,7 +169,7 @@ def _finer(placed: Placed, matrix: np.ndarray) -> tuple[int, int]:
     if not placed.straight:
         return 1, 1
     steps = np.abs(matrix).max(0) if len(matrix) else np.ones(2)
-    y, x = (max(1, math.ceil(step - 1e-3)) for step in steps)
+    y, x = (points_within(step) for step in steps)
     return y, x
 
 
@@ -249,6 +254,22 @@ def own_plane(placed: Placed, piece: Box) -> np.ndarray:
 
     Of a rotated image it is all of its plane.
     """
+    return np.asarray(placed.image.pixels(tuple(_own_index(placed, piece))), dtype=np.float64)
+
+
+def own_frames(placed: Placed, piece: Box, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same, and the plane after it along one of its own axes, or before it where it is the last."""
+    index = _own_index(placed, piece)
+    at = index[axis]
+    assert isinstance(at, int)
+    pair = []
+    for each in (at, at + 1 if at + 1 < placed.image.shape[axis] else at - 1):
+        index[axis] = each
+        pair.append(np.asarray(placed.image.pixels(tuple(index)), dtype=np.float64))
+    return pair[0], pair[1]
+
+
+def _own_index(placed: Placed, piece: Box) -> list[int | slice]:
     shape = placed.image.shape
     corners = np.array(
         list(itertools.product(*((start - 0.5, stop - 0.5) for start, stop in piece.ranges[-2:])))
@@ -268,4 +289,4 @@ def own_plane(placed: Placed, piece: Box) -> np.ndarray:
         if last - first > TILE and math.prod(shape[-2:]) > MOST_PIXELS:
             first, last = (first + last - TILE) // 2, (first + last + TILE) // 2
         index[own] = slice(first, max(last, first + 1))
-    return np.asarray(placed.image.pixels(tuple(index)), dtype=np.float64)
+    return index

@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number, or why there is none."""
+    """A number, or why there is none, or is one of some planes only."""
 
     value: float | None = None
     why: str = ""
@@ -117,10 +117,10 @@ class Table:
         yield from self.reasons()
 
     def reasons(self) -> Iterator[str]:
-        """Why numbers are missing."""
+        """Why numbers are missing, or are of some planes only."""
         for name, row in zip(self.rows, self.cells, strict=True):
             for column, cell in zip(self.columns, row, strict=True):
-                if cell.value is None and cell.why and cell.why != IS_REFERENCE:
+                if cell.why and cell.why != IS_REFERENCE:
                     yield f"{name}, {column.name}: {cell.why}"
 
     def __str__(self) -> str:

@@ -288,6 +288,8 @@ def _check_pixels(data: ArrayLike) -> None:
     shape = tuple(data.shape)
     if len(shape) < 2:
         raise DiffuscopeError(f"An image needs at least two dimensions, but this one has {len(shape)}.")
+    if any(length != length for length in shape):  # dask does not know what a selection leaves
+        raise DiffuscopeError(f"The image does not know its size, {shape}; compute it first.")
     if 0 in shape:
         raise DiffuscopeError(f"The image has no pixels: its shape is {shape}.")
     if math.prod(shape) > _MOST_PIXELS or min(shape) < 0:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import not_constant, real_array
 from napari_diffuscope.measure.decorrelation import SMALLEST
+from napari_diffuscope.measure.filters import smoothed
 
 RADII, FILTERS, FADE, DROP = 50, 10, 20, 1e-3
 """Radii and high-pass filters of a search, pixels of the fade, and how far a curve must fall behind its peak."""
@@ -81,28 +82,33 @@ def _searched(spectrum: _Spectrum, first: tuple[float, float]) -> float:
 
 
 class _Spectrum:
-    """Modulus of the transform of a square image, and the radius of each of its frequencies."""
+    """Modulus of the transform of a square image, summed over the frequencies that every filter treats alike.
+
+    Filters and rings ask only how far a frequency lies from 0 along either axis, so those above and below 0 along the
+    first axis are added up, and their squares as well.
+    """
 
     def __init__(self, image: np.ndarray) -> None:
         self.side = len(image)
-        self._image = image.astype(np.float32)
-        self._modulus = np.abs(fft.rfft2(image)).astype(np.float32)
-        rows, columns = np.abs(fft.fftfreq(self.side)) * 2, fft.rfftfreq(self.side) * 2
-        self._radius = np.hypot(rows[:, None], columns[None]).astype(np.float32)
-        self._pairs = np.full(self._radius.shape, 2.0, np.float32)
-        self._pairs[:, [0, -1]] = 1.0
-        self._inside = np.where(self._radius <= 1, self._pairs, np.float32(0.0)).ravel()
+        self._image = _near_one(image).astype(np.float32)
+        modulus = np.abs(fft.rfft2(self._image.astype(np.float64))).astype(np.float32)
+        axis = np.arange(self.side // 2 + 1) * (2 / self.side)
+        self._radius = np.hypot(axis[:, None], axis[None])
+        self._inside = self._radius.astype(np.float32) <= 1
+        self._pairs = np.full(self.side // 2 + 1, 2.0)
+        self._pairs[[0, -1]] = 1.0
+        self._sums = self._folded(modulus)
+        self._there = _upper_and_lower((modulus > 0).astype(np.float64)) * self._pairs
+        self._there[0, 0] = 0.0
         self._rings: dict[tuple[float, float], tuple[np.ndarray, np.ndarray]] = {}
 
     def curve(self, blur: float | None, low: float, high: float) -> np.ndarray:
         """d(r), equation 1, at radii from ``low`` to ``high``, after subtracting the image blurred by a Gaussian."""
-        modulus = self._filtered(blur)
-        modulus[0, 0] = 0.0
-        modulus = modulus.ravel()
-        norm = math.sqrt(float(np.dot(self._inside, modulus * modulus)))
+        moduli, squares = self._filtered(blur)
+        norm = math.sqrt(float(squares.sum()))
         index, count = self._rings_between(low, high)
         # the last bin is that of frequencies beyond
-        shared = np.cumsum(np.bincount(index, self._pairs.ravel() * modulus, RADII + 1)[:RADII])
+        shared = np.cumsum(np.bincount(index, moduli.ravel(), RADII + 1)[:RADII])
         curve: np.ndarray = np.divide(
             shared, norm * np.sqrt(count), out=np.zeros(RADII), where=count * norm > 0
         )
@@ -111,27 +117,57 @@ class _Spectrum:
     def _rings_between(self, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
         """For each frequency the number of its ring, and how many lie in each ring and those inside of it."""
         if (low, high) not in self._rings:
-            place = np.clip((self._radius - low) / (high - low) * (RADII - 1), 0, RADII - 1)
-            index = np.where(self._radius <= high, np.rint(place), RADII).astype(np.intp).ravel()
-            weights = np.where(self._modulus > 0, self._pairs, np.float32(0.0)).ravel()
-            weights[0] = 0.0
-            self._rings[low, high] = index, np.cumsum(np.bincount(index, weights, RADII + 1)[:RADII])
+            radius = self._radius.astype(np.float32)
+            place = np.clip((radius - low) / (high - low) * (RADII - 1), 0, RADII - 1)
+            index = np.where(radius <= high, np.rint(place), RADII).astype(np.intp).ravel()
+            counted = np.bincount(index, self._there.ravel(), RADII + 1)[:RADII]
+            self._rings[low, high] = index, np.cumsum(counted)
         return self._rings[low, high]
 
-    def _filtered(self, blur: float | None) -> np.ndarray:
+    def _folded(self, modulus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of moduli and, within the radius 1, of their squares, as ``(Y, X)`` of half the side and one."""
+        wide = modulus.astype(np.float64)
+        wide[0, 0] = 0.0
+        moduli = _upper_and_lower(wide)
+        wide *= wide
+        squares = _upper_and_lower(wide)
+        moduli *= self._pairs
+        squares *= self._pairs
+        squares[~self._inside] = 0.0
+        return moduli, squares
+
+    def _filtered(self, blur: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of moduli and squares after a filter."""
         if blur is None:
-            return np.array(self._modulus)
+            return self._sums
         if blur < NOTHING:
-            return np.zeros(self._modulus.shape, np.float32)
+            nothing = np.zeros(self._radius.shape)
+            return nothing, nothing
         if blur < ROUNDED:
-            less = self._image - ndimage.gaussian_filter(self._image, blur)
-            return np.asarray(np.abs(fft.rfft2(less)), dtype=np.float32)
-        transfer = _transfer(blur, self.side)
-        half = transfer[: self.side // 2 + 1].astype(np.float32)
-        passed: np.ndarray = np.outer(-transfer.astype(np.float32), half)
+            less = self._image - smoothed(self._image, _bell(blur))
+            return self._folded(np.abs(fft.rfft2(less)).astype(np.float32))
+        transfer = _transfer(blur, self.side)[: self.side // 2 + 1]
+        passed = np.outer(-transfer, transfer)
         passed += 1
-        passed *= self._modulus
-        return passed
+        moduli = self._sums[0] * passed
+        passed *= passed
+        passed *= self._sums[1]
+        return moduli, passed
+
+
+def _upper_and_lower(values: np.ndarray) -> np.ndarray:
+    """Values of a half transform, those of frequencies above and below 0 along its first axis added up."""
+    middle = len(values) // 2
+    folded: np.ndarray = values[: middle + 1].copy()
+    folded[1:middle] += values[:middle:-1]
+    return folded
+
+
+def _near_one(image: np.ndarray) -> np.ndarray:
+    """The image times a power of two, which changes no digit, so that 32 bits hold it and its transform."""
+    largest = float(np.abs(image).max())
+    near: np.ndarray = np.ldexp(image, -math.frexp(largest)[1])
+    return near
 
 
 def _peak(curve: np.ndarray, low: float, high: float) -> tuple[float, float]:
@@ -150,6 +186,14 @@ def _peak(curve: np.ndarray, low: float, high: float) -> tuple[float, float]:
         curve[at] = behind
         at = end - 1
     return low + (high - low) * at / (len(curve) - 1), float(curve[at])
+
+
+def _bell(sigma: float) -> np.ndarray:
+    """The weights of a Gaussian that is cut off at 4 standard deviations."""
+    reach = int(4 * sigma + 0.5)
+    bell = np.exp(-0.5 / (sigma * sigma) * np.arange(-reach, reach + 1) ** 2)
+    weights: np.ndarray = bell / bell.sum()
+    return weights
 
 
 def _transfer(sigma: float, side: int) -> np.ndarray:

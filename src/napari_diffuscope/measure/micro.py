@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import optimize
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import not_constant, paired, vanishes
-from napari_diffuscope.measure.moments import Lines, MomentPyramid, Moments, scaled
+from napari_diffuscope.measure.filters import together
+from napari_diffuscope.measure.moments import AT_ONCE, Lines, MomentPyramid, Moments, scaled
 from napari_diffuscope.measure.similarity import K1, K2, window_moments
 
 BACKGROUND = 3.0
@@ -112,8 +114,7 @@ def micro_scale(
     truth_offset, image_offset = (float(np.percentile(values, BACKGROUND)) for values in (true, seen))
     size = brightest - truth_offset
     lines = Lines((1 / size, -truth_offset / size), (1 / size, -image_offset / size))
-    scaled_moments = [scaled(each, lines) for each in moments]
-    factor = _best_factor(scaled_moments, last_range / size, float(true.std() / seen.std()))
+    factor = _best_factor(moments, lines, last_range / size, float(true.std() / seen.std()))
     return MicroScale(truth_offset, image_offset, size, factor)
 
 
@@ -148,17 +149,19 @@ def micro_ms3im(truth: object, image: object, *, scale: MicroScale | None = None
     return MomentPyramid(true, seen).ms_ssim(scale.range_of(true), scale.lines, whole=True)
 
 
-def _best_factor(moments: Sequence[Moments], size: float, start: float) -> float:
+def _best_factor(moments: Sequence[Moments], lines: Lines, size: float, start: float) -> float:
     """Where the mean similarity over all windows is largest: looked for on some of them, then on all."""
-    some, more = ([_thinned(each, most) for each in moments] for most in (2**14, 2**18))
+    some, more = ([scaled(_thinned(each, most), lines) for each in moments] for most in (2**14, 2**18))
     grid = start * np.geomspace(1 / FARTHEST, FARTHEST, 81)
     at = int(np.argmax([_mean(some, factor, size) for factor in grid]))
     near = np.log([grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]])
     roughly = _searched(some, size, near, 1e-4)
     better = _searched(more, size, roughly + np.array([-0.1, 0.1]), 1e-5)
     for step in (1e-2, 1e-3):  # all of them: the vertex of the parabola through three factors, twice
-        before, here, after = (
-            _mean(moments, float(np.exp(better + shift)), size) for shift in (-step, 0.0, step)
+        factors = np.exp(better + np.array([-step, 0.0, step]))
+        before, here, after = together(
+            [partial(_mean, moments, factor, size, lines) for factor in factors.tolist()],
+            sum(each[0].size for each in moments),
         )
         bend = before - 2 * here + after
         if bend < 0:
@@ -176,27 +179,30 @@ def _searched(moments: Sequence[Moments], size: float, ends: np.ndarray, near: f
     return float(minimum.x)
 
 
-def _mean(moments: Sequence[Moments], factor: float, size: float) -> float:
-    total = sum(_sum_in_parts(each, factor, size) for each in moments)
+def _mean(moments: Sequence[Moments], factor: float, size: float, lines: Lines | None = None) -> float:
+    total = sum(_sum_in_parts(each, factor, size, lines) for each in moments)
     return total / sum(each[0].size for each in moments)
 
 
-def _sum_in_parts(moments: Moments, factor: float, size: float) -> float:
-    """The sum, in parts that stay in the processor's cache."""
-    flat = [part.ravel() for part in moments]
-    step = 2**14
-    starts = range(0, flat[0].size, step)
-    return sum(float(_similarity(_part(flat, start, step), factor, size).sum()) for start in starts)
+def _sum_in_parts(moments: Moments, factor: float, size: float, lines: Lines | None) -> float:
+    """The sum, in parts that stay in the processor's cache; they are scaled first where ``lines`` say how."""
+    rows = moments[0].shape[0]
+    step = max(1, AT_ONCE * rows // max(1, moments[0].size))
+    total = 0.0
+    for start in range(0, rows, step):
+        part = _part(moments, start, step)
+        total += float(_similarity(scaled(part, lines) if lines else part, factor, size).sum())
+    return total
 
 
 def _thinned(moments: Moments, most: int) -> Moments:
     every = 1 + moments[0].size // most
-    mean_t, mean_i, var_t, var_i, covariance = (part.ravel()[::every] for part in moments)
+    mean_t, mean_i, var_t, var_i, covariance = (each.ravel()[::every] for each in moments)
     return mean_t, mean_i, var_t, var_i, covariance
 
 
-def _part(flat: list[np.ndarray], start: int, step: int) -> Moments:
-    mean_t, mean_i, var_t, var_i, covariance = (each[start : start + step] for each in flat)
+def _part(moments: Moments, start: int, step: int) -> Moments:
+    mean_t, mean_i, var_t, var_i, covariance = (each[start : start + step] for each in moments)
     return mean_t, mean_i, var_t, var_i, covariance
 
 

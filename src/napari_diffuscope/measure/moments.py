@@ -23,8 +23,8 @@ from napari_diffuscope.measure.similarity import (
     window_moments,
 )
 
-ROWS = 64
-"""Rows whose similarity is computed at once: little memory, and it stays in the processor's cache."""
+AT_ONCE = 2**14
+"""Windows whose similarity is computed at once: little memory, and it stays in the processor's cache."""
 
 Moments = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Means of truth and image, their variances, and their covariance."""
@@ -54,9 +54,10 @@ def mean_similarity(
     """
     c1, c2 = (K1 * size) ** 2, (K2 * size) ** 2 / unbiased  # which is what multiplying all others comes to
     whole, structure = 0.0, 0.0
-    for start in range(0, len(moments[0]), ROWS):
+    step = max(1, AT_ONCE // max(1, moments[0][0].size))
+    for start in range(0, len(moments[0]), step):
         mean_t, mean_i, var_t, var_i, covariance = moments
-        rows = slice(start, start + ROWS)
+        rows = slice(start, start + step)
         part = (mean_t[rows], mean_i[rows], var_t[rows], var_i[rows], covariance[rows])
         mean_t, mean_i, var_t, var_i, covariance = scaled(part, lines)
         contrast = (2 * covariance + c2) / (var_t + var_i + c2)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from scipy import ndimage
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import intensity_range, paired
+from napari_diffuscope.measure.filters import smoothed, together
 
 K1, K2 = 0.01, 0.03
 """Constants of Wang et al. 2004 that keep the ratios finite, as shares of the data range."""
@@ -19,6 +19,10 @@ BOX = 7
 
 SIGMA, RADIUS = 1.5, 5
 """Width of the Gaussian window of Wang et al. 2004, and where it is cut off: 11 pixels in all."""
+
+BELL = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
+BELL /= BELL.sum()
+"""The weights of the Gaussian window along one axis."""
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the scales from fine to coarse, Wang et al. 2003, section 3.2."""
@@ -146,10 +150,10 @@ def window_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
         Means of truth and image, their variances and their covariance (over N - 1).
     """
     _room_for(truth, BOX)
-    unbiased = BOX**truth.ndim / (BOX**truth.ndim - 1)
-    mean_t, mean_i, *squares = _moments(truth, image, _box, BOX // 2)
-    var_t, var_i, covariance = (unbiased * each for each in squares)
-    return mean_t, mean_i, var_t, var_i, covariance
+    moments = _moments(truth, image, _box, BOX // 2)
+    for each in moments[2:]:
+        each *= BOX**truth.ndim / (BOX**truth.ndim - 1)
+    return moments
 
 
 def gaussian_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
@@ -165,20 +169,31 @@ def mirrored_moments(truth: np.ndarray, image: np.ndarray) -> Moments:
 
 def _moments(truth: np.ndarray, image: np.ndarray, smooth: Filter, margin: int) -> Moments:
     inner = (slice(margin, -margin or None),) * truth.ndim
-    level_t, level_i = truth.mean(), image.mean()
+    # Differences from a common level: E[x²] - E[x]² loses digits on a high background.
+    level_t, level_i = float(truth.mean()), float(image.mean())
     low_t, low_i = truth - level_t, image - level_i
-    mean_t, mean_i = smooth(low_t)[inner], smooth(low_i)[inner]
-    var_t = smooth(low_t**2)[inner] - mean_t**2
-    var_i = smooth(low_i**2)[inner] - mean_i**2
-    covariance = smooth(low_t * low_i)[inner] - mean_t * mean_i
-    return mean_t + level_t, mean_i + level_i, var_t, var_i, covariance
+    works = (
+        lambda: smooth(low_t),
+        lambda: smooth(low_i),
+        lambda: smooth(low_t * low_t),
+        lambda: smooth(low_i * low_i),
+        lambda: smooth(low_t * low_i),
+    )
+    mean_t, mean_i, var_t, var_i, covariance = (each[inner] for each in together(works, truth.size))
+    var_t -= mean_t * mean_t
+    var_i -= mean_i * mean_i
+    covariance -= mean_t * mean_i
+    mean_t += level_t
+    mean_i += level_i
+    return mean_t, mean_i, var_t, var_i, covariance
 
 
 def _room_for(array: np.ndarray, window: int) -> None:
     if min(array.shape) < window:
+        other = ", or planewise=True for a stack with few planes" if array.ndim > 2 else ""
         raise DiffuscopeError(
             f"Structural similarity needs {window} pixels along every axis, but the shape is {array.shape}: "
-            "take a larger image, or planewise=True for a stack with few planes."
+            f"take a larger image{other}."
         )
 
 
@@ -238,12 +253,12 @@ def _terms(
 
 
 def _box(array: np.ndarray, width: int = BOX) -> np.ndarray:
-    return np.asarray(ndimage.uniform_filter(array, width))
+    return smoothed(array, np.full(width, 1 / width))
 
 
 def _gaussian(array: np.ndarray) -> np.ndarray:
-    return np.asarray(ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA))
+    return smoothed(array, BELL)
 
 
 def _mirrored_gaussian(array: np.ndarray) -> np.ndarray:
-    return np.asarray(ndimage.gaussian_filter(array, SIGMA, truncate=RADIUS / SIGMA, mode="mirror"))
+    return smoothed(array, BELL, "mirror")

@@ -57,6 +57,10 @@ def split_diagonal(image: object) -> tuple[np.ndarray, np.ndarray]:
     correction, the shift is undone before the images are correlated.
     """
     array = real_array(image, "the image", dimensions=(2,))
+    if min(array.shape) < 8:
+        raise DiffuscopeError(
+            f"An image that is split in two needs 8 pixels along both axes, not {array.shape}."
+        )
     rows, columns = (size // 2 * 2 for size in array.shape)
     array = array[:rows, :columns]
     return array[::2, ::2].copy(), _moved_back(array[1::2, 1::2])

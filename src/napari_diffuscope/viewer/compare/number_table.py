@@ -35,7 +35,8 @@ class NumberTable(QTableWidget):
             self.setHorizontalHeaderItem(place, _item(name, f"{name}. {role}.\n" + "\n".join(table.notes)))
             for row, cell in enumerate(table.cells[place]):
                 column = table.columns[row]
-                words = cell.why or f"{column.title} of {name}: {cell.value!r}"
+                value = "" if cell.value is None else f"{column.title} of {name}: {cell.value!r}. "
+                words = f"{value}{cell.why}"
                 item = _item(cell.text, words)
                 item.setTextAlignment(int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter))
                 self.setItem(row, place, item)

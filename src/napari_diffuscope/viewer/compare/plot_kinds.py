@@ -11,6 +11,7 @@ from napari_diffuscope.comparison.curves import (
     Curves,
     calibration,
     error_spectra,
+    frame_correlations,
     histograms,
     quality_by_samples,
     ring_correlations,
@@ -20,7 +21,7 @@ from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.placing import Placed
 from napari_diffuscope.comparison.sampling import sampled
 from napari_diffuscope.comparison.settings import CompareSettings
-from napari_diffuscope.comparison.singles import finite
+from napari_diffuscope.comparison.values import usable
 from napari_diffuscope.errors import DiffuscopeError, quoted
 
 PROFILE = "profile"
@@ -28,6 +29,7 @@ KINDS = (
     ("Line profile", PROFILE),
     ("Histogram", "histogram"),
     ("Ring correlation with the reference", "rings"),
+    ("Ring correlation of two frames or samples", "frames"),
     ("Ring correlation of two halves", "halves"),
     ("Error against frequency", "spectrum"),
     ("Quality against averaged samples", "samples"),
@@ -57,6 +59,7 @@ def curves_of(kind: str, scene: Scene, settings: CompareSettings, extra: Any = N
     makers: dict[str, Callable[[], Curves]] = {
         "histogram": lambda: histograms((scene.reference, *scene.others), plane),
         "rings": lambda: ring_correlations(scene, settings),
+        "frames": lambda: frame_correlations(scene, settings),
         "halves": lambda: split_correlations(scene, settings),
         "spectrum": lambda: error_spectra(scene, settings),
         "samples": lambda: _samples(scene, extra),
@@ -73,11 +76,11 @@ def _samples(scene: Scene, extra: Any) -> Curves:
         )
     name, count, placed_at = extra
     plane = scene.plane_of(scene.common)
-    truth = finite(sampled(scene.reference, plane), scene.reference.name)
+    truth = usable(sampled(scene.reference, plane), scene.reference.name)
 
     def planes() -> Iterator[np.ndarray]:
         for number in range(count):
-            yield finite(sampled(placed_at(number), plane), name)
+            yield usable(sampled(placed_at(number), plane), name)
 
     return quality_by_samples(truth, planes(), name)
 
@@ -91,7 +94,7 @@ def _calibration(scene: Scene, extra: Any) -> tuple[Curves, Curves]:
     mean, deviation, samples = extra
     plane = scene.plane_of(scene.common)
     truth, middle, spread = (
-        finite(sampled(each, plane), each.name) for each in (scene.reference, mean, deviation)
+        usable(sampled(each, plane), each.name) for each in (scene.reference, mean, deviation)
     )
     return calibration(truth, middle, spread, samples=samples)
 

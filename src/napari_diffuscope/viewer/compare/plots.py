@@ -195,7 +195,7 @@ class PlotsPage(QWidget):
         profiles = self.kind.currentData() == PROFILE
         for control in (self.line, self.width, self.line_button):
             show_row(self._rows, control, profiles)
-        show_row(self._rows, self.of_results, self.kind.currentData() in ("rings", "halves"))
+        show_row(self._rows, self.of_results, self.kind.currentData() in ("rings", "frames", "halves"))
 
     def _on_changed(self) -> None:
         self._scene = None

@@ -18,7 +18,7 @@ from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.compare.comparison import Comparison
 from napari_diffuscope.viewer.compare.sampling import world_to_data
 from napari_diffuscope.viewer.layer_sizes import sizes_of_layer, source_of
-from napari_diffuscope.viewer.layers import guess_axes
+from napari_diffuscope.viewer.layers import guess_axes, letters_of_labels
 
 Extent = Literal["plane", "all"]
 
@@ -57,7 +57,20 @@ def scene_of(comparison: Comparison, *, extent: Extent = "plane", within: Any = 
     if extent == "plane":
         box = Box((*((at, at + 1) for at in plane), *((0, length) for length in placed.image.shape[-2:])))
     mask = None if within is None else _mask(comparison, within, placed)
-    return Scene(placed, others, box, mask, plane)
+    return Scene(placed, others, box, mask, plane, note=_units_note(comparison))
+
+
+def _units_note(comparison: Comparison) -> str:
+    """A sentence where units of the layers do not go together: then the window takes them all for the same."""
+    if comparison.viewer.layers.extent.units is not None:
+        return ""
+    units = dict.fromkeys(str(layer.units[-1]) for layer in comparison.layers)
+    if len(units) < 2:
+        return ""
+    return (
+        f"Units of the layers do not go together ({', '.join(units)}), so the window takes them for the same: give all "
+        "layers a pixel size."
+    )
 
 
 def current_plane(comparison: Comparison, reference: Placed) -> tuple[int, ...]:
@@ -101,12 +114,29 @@ def _order(layer: Any) -> tuple[int, ...]:
 
 
 def _letters(layer: Any) -> str:
-    letters = guess_axes(layer)
+    letters = _with_samples(layer) or guess_axes(layer)
     if not letters:
         raise DiffuscopeError(
             f"{quoted(layer.name)} has {layer.ndim} dimensions; numbers need 2 to 5: a plane, a stack or a time-lapse."
         )
     return letters
+
+
+def _with_samples(layer: Any) -> str:
+    """Axes of a layer with an axis of samples, which gets the first letter that is free; empty for others."""
+    at = sample_axis(layer)
+    if at is None:
+        return ""
+    named = [str(label).lower() for label in layer.axis_labels]
+    others = letters_of_labels([*named[:at], *named[at + 1 :]], layer.ndim - 1)
+    free = next((letter for letter in "TCZ" if letter not in others), "")
+    return others[:at] + free + others[at:] if free else ""
+
+
+def sample_axis(layer: Any) -> int | None:
+    """Axis of the samples of a model; ``None`` where a layer has none."""
+    named = [str(label).lower() for label in layer.axis_labels]
+    return named.index(SAMPLE_LABEL) if SAMPLE_LABEL in named and layer.ndim > 2 else None
 
 
 def image_of_layer(layer: Any) -> Image:
@@ -125,7 +155,12 @@ def image_of_layer(layer: Any) -> Image:
 
 def _known(layer: Any) -> dict[str, Any]:
     record = layer.metadata.get(RECORD_KEY)
-    return {"record": record if isinstance(record, dict) else None, "labels": isinstance(layer, Labels)}
+    at = sample_axis(layer)
+    return {
+        "record": record if isinstance(record, dict) else None,
+        "labels": isinstance(layer, Labels),
+        "sample_axis": None if at is None else _order(layer).index(at),
+    }
 
 
 def _reference(layer: Any) -> Placed:
@@ -224,10 +259,9 @@ def line_in_world(comparison: Comparison) -> np.ndarray:
 def samples_of(comparison: Comparison) -> tuple[str, int, Callable[[int], Placed]] | None:
     """Name, number and place of the samples of the first compared layer that has some; ``None`` where none has."""
     for layer in comparison.others:
-        labels = [str(label).lower() for label in layer.axis_labels]
-        if SAMPLE_LABEL not in labels:
+        axis = sample_axis(layer)
+        if axis is None:
             continue
-        axis = labels.index(SAMPLE_LABEL)
         data = layer.data[0] if layer.multiscale else layer.data
         placed = _other(comparison, layer)
         at = list(_order(layer)).index(axis)
