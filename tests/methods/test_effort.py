@@ -88,7 +88,7 @@ def test_constants_are_those_of_the_samplers() -> None:
 def test_the_share_of_a_trial_tells_the_time_of_a_run(tiny_model: Path) -> None:
     from napari_diffuscope.methods.restore.method import RESTORE
     from napari_diffuscope.methods.running import memory_job
-    from napari_diffuscope.viewer.progress import Pace
+    from napari_diffuscope.progress import Pace
 
     clock = iter(range(1000))
     pace = Pace(lambda: float(next(clock)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_diffuscope.viewer.progress import TimeLeft, in_words
+from napari_diffuscope.progress import TimeLeft, in_words
 
 
 class Clock:

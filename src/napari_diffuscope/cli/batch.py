@@ -58,6 +58,9 @@ def run_batch(
         method, values["sources"], values["output"], settings, choices=choices, others=others
     )
     _tell_left_out(plan)
+    if values["dry_run"]:
+        _tell_plan(plan, overwrite=values["overwrite"])
+        return
     job = batch_job(
         plan, settings, storing=storing, axes=values["axes"], series=series, overwrite=values["overwrite"]
     )
@@ -73,6 +76,14 @@ def run_batch(
         raise DiffuscopeError(
             f"{len(failed)} of {len(report.rows)} images failed ({names}{', …' if len(failed) > MOST_NAMED else ''})."
         )
+
+
+def _tell_plan(plan: Any, *, overwrite: bool) -> None:
+    """Where each result would go."""
+    for item in plan.items:
+        there = "" if overwrite or not item.output.exists() else " (there already)"
+        typer.echo(f"{item.source} -> {item.output}{there}")
+    typer.echo(f"{len(plan.items)} images. Nothing was written.")
 
 
 def _tell_left_out(plan: Any) -> None:

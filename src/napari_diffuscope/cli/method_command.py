@@ -89,10 +89,17 @@ def _file_options(method: Method) -> list[Parameter]:
         "--json", metavar="FILE|-", help="Also write the record as JSON; - prints it.", rich_help_panel=FILES
     )
     overwrite = typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=FILES)
+    dry_run = typer.Option(
+        "--dry-run",
+        help="Write nothing: say what would be written, how much room it needs, and how long it takes, tried on "
+        "three blocks.",
+        rich_help_panel=FILES,
+    )
     return [
         *options,
         keyword("json_file", Path | None, record, None),
         keyword("overwrite", bool, overwrite, False),
+        keyword("dry_run", bool, dry_run, False),
         quiet_option(FILES),
     ]
 
@@ -116,6 +123,12 @@ def _run(method: Method, values: dict[str, Any]) -> None:
     destination = loaded(method.destination)(
         method, inputs, settings, values["output"], storing=storing, beside=beside, overwrite=overwrite
     )
+    if values["dry_run"]:
+        from napari_diffuscope.cli.rehearsal import rehearse
+
+        destination.check(existing_files(given.values(), settings))
+        rehearse(destination, quiet=values["quiet"])
+        return
     write_to(destination, given.values(), record_file=values["json_file"], quiet=values["quiet"])
 
 
@@ -148,10 +161,9 @@ def write_to(
         With 130 after Ctrl-C.
     """
     from napari_diffuscope.cli.outputs import give_record, record_files
-    from napari_diffuscope.imaging.outputs import existing
 
     method, inputs, settings = destination.method, destination.inputs, destination.settings
-    destination.check(existing(*sources, getattr(settings, "model", None)), record_files(record_file))
+    destination.check(existing_files(sources, settings), record_files(record_file))
     name = next((image.name for image in inputs.values()), destination.output.name)
     try:
         with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
@@ -164,6 +176,13 @@ def write_to(
     if not quiet:
         typer.echo(stored.said, err=True)
     return stored.record
+
+
+def existing_files(sources: Iterable[Path], settings: Any) -> list[Path]:
+    """Files that are read: those that were named, and the model where it is one."""
+    from napari_diffuscope.imaging.outputs import existing
+
+    return list(existing(*sources, getattr(settings, "model", None)))
 
 
 def _series_of(method: Method, each: Input) -> str:

@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.blocks import (
     open_sink,
 )
 from napari_diffuscope.imaging.outputs import check_outputs
+from napari_diffuscope.imaging.room import check_disk
 from napari_diffuscope.jobs import Job, Update, run
 from napari_diffuscope.methods.method import Inputs, Method
 from napari_diffuscope.methods.running import Result, block_of, method_job
@@ -197,6 +198,10 @@ class Destination:
         """
         raise NotImplementedError
 
+    def options(self) -> dict[str, Any]:
+        """What the job of the method is given beside inputs and settings."""
+        return {}
+
     def job(self, **options: Any) -> Job[Stored]:
         """Runs the method, and writes what it gives.
 
@@ -227,6 +232,8 @@ class FileDestination(Destination):
     def check(self, read: Iterable[Path], others: Iterable[Path] = ()) -> None:
         """Refuse what would destroy something, before anything is computed."""
         check_outputs(others, read, wholes=self.files.values(), overwrite=self.overwrite)
+        specs = {each.name: each.spec for each in self.method.outputs(self.inputs, self.settings)}
+        check_disk({path: specs[name] for name, path in self.files.items()})
 
     def job(self, **options: Any) -> Job[Stored]:
         """Runs the method into the files; the same call goes on where an earlier one was stopped."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.records import RECORD_KEY
+from napari_diffuscope.progress import in_words
 from napari_diffuscope.viewer.planes import (
     counted,
     finished_planes,
@@ -16,7 +17,6 @@ from napari_diffuscope.viewer.planes import (
     planes_of_output,
     samples_of,
 )
-from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.result_layers import COLOURS, ResultLayer, layers_of
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.run_plan import RunPlan

@@ -9,9 +9,9 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.progress import in_words
 from napari_diffuscope.viewer.layer_run import ADDED_UP, LayerRun
 from napari_diffuscope.viewer.planes import counted
-from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 from napari_diffuscope.methods.effort import Effort
-from napari_diffuscope.viewer.progress import in_words
+from napari_diffuscope.progress import in_words
 
 _seconds: dict[str, float] = {}
 _read: list[Path] = []

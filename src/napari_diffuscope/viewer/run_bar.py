@@ -8,7 +8,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.viewer.progress import Progress, in_words
+from napari_diffuscope.progress import Progress, in_words
 from napari_diffuscope.viewer.runner import JobRunner
 from napari_diffuscope.viewer.widgets import button, guarded, note, say
 

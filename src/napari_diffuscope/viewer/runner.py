@@ -25,7 +25,7 @@ from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.viewer.progress import Pace, Progress, TimeLeft
+from napari_diffuscope.progress import Pace, Progress, TimeLeft
 
 #: Milliseconds that a leaving Python waits for a worker that is inside one network evaluation.
 EXIT_PATIENCE = 60_000

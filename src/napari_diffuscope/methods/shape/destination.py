@@ -71,8 +71,12 @@ class ShapeDestination(Destination):
         whole = self.folder.whole(shapes.record)
         return Stored(whole, self._said(len(whole["cells"]), shapes))
 
+    def options(self) -> dict[str, Any]:
+        """The plane and its labels, opened once, and the chosen cells."""
+        return {"given": self.given, "only": self.storing.only, "keep": False}
+
     def _predicted(self, only: tuple[int, ...] | None, options: Mapping[str, Any]) -> Job[Shapes]:
-        options = {**options, "given": self.given, "only": only, "on_cell": self.folder.add, "keep": False}
+        options = {**options, **self.options(), "only": only, "on_cell": self.folder.add}
         job = method_job(self.method, self.inputs, self.settings, sinks={}, **options)
         shapes: Shapes | None = None
         try:

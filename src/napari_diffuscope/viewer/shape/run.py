@@ -16,9 +16,9 @@ from napari_diffuscope.methods.shape.cells import Cell, cells_for
 from napari_diffuscope.methods.shape.conditions import SIDE
 from napari_diffuscope.methods.shape.source import LabelledPlane
 from napari_diffuscope.methods.shape.window import ShapeWindow
+from napari_diffuscope.progress import in_words
 from napari_diffuscope.viewer.layer_run import Run
 from napari_diffuscope.viewer.planes import counted
-from napari_diffuscope.viewer.progress import in_words
 from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.shape.plane import CellPlane
