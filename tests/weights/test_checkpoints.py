@@ -363,7 +363,10 @@ Change = Callable[[dict[str, torch.Tensor]], None]
             lambda s: s.update({"discriminator.weight": torch.zeros(2)}),
             "belong neither .*discriminator.weight",
         ),
-        (lambda s: s.update(gammas=torch.linspace(0.2, 0.9, 200)), "gammas. is neither linear nor cosine"),
+        (
+            lambda s: s.update(gammas=torch.linspace(0.2, 0.9, 200)),
+            "gammas. does not fall from level to level",
+        ),
     ],
 )
 def test_weights_that_do_not_fit_are_named(tmp_path: Path, change: Change, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from dataclasses import fields
@@ -85,3 +86,61 @@ def test_the_example_in_the_documentation_opens_a_file(checkpoint: Path) -> None
     (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (checkpoint.parent / "mine.pt.json").write_text(example)
     assert load_model(checkpoint).card.condition_channels == 1
+
+
+def test_answers_make_a_model_and_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
+    config = OpenAIUNetConfig(
+        in_channels=2,
+        out_channels=1,
+        model_channels=32,
+        channel_multipliers=(1, 2),
+        res_blocks=1,
+        attention_downsampling=(2,),
+        heads=2,
+    )
+    path = tmp_path / "mine v2.pt"
+    settings = {"num_heads": 2, "noise_schedule": "cosine", "diffusion_steps": 400}
+    torch.save({"model": OpenAIUNet(config).state_dict(), "args": argparse.Namespace(**settings)}, path)
+
+    assert run(*["models", "import", str(path), "--set", "task=restore"]) == 1
+    printed = capsys.readouterr().err
+    assert "How many attention heads?" in printed
+    assert "the settings in the file say num_heads = 2" in printed
+    [command] = re.findall(r"diffuscope (models import .*)", printed)
+    assert not (tmp_path / "models").exists()
+    assert not path.with_name("mine v2.pt.json").exists()
+
+    words = [str(path), *command.split("mine v2.pt ")[1].split()]
+    assert run(*["models", "import", *words, "--set", "pixel_size=0.05,0.1"]) == 0
+    card = load_model("mine-v2").card
+    assert card.network.arguments["heads"] == 2
+    assert (card.diffusion.schedule.kind, card.diffusion.schedule.count) == ("cosine", 400)
+    assert (card.task, card.pixel_size) == ("restore", (0.05, 0.1))
+    assert load_model(path).card.network.arguments["heads"] == 2  # its sidecar file answers from now on
+    assert card.training["answers"]["heads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["heads"], "NAME=VALUE"),
+        (["heads=4", "heads=8"], "twice"),
+        (["haeds=4"], "unknown entry 'haeds'"),
+        (["heads=many"], "heads"),
+        (["heads=5"], "cannot be split into 5 heads"),
+        (["prediction=noise"], "epsilon, v, x0"),
+        (["schedule=cubic"], "linear, cosine"),
+        (["data_range=1,-1"], "the smaller first"),
+    ],
+)
+def test_wrong_answers_cost_nothing(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    folder, options = tmp_path / "out", [part for word in words for part in ("--set", word)]
+    assert run(*["models", "import", str(checkpoint), "--out", str(folder), *options]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not folder.exists()
+    assert json.loads(checkpoint.with_name(checkpoint.name + ".json").read_text()) == SIDECAR

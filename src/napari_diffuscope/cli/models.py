@@ -92,16 +92,66 @@ def import_command(
             metavar="FILE", help="A checkpoint, a diffusers folder, or a zip or tar archive with one."
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The model folder to make.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="The model folder to make; by default among your own models."
+        ),
+    ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="What the file does not tell: heads=4, schedule=cosine, data_range=0,1. May be given several times.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the model folder of that name.")
     ] = False,
 ) -> None:
-    """Make a model folder of a published checkpoint, its weights unchanged; nothing in the file is run."""
-    from napari_diffuscope.weights.describe import import_model
+    """Make a model folder of a published checkpoint, its weights unchanged; nothing in the file is run.
 
-    card = import_model(source, out, overwrite=overwrite)
-    typer.echo(f"{out}: {card.title}")
+    Where the file does not tell all that is needed, the questions are printed with likely answers. Answers are kept
+    in a small file beside the checkpoint.
+    """
+    from napari_diffuscope.weights.answers import answers_from_words
+    from napari_diffuscope.weights.catalogue import user_folder
+    from napari_diffuscope.weights.describe import import_model, model_name
+    from napari_diffuscope.weights.sidecar import UnansweredError, sidecar_place
+
+    said = answers_from_words(answers or ())
+    target = out or user_folder() / model_name(source)
+    try:
+        card = import_model(source, target, answers=said, overwrite=overwrite)
+    except UnansweredError:
+        _ask(source, said)
+        raise
+    typer.echo(f"{target}: {card.title}")
+    if said and sidecar_place(source).is_file():
+        typer.echo(f"The answers are kept in {sidecar_place(source)}", err=True)
+
+
+def _ask(source: Path, said: dict[str, Any]) -> None:
+    """Print what is still to be answered, and the command that takes the likely answers."""
+    from napari_diffuscope.weights.answers import answers_in_words
+    from napari_diffuscope.weights.describe import unpacked
+    from napari_diffuscope.weights.interview import interview
+
+    with unpacked(source) as place:
+        asked = interview(place, said)
+    for one in asked.needed:
+        question = one.question
+        choices = [f"{answers_in_words({question.name: c.value})}  ({c.words})" for c in question.choices]
+        allowed = [*choices, f"or {question.form}"] if question.form else choices
+        typer.echo(f"\n{question.title}\n{question.explanation}", err=True)
+        typer.echo("\n".join(f"    {line}" for line in allowed), err=True)
+        typer.echo(
+            f"  Likely: {answers_in_words({question.name: one.likely.value})}, for {one.likely.why}.",
+            err=True,
+        )
+    options = answers_in_words({**said, **asked.likely})
+    typer.echo(f"\nWith the likely answers:\n  diffuscope models import {source} {options}\n", err=True)
 
 
 @app.command("cells")

@@ -151,6 +151,14 @@ def cosine_alpha_bar(count: int = 1000, offset: float = 0.008, most_beta: float 
     return _cumulative(np.minimum(1 - curve[1:] / curve[:-1], most_beta))
 
 
+def sigmoid_alpha_bar(count: int = 1000, *, most_beta: float = 0.999) -> tuple[float, ...]:
+    """ᾱ that falls like a sigmoid; Jabri et al. 2022 (arXiv 2212.11972), figure 8, from -3 to 3 with τ = 1."""
+    t = np.arange(count + 1, dtype=np.float64) / count
+    curve = 1 / (1 + np.exp(6 * t - 3))
+    curve = (curve - curve[-1]) / (curve[0] - curve[-1])
+    return _cumulative(np.minimum(1 - curve[1:] / curve[:-1], most_beta))
+
+
 def _cumulative(beta: np.ndarray) -> tuple[float, ...]:
     return tuple(float(a) for a in np.cumprod(1.0 - beta))
 

@@ -18,6 +18,7 @@ from napari_diffuscope.weights.card_checks import (
     check_falling,
     check_number,
     check_range,
+    check_table,
     check_whole,
     refuse,
 )
@@ -30,7 +31,7 @@ FORMER = ("normalisation",)
 CARD_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 
-ScheduleKind = Literal["continuous-cosine", "linear", "cosine", "scaled-linear"]
+ScheduleKind = Literal["continuous-cosine", "linear", "cosine", "scaled-linear", "sigmoid", "table"]
 Task = Literal["restore", "superres", "shape", "generate", "restoration", "superresolution", "generation"]
 """What a model is for, by the name of the method; the last three are names of earlier versions, which are read."""
 
@@ -50,12 +51,12 @@ class NetworkSpec:
     Parameters
     ----------
     kind
-        ``local-unet`` (ours), ``openai-unet``, ``edm2-unet``.
+        ``local-unet`` (ours), ``openai-unet``, ``edm2-unet``, ``lucidrains-unet``.
     arguments
         Fields of that network's configuration.
     """
 
-    kind: Literal["local-unet", "openai-unet", "edm2-unet"]
+    kind: Literal["local-unet", "openai-unet", "edm2-unet", "lucidrains-unet"]
     arguments: dict[str, Any]
 
 
@@ -67,24 +68,33 @@ class ScheduleSpec:
     ----------
     kind
         ``continuous-cosine`` (with ``shift``), or tables of ``count`` levels: ``linear``, ``cosine``,
-        ``scaled-linear`` (linear in √β).
+        ``scaled-linear`` (linear in √β), ``sigmoid``, or ``table``: any other, number by number.
     shift
         For ``continuous-cosine``: see :class:`napari_diffuscope.diffusion.schedule.CosineSchedule`.
     count
         For the tables: number of levels T.
     betas
         For the linear tables: first and last β; ``None`` for 1e-4 and 0.02, scaled by 1000 / T.
+    alpha_bar
+        For ``table``: ᾱ of each level, from the least noise to the most.
     """
 
     kind: ScheduleKind
     shift: float = 1.0
     count: int = 1000
     betas: tuple[float, float] | None = None
+    alpha_bar: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         check_number("schedule.shift", self.shift, 0, 1e6, above=True)
         if self.kind == "continuous-cosine":
             return
+        if (self.kind == "table") != (self.alpha_bar is not None):
+            raise refuse(
+                "schedule.alpha_bar", self.alpha_bar, "a list of numbers for the kind table, and for no other"
+            )
+        if self.alpha_bar is not None:
+            check_table(self.alpha_bar, self.count)
         check_falling(self.kind, self.count, self.betas)
 
 

@@ -24,9 +24,10 @@ def check_channels(card: ModelCard) -> None:
             "condition_channels": arguments.get("condition_channels", 1),
         }
     else:
+        rgb = card.network.kind in ("openai-unet", "lucidrains-unet")
         learned = card.diffusion.variance == "learned-range"
-        out = arguments.get("out_channels", 3 if card.network.kind == "openai-unet" else 1)
-        inputs = arguments.get("in_channels", 3 if card.network.kind == "openai-unet" else 2)
+        out = arguments.get("out_channels", 3 if rgb else 1)
+        inputs = arguments.get("in_channels", 3 if rgb else 2)
         wanted = {"state_channels": out // 2 if learned else out, "condition_channels": inputs - state}
     for name, value in (("state_channels", state), ("condition_channels", condition)):
         if value != wanted[name]:

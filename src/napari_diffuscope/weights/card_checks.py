@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
@@ -62,7 +63,7 @@ def check_falling(kind: str, count: int, betas: tuple[float, float] | None) -> N
             f"A {kind} noise schedule of {quoted(count)} levels is impossible: "
             f"schedule.count must be a whole number from 2 to {MOST_LEVELS}."
         )
-    if kind == "cosine":
+    if kind not in ("linear", "scaled-linear"):
         return
     first, last = betas or (0.1 / count, 20 / count)
     if not _LEAST_BETA <= first <= last < 1:
@@ -77,6 +78,17 @@ def check_falling(kind: str, count: int, betas: tuple[float, float] | None) -> N
         raise DiffuscopeError(
             f"A {kind} noise schedule of {count} levels with β from {first:g} to {last:g} is impossible: "
             "it stops falling since nothing is left; correct schedule.count or schedule.betas."
+        )
+
+
+def check_table(alpha_bar: Sequence[float], count: int) -> None:
+    """Refuse a table of ᾱ that does not fall from level to level between 1 and 0, or is not as long as it says."""
+    falls = all(1 > more > less > 0 for more, less in pairwise((*alpha_bar, 0.5 * min(alpha_bar, default=0))))
+    if len(alpha_bar) != count or not falls:
+        raise refuse(
+            "schedule.alpha_bar",
+            alpha_bar,
+            f"{count} numbers that fall from level to level, below 1 and above 0",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.weights.pickle_records import Inert, TensorRecord
 from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
+from napari_diffuscope.weights.tables import WeightTable, settings_beside, weight_tables
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 from napari_diffuscope.weights.torch_file import TorchFile
 from napari_diffuscope.weights.unpack import is_archive
@@ -38,6 +39,10 @@ class Checkpoint:
         Gives a tensor by name: a view of the mapped file.
     notes
         Plain data that lies beside the weights (``epoch``, ``global_step``).
+    settings
+        Settings of the training that lie beside them, by name: hints, and no more.
+    strange
+        By place of a table of weights (empty for a bare state dict): the sentence about what lies in it and is none.
     """
 
     path: Path
@@ -45,6 +50,8 @@ class Checkpoint:
     shapes: Mapping[str, tuple[int, ...]]
     open: Callable[[str], Tensor]
     notes: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    strange: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -53,8 +60,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Parameters
     ----------
     path
-        A safetensors file, or what ``torch.save`` wrote (``.pt``, ``.pth``, ``.ckpt``, ``.bin``): a bare
-        state dict, or a Lightning checkpoint whose ``state_dict`` is taken.
+        A safetensors file, or what ``torch.save`` wrote (``.pt``, ``.pth``, ``.ckpt``, ``.bin``): a bare state dict, a
+        Lightning checkpoint, or any dictionary of a trainer that has tables of weights in it. The name of a tensor has
+        the place of its table before it, as in ``ema:ema_model.model.init_conv.weight``.
 
     Raises
     ------
@@ -107,38 +115,59 @@ def _read_safetensors(path: Path, head: bytes, size: int) -> Checkpoint:
 def _read_torch(path: Path) -> Checkpoint:
     file = TorchFile(path)
     contents = file.contents()
-    layout, table, notes = _weights_in(contents, path)
-    records = {str(name): value for name, value in table.items() if isinstance(value, TensorRecord)}
-    if others := [f"{name} is {_in_words(value)}" for name, value in table.items() if name not in records]:
-        raise DiffuscopeError(
-            f"{path} was refused: it holds more than weights: {others[0]}; save a state_dict() alone."
-        )
-    if not records:
-        raise DiffuscopeError(f"{path} holds no weights.")
-
-    def open_tensor(name: str) -> Tensor:
-        return file.tensor(records[name], name)
-
-    return Checkpoint(
-        path, layout, {name: record.shape for name, record in records.items()}, open_tensor, notes
-    )
-
-
-def _weights_in(contents: Any, path: Path) -> tuple[str, dict[Any, Any], dict[str, Any]]:
-    """The table of tensors in what was saved, its layout, and the plain data beside it."""
     if not isinstance(contents, dict):
         raise DiffuscopeError(
             f"{path} was refused: it holds {_in_words(contents)}, not weights; save its state_dict() instead."
         )
-    table = contents.get("state_dict")
-    if isinstance(table, dict):
-        plain = {key: value for key, value in contents.items() if isinstance(value, str | int | float)}
-        return "Lightning checkpoint", table, plain
+    tables = weight_tables(contents)
+    records = {table.full_name(name): record for table in tables for name, record in table.records.items()}
+    if not records:
+        raise DiffuscopeError(_no_weights(path, contents))
+
+    def open_tensor(name: str) -> Tensor:
+        return file.tensor(records[name], name)
+
+    plain = {key: value for key, value in contents.items() if isinstance(value, str | int | float)}
+    return Checkpoint(
+        path,
+        _layout(tables),
+        {name: record.shape for name, record in records.items()},
+        open_tensor,
+        {key: value for key, value in plain.items() if isinstance(key, str)},
+        settings_beside(contents),
+        {table.place: _strange_in(table, path) for table in tables},
+    )
+
+
+def _layout(tables: list[WeightTable]) -> str:
+    places = [table.place for table in tables]
+    if "state_dict" in places:
+        return "Lightning checkpoint"
+    return (
+        "state dict" if places == [""] else f"dictionary of a trainer ({', '.join(filter(None, places[:4]))})"
+    )
+
+
+def _strange_in(table: WeightTable, path: Path) -> str:
+    """The sentence about what lies among the weights and is none; empty if nothing does."""
+    number = str | int | float | bool | None
+    strange = {
+        name: value for name, value in table.others.items() if not (table.place and isinstance(value, number))
+    }
+    if not strange:
+        return ""
+    name, value = next(iter(strange.items()))
+    return f"{path} was refused: it holds more than weights: {name} is {_in_words(value)}; save a state_dict() alone."
+
+
+def _no_weights(path: Path, contents: dict[Any, Any]) -> str:
     if "param_groups" in contents:
-        raise DiffuscopeError(
-            f"{path} holds the state of an optimiser, not weights; open the model that was saved with it."
-        )
-    return "state dict", contents, {}
+        return f"{path} holds the state of an optimiser, not weights; open the model that was saved with it."
+    table = contents.get("state_dict", contents)
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if not isinstance(value, str | int | float | dict | None):
+            return f"{path} was refused: it holds no weights, but {name}, {_in_words(value)}; save a state_dict()."
+    return f"{path} holds no weights."
 
 
 def _in_words(value: Any) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,10 @@ from torch import Tensor
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading, writing
 from napari_diffuscope.imaging.outputs import check_outputs
+from napari_diffuscope.weights.answers import answers_table, keep_answers, parsed_answers
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
+from napari_diffuscope.weights.catalogue import user_folder
+from napari_diffuscope.weights.evidence import TITLES
 from napari_diffuscope.weights.fingerprints import Fingerprint
 from napari_diffuscope.weights.folder import (
     build_network,
@@ -25,10 +29,12 @@ from napari_diffuscope.weights.folder import (
     write_folder,
 )
 from napari_diffuscope.weights.model import model_place, open_published
-from napari_diffuscope.weights.place import check_model_place
+from napari_diffuscope.weights.place import EXAMPLE_FILES, TRAINING_IMAGES_FILE, check_model_place
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
 from napari_diffuscope.weights.unpack import is_archive, unpack
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _PREDICTIONS = {"epsilon": "the noise (ε)", "v": "the velocity (v)", "x0": "the clean image (x₀)"}
 _VARIANCES = {
     "fixed-small": "",
@@ -62,13 +68,15 @@ class Inspected:
     sidecar: Path | None = None
 
 
-def inspect(name_or_path: str | os.PathLike[str]) -> Inspected:
+def inspect(name_or_path: str | os.PathLike[str], answers: Sidecar = NO_ANSWERS) -> Inspected:
     """Open a model or checkpoint and check that all its weights are there, fit, and are finite.
 
     Parameters
     ----------
     name_or_path
         As for :func:`~napari_diffuscope.weights.model.load_model`.
+    answers
+        What is said about a checkpoint, which goes before its sidecar file.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def inspect(name_or_path: str | os.PathLike[str]) -> Inspected:
             card, tensors = read_tensors(place)
             inspected = Inspected(place, card, tensors)
         else:
-            opened = open_published(place)
+            opened = open_published(place, answers)
             card = replace(opened.card, sha256=sha256_of(place) if place.is_file() else "")
             inspected = Inspected(place, card, opened.tensors(), opened.fingerprint, opened.sidecar)
         filled_network(inspected.card.network, inspected.tensors, str(place))
@@ -100,7 +108,11 @@ def describe(name_or_path: str | os.PathLike[str]) -> str:
 
 
 def import_model(
-    path: str | os.PathLike[str], folder: str | os.PathLike[str], *, overwrite: bool = False
+    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    answers: Mapping[str, Any] | Sidecar | None = None,
+    overwrite: bool = False,
 ) -> ModelCard:
     """Make a model folder of a checkpoint, a diffusers folder, or an archive with one of these in it.
 
@@ -111,7 +123,12 @@ def import_model(
     path
         The checkpoint, folder, or zip or tar archive.
     folder
-        The model folder to make; it appears whole or not at all.
+        The model folder to make; it appears whole or not at all. By default one named like the file among the user's
+        own models.
+    answers
+        What the file does not tell, by the names of :class:`~napari_diffuscope.weights.sidecar.Sidecar`, as
+        ``{"heads": 4, "schedule": "cosine"}``. They are kept beside the file where that may be written to, and in the
+        card.
     overwrite
         Whether a model folder of that name is replaced.
 
@@ -123,25 +140,59 @@ def import_model(
     Raises
     ------
     DiffuscopeError
-        If there is something at ``folder`` already, or what is to be imported cannot be opened.
+        If there is something at ``folder`` already, or what is to be imported cannot be opened;
+        :class:`~napari_diffuscope.weights.sidecar.UnansweredError` if answers are missing.
     """
-    folder, source = Path(folder).expanduser(), Path(path).expanduser()
+    source = Path(path).expanduser()
+    target = Path(folder).expanduser() if folder is not None else user_folder() / model_name(source)
+    said = parsed_answers(answers)
     if not source.exists():
         raise DiffuscopeError(f"There is no file or folder {source}.")
-    check_outputs([], [source], wholes=[folder])
-    check_model_place(folder.resolve(), overwrite=overwrite)
-    with _unpacked(source) as place:
-        inspected = inspect(place)
+    check_outputs([], [source], wholes=[target])
+    check_model_place(target.resolve(), overwrite=overwrite)
+    with unpacked(source) as place:
+        has_card = (model_place(place) / CARD_FILE).is_file()
+        if has_card and said != NO_ANSWERS:
+            raise DiffuscopeError(
+                f"{source} is a model with a card, which says everything; leave the answers away."
+            )
+        inspected = inspect(place, said)
         training = dict(inspected.card.training)
-        if inspected.card.sha256 and not (place / CARD_FILE).is_file():
+        if inspected.card.sha256 and not has_card:
             training["file_sha256"] = inspected.card.sha256
-        card = replace(inspected.card, training=training)
-        return write_folder(folder, card, inspected.tensors, overwrite=overwrite)
+        if said != NO_ANSWERS:
+            training["answers"] = answers_table(said)
+        card = write_folder(
+            target,
+            replace(inspected.card, training=training),
+            inspected.tensors,
+            overwrite=overwrite,
+            files=_files_beside(model_place(place)) if has_card else None,
+        )
+        if said != NO_ANSWERS and place == source:
+            keep_answers(source, read_sidecar(source)[0].updated(said))
+        return card
+
+
+def model_name(source: Path) -> str:
+    """What a model is called that is made of a file: the file's name without endings, as a folder may be called."""
+    name = source.name
+    for ending in (*_SUFFIXES, *ARCHIVES):
+        if name.lower().endswith(ending) and len(name) > len(ending):
+            name = name[: -len(ending)]
+    plain = re.sub(r"[^\w.+=-]+", "-", name).strip("-. ")
+    return plain or "model"
+
+
+def _files_beside(folder: Path) -> dict[str, bytes]:
+    """What a model folder holds beside its card and weights."""
+    names = (*EXAMPLE_FILES, TRAINING_IMAGES_FILE)
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
 @contextmanager
-def _unpacked(source: Path) -> Iterator[Path]:
-    """The model itself, for as long as it is needed."""
+def unpacked(source: Path) -> Iterator[Path]:
+    """The model itself, for as long as it is needed: of an archive, what is in it."""
     if not is_archive(source):
         yield source
         return
@@ -199,7 +250,7 @@ def _system(inspected: Inspected) -> str:
 
 def _network(inspected: Inspected) -> str:
     spec = inspected.card.network
-    kinds = {"openai-unet": "UNet of OpenAI's family", "edm2-unet": "EDM2 UNet", "local-unet": "local UNet"}
+    kinds = {**TITLES, "local-unet": "local UNet"}
     count = sum(p.numel() for p in build_network(spec, device="meta").parameters())
     dims = len(inspected.card.axes)
     return f"{dims}D {kinds[spec.kind]}, {count / 1e6:.2f} M parameters{_layers(spec.kind, spec.arguments)}"
@@ -209,11 +260,13 @@ def _layers(kind: str, arguments: dict[str, Any]) -> str:
     if kind == "local-unet":
         return ""
     multipliers = ", ".join(f"{m:g}" for m in arguments["channel_multipliers"])
-    blocks = _count(arguments["res_blocks"], "block")
+    blocks = _count(arguments.get("res_blocks", 2), "block")
     text = f", {arguments['model_channels']}·({multipliers}) channels, {blocks} a level"
+    if isinstance(heads := arguments.get("heads"), list | tuple):
+        return text + f", {_count(heads[-1], 'attention head')}"
     if arguments.get("head_channels"):
         return text + f", attention heads of {arguments['head_channels']} channels"
-    return text + f", {_count(arguments.get('heads', 1), 'attention head')}"
+    return text + f", {_count(arguments.get('heads') or 1, 'attention head')}"
 
 
 def _input(card: ModelCard) -> str:

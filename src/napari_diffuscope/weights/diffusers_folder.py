@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +21,7 @@ from napari_diffuscope.weights.evidence import Evidence, card_of, check_complete
 from napari_diffuscope.weights.fingerprints import Facts
 from napari_diffuscope.weights.folder import build_network
 from napari_diffuscope.weights.published import Opened
-from napari_diffuscope.weights.sidecar import Sidecar, read_sidecar
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
 from napari_diffuscope.weights.unpack import leads_out
 
 INDEX = "model_index.json"
@@ -49,7 +49,7 @@ def is_diffusers_folder(folder: Path) -> bool:
     return (folder / INDEX).is_file() or (folder / CONFIG).is_file()
 
 
-def open_diffusers(folder: Path) -> Opened:
+def open_diffusers(folder: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
     """Open a diffusers folder: a pipeline of a ``UNet2DModel`` and a scheduler, or the network alone.
 
     Parameters
@@ -57,6 +57,8 @@ def open_diffusers(folder: Path) -> Opened:
     folder
         With ``model_index.json``, or with ``config.json``. The weights are read from safetensors, or from a
         ``.bin`` file without running anything in it.
+    answers
+        What is said about it, which goes before its sidecar file.
 
     Raises
     ------
@@ -64,19 +66,8 @@ def open_diffusers(folder: Path) -> Opened:
         If it is another pipeline or network, points outside of itself, is damaged, or lacks what the network
         alone does not tell; the sentence lists what to write into which file.
     """
-    network, scheduler = _components(folder)
-    config = _json(network / CONFIG)
-    architecture = _architecture(network, config)
-    said, sidecar = read_sidecar(folder)
-    facts = Facts("openai-unet", architecture.to_dict(), attends=False)
-    known = (
-        _scheduler_says(scheduler, architecture)
-        if scheduler
-        else Sidecar(data_range=(-1.0, 1.0), time="index")
-    )
-    if said.task is None and architecture.in_channels == _state_channels(architecture, known, said):
-        known = replace(known, task="generate")
-    evidence = Evidence(folder, facts, known.updated(said))
+    said = gather_diffusers(folder, answers)
+    evidence, config, network = said.evidence, said.config, said.network
     check_complete(evidence)
     size = config.get("sample_size")
     card = card_of(evidence)
@@ -87,7 +78,52 @@ def open_diffusers(folder: Path) -> Opened:
     def tensors() -> dict[str, Tensor]:
         return from_diffusers(config, _weights(network))[1]
 
-    return Opened(folder, card, tensors, sidecar=sidecar)
+    return Opened(folder, card, tensors, sidecar=said.sidecar)
+
+
+@dataclass(frozen=True)
+class DiffusersGathered:
+    """A diffusers folder that was looked at, understood or not.
+
+    Parameters
+    ----------
+    evidence
+        All that is known about it.
+    config, network
+        The configuration of its network, and the folder that it lies in.
+    sidecar
+        The sidecar file that was used, if any.
+    """
+
+    evidence: Evidence
+    config: Mapping[str, Any]
+    network: Path
+    sidecar: Path | None
+
+
+def gather_diffusers(folder: Path, answers: Sidecar = NO_ANSWERS) -> DiffusersGathered:
+    """Gather what a diffusers folder, its sidecar file and answers tell, complete or not.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`open_diffusers`, but not for what is still open.
+    """
+    network, scheduler = _components(folder)
+    config = _json(network / CONFIG)
+    architecture = _architecture(network, config)
+    written, sidecar = read_sidecar(folder)
+    said = written.updated(answers)
+    facts = Facts("openai-unet", architecture.to_dict(), attends=False)
+    known = (
+        _scheduler_says(scheduler, architecture)
+        if scheduler
+        else Sidecar(data_range=(-1.0, 1.0), time="index")
+    )
+    if said.task is None and architecture.in_channels == _state_channels(architecture, known, said):
+        known = replace(known, task="generate")
+    evidence = Evidence(folder, facts, known.updated(said))
+    return DiffusersGathered(evidence, config, network, sidecar)
 
 
 def _architecture(network: Path, config: Mapping[str, Any]) -> OpenAIUNetConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec
 from napari_diffuscope.weights.fingerprints import Facts, Fingerprint
 from napari_diffuscope.weights.sidecar import Sidecar, request
 
-_TITLES = {"openai-unet": "UNet of OpenAI's family", "edm2-unet": "EDM2 UNet"}
+TITLES = {
+    "openai-unet": "UNet of OpenAI's family",
+    "edm2-unet": "EDM2 UNet",
+    "lucidrains-unet": "UNet of denoising-diffusion-pytorch",
+}
 _OF_THE_CARD = (
     "title",
     "purpose",
@@ -43,6 +48,8 @@ class Evidence:
         The published system whose settings hold where nothing else is said.
     schedule
         The noise schedule that lies in the file.
+    settings
+        Settings of the training that lie in the file, by name: hints, and no more.
     """
 
     path: Path
@@ -51,6 +58,7 @@ class Evidence:
     fingerprint: Fingerprint | None = None
     base: Fingerprint | None = None
     schedule: ScheduleSpec | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def attention(self) -> dict[str, Any]:
@@ -72,13 +80,44 @@ class Evidence:
     @property
     def condition_channels(self) -> int:
         """Channels of the measurement that the network is given."""
-        return int(self.facts.arguments["in_channels"]) - self.state_channels
+        taken = int(self.facts.arguments["in_channels"])
+        if self.facts.undecided_input and self.said.task in (None, "generate", "generation"):
+            taken -= self.state_channels  # of its own last estimate
+        return taken - self.state_channels
+
+    @property
+    def widest(self) -> int:
+        """Channels that the heads of attention share."""
+        arguments = self.facts.arguments
+        if self.facts.kind == "lucidrains-unet":
+            return int(arguments["heads"][-1] * arguments["head_channels"][-1])
+        return int(arguments["model_channels"] * arguments["channel_multipliers"][-1])
+
+    @property
+    def learns_variance(self) -> bool:
+        """Whether the network gives twice the channels of an image."""
+        arguments = self.facts.arguments
+        return bool(arguments["out_channels"] == 2 * arguments["in_channels"])
+
+    def needed(self) -> list[str]:
+        """Entries of the sidecar file that the model cannot be used without, and that nothing tells."""
+        needed = ["heads"] if self.facts.attends and not self.attention else []
+        if self.base is not None:
+            return needed
+        known = {
+            "schedule": self.schedule is not None,
+            "condition_first": self.condition_channels <= 0,
+        }
+        names = ("task", "prediction", "schedule", "time", "data_range", "condition_first")
+        return needed + [
+            name for name in names if getattr(self.said, name) is None and not known.get(name, False)
+        ]
 
     def in_words(self) -> str:
         """What the network is, as far as its file tells."""
         arguments = self.facts.arguments
         return (
-            f"a {arguments.get('dims', 2)}D {_TITLES[self.facts.kind]} ({arguments['in_channels']} channels "
+            f"a {arguments.get('dims', 2)}D {TITLES[self.facts.kind]} ({arguments['in_channels']} channels "
             f"in, {arguments['out_channels']} out, {arguments['model_channels']} wide)"
         )
 
@@ -91,16 +130,7 @@ def check_complete(evidence: Evidence) -> None:
     DiffuscopeError
         Listing the entries that the sidecar file must have, with the values allowed for each.
     """
-    needed = ["heads"] if evidence.facts.attends and not evidence.attention else []
-    if evidence.base is None:
-        known = {
-            "schedule": evidence.schedule is not None,
-            "condition_first": evidence.condition_channels <= 0,
-        }
-        for name in ("task", "prediction", "schedule", "time", "data_range", "condition_first"):
-            if getattr(evidence.said, name) is None and not known.get(name, False):
-                needed.append(name)
-    if needed:
+    if needed := evidence.needed():
         raise request(evidence.path, evidence.in_words(), needed)
     if evidence.condition_channels < 0:
         raise DiffuscopeError(
@@ -138,9 +168,33 @@ def _network(evidence: Evidence) -> NetworkSpec:
     if evidence.facts.kind == "openai-unet":
         said = evidence.said.given("qkv_order", "z_preserving")
         return NetworkSpec("openai-unet", {**arguments, **evidence.attention, **said})
+    if evidence.facts.kind == "lucidrains-unet":
+        return NetworkSpec("lucidrains-unet", {**arguments, **_split(evidence)})
     widest = arguments["model_channels"] * arguments["channel_multipliers"][-1]
     channels = evidence.attention.get("head_channels") or widest // evidence.attention["heads"]
     return NetworkSpec("edm2-unet", {**arguments, "head_channels": channels})
+
+
+def _split(evidence: Evidence) -> dict[str, Any]:
+    """How a UNet of denoising-diffusion-pytorch splits its attention, as far as that was said."""
+    said = evidence.said
+    split: dict[str, Any] = said.given("attention_norm")
+    arguments = evidence.facts.arguments
+    shared = [
+        heads * each for heads, each in zip(arguments["heads"], arguments["head_channels"], strict=True)
+    ]
+    if said.heads or said.head_channels:
+        each = [said.head_channels or channels // (said.heads or 1) for channels in shared]
+        heads = [channels // one if one else 0 for channels, one in zip(shared, each, strict=True)]
+        if any(one * count != channels for one, count, channels in zip(each, heads, shared, strict=True)):
+            raise DiffuscopeError(
+                f"{evidence.path} cannot be used: its attention over {shared[0]} channels cannot be split into "
+                f"{said.heads or said.head_channels} {'heads' if said.heads else 'channels each'}; give another number."
+            )
+        split |= {"heads": heads, "head_channels": each}
+    if evidence.facts.undecided_input and evidence.condition_channels == 0:
+        split |= {"self_conditioned": True, "in_channels": evidence.state_channels}
+    return split
 
 
 def _diffusion(evidence: Evidence) -> DiffusionSpec:

@@ -24,12 +24,18 @@ class Facts:
         What comes before the names of its tensors.
     attends
         Whether it has attention, whose heads its file does not tell.
+    undecided_input
+        Whether it takes twice the channels of an image, for its own last estimate or for a measurement.
+    norm_open
+        Whether its file leaves open how attention normalises.
     """
 
     kind: str
     arguments: dict[str, Any]
     prefix: str = ""
     attends: bool = True
+    undecided_input: bool = False
+    norm_open: bool = False
 
     def are(self, kind: str, **wanted: Any) -> bool:
         """Whether the network is of this kind and has these arguments."""

@@ -18,6 +18,7 @@ from napari_diffuscope.imaging.failures import name_of, reading
 from napari_diffuscope.networks.config import NetworkConfig
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.networks.lucidrains_unet import LucidrainsUNet, LucidrainsUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
@@ -31,6 +32,7 @@ _NETWORKS: dict[str, tuple[type[nn.Module], type[NetworkConfig]]] = {
     "local-unet": (LocalUNet, LocalUNetConfig),
     "openai-unet": (OpenAIUNet, OpenAIUNetConfig),
     "edm2-unet": (EDM2UNet, EDM2UNetConfig),
+    "lucidrains-unet": (LucidrainsUNet, LucidrainsUNetConfig),
 }
 
 

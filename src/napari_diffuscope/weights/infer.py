@@ -81,7 +81,7 @@ def _openai(shapes: Shapes) -> OpenAIUNetConfig:
         in_channels=first[1],
         out_channels=last[0],
         model_channels=width,
-        channel_multipliers=tuple(_ratio(c, width) for c in channels),
+        channel_multipliers=tuple(ratio(c, width) for c in channels),
         res_blocks=blocks,
         attention_downsampling=tuple(2**i for i, attends in enumerate(attended) if attends),
         scale_shift_norm=embedded == 2 * channels[0],
@@ -92,7 +92,8 @@ def _openai(shapes: Shapes) -> OpenAIUNetConfig:
     )
 
 
-def _ratio(channels: int, width: int) -> float:
+def ratio(channels: int, width: int) -> float:
+    """Channels over a width, whole where it is."""
     return channels // width if channels % width == 0 else channels / width
 
 

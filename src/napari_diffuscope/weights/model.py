@@ -21,6 +21,7 @@ from napari_diffuscope.weights.diffusers_folder import is_diffusers_folder, open
 from napari_diffuscope.weights.folder import read_folder, sha256_of
 from napari_diffuscope.weights.published import Opened, open_checkpoint
 from napari_diffuscope.weights.schedules import LOWEST_ALPHA_BAR, build_schedule
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,15 @@ def model_place(name_or_path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def open_published(path: Path) -> Opened:
+def open_published(path: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
     """Open what is no model folder: a diffusers folder or a checkpoint.
+
+    Parameters
+    ----------
+    path
+        The folder or file.
+    answers
+        What is said about it, which goes before its sidecar file.
 
     Raises
     ------
@@ -158,9 +166,9 @@ def open_published(path: Path) -> Opened:
         If it is neither.
     """
     if not path.is_dir():
-        return open_checkpoint(path)
+        return open_checkpoint(path, answers)
     if is_diffusers_folder(path):
-        return open_diffusers(path)
+        return open_diffusers(path, answers)
     raise DiffuscopeError(
         f"{path} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or "
         "config.json."

@@ -15,10 +15,11 @@ from napari_diffuscope.weights.checkpoint import Checkpoint, read_checkpoint
 from napari_diffuscope.weights.evidence import Evidence, card_of, check_complete
 from napari_diffuscope.weights.fingerprints import SYSTEMS, Facts, Fingerprint, recognise
 from napari_diffuscope.weights.folder import filled_network
-from napari_diffuscope.weights.infer import has_attention, infer_edm2, infer_openai
-from napari_diffuscope.weights.schedules import schedule_of_table
+from napari_diffuscope.weights.infer import Shapes, has_attention, infer_edm2, infer_openai
+from napari_diffuscope.weights.infer_lucidrains import infer_lucidrains
+from napari_diffuscope.weights.schedules import prediction_by_weights, schedule_of_table
 from napari_diffuscope.weights.selection import NetworkTensors, select_network
-from napari_diffuscope.weights.sidecar import read_sidecar
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
 
 
 @dataclass(frozen=True)
@@ -56,46 +57,116 @@ class Opened:
         return filled_network(self.card.network, self.tensors(), str(self.path))
 
 
-def open_checkpoint(path: Path) -> Opened:
-    """Find out what a checkpoint is: from its tensors, the published models, and a sidecar file.
+def open_checkpoint(path: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
+    """Find out what a checkpoint is: from its tensors, the published models, a sidecar file, and answers.
+
+    Parameters
+    ----------
+    path
+        The checkpoint.
+    answers
+        What is said about it, which goes before its sidecar file.
 
     Raises
     ------
     DiffuscopeError
         If it is no checkpoint, or must be described; the sentence lists what to write into which file.
     """
+    gathered = gather(path, answers)
+    evidence, checkpoint, selection = gathered.evidence, gathered.checkpoint, gathered.selection
+    check_complete(evidence)
+    card = replace(card_of(evidence), training=_provenance(checkpoint, selection))
+    return Opened(path, card, lambda: selection.tensors(checkpoint), evidence.fingerprint, gathered.sidecar)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A checkpoint that was looked at, understood or not.
+
+    Parameters
+    ----------
+    evidence
+        All that is known about it.
+    checkpoint, selection
+        The file, and which of its tensors are the network.
+    sidecar
+        The sidecar file that was used, if any.
+    """
+
+    evidence: Evidence
+    checkpoint: Checkpoint
+    selection: NetworkTensors
+    sidecar: Path | None
+
+
+def gather(path: Path, answers: Sidecar = NO_ANSWERS) -> Gathered:
+    """Gather what a checkpoint, its sidecar file and answers tell, complete or not.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is no checkpoint of a network that is known.
+    """
     checkpoint = read_checkpoint(path)
-    selection = select_network(checkpoint)
+    written, sidecar = read_sidecar(path)
+    said = written.updated(answers)
+    selection = select_network(checkpoint, said.weights)
     if selection.kind == "diffusers-unet":
         raise DiffuscopeError(
             f"{path} is a network of diffusers, whose settings are in files beside it: open its folder."
         )
-    said, sidecar = read_sidecar(path)
     facts = _facts(selection, checkpoint)
+    schedule = _schedule_in(selection, checkpoint)
+    if facts.kind == "lucidrains-unet":
+        said = _as_the_package_does(facts, selection, checkpoint).updated(said)
     fingerprint = recognise(facts)
-    evidence = Evidence(
-        path,
-        facts,
-        said,
-        fingerprint,
-        SYSTEMS[said.system] if said.system else fingerprint,
-        _schedule_in(selection, checkpoint),
-    )
-    check_complete(evidence)
-    card = replace(card_of(evidence), training=_provenance(checkpoint, selection))
-    return Opened(path, card, lambda: selection.tensors(checkpoint), fingerprint, sidecar)
+    base = SYSTEMS[said.system] if said.system else fingerprint
+    evidence = Evidence(path, facts, said, fingerprint, base, schedule, checkpoint.settings)
+    return Gathered(evidence, checkpoint, selection, sidecar)
 
 
 def _facts(selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
     shapes = selection.shapes(checkpoint)
     try:
-        if selection.kind == "openai-unet":
-            return Facts(
-                "openai-unet", infer_openai(shapes).to_dict(), selection.prefix, attends=has_attention(shapes)
-            )
-        return Facts("edm2-unet", infer_edm2(shapes).to_dict(), selection.prefix)
+        match selection.kind:
+            case "openai-unet":
+                arguments = infer_openai(shapes).to_dict()
+                return Facts("openai-unet", arguments, selection.prefix, attends=has_attention(shapes))
+            case "lucidrains-unet":
+                return _lucidrains_facts(shapes, selection, checkpoint)
+            case _:
+                return Facts("edm2-unet", infer_edm2(shapes).to_dict(), selection.prefix)
     except DiffuscopeError as error:
         raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {error}") from error
+
+
+def _lucidrains_facts(shapes: Shapes, selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
+    old_names = any(".fn.fn." in name for name in selection.names.values())
+    inferred = infer_lucidrains(shapes, old_names=old_names, version=str(checkpoint.notes.get("version", "")))
+    config = inferred.config
+    return Facts(
+        "lucidrains-unet",
+        config.to_dict(),
+        selection.prefix,
+        attends=not inferred.heads_known,
+        undecided_input=config.in_channels == 2 * config.out_channels,
+        norm_open=not inferred.norm_known,
+    )
+
+
+def _as_the_package_does(facts: Facts, selection: NetworkTensors, checkpoint: Checkpoint) -> Sidecar:
+    """What a file of denoising-diffusion-pytorch tells, and what the package does with every network."""
+    known = Sidecar(time="index", data_range=(-1.0, 1.0), clip=(-1.0, 1.0), variance="fixed-small")
+    channels = int(facts.arguments["in_channels"]), int(facts.arguments["out_channels"])
+    if channels[1] == 2 * channels[0]:
+        known = replace(known, variance="learned-range")
+    if channels[0] == channels[1] or known.variance == "learned-range":
+        known = replace(known, task="generate")
+    names = [selection.buffers.get(name) for name in ("alphas_cumprod", "loss_weight")]
+    if names[0] is not None and names[1] is not None:
+        table, weight = (checkpoint.open(name) for name in names if name is not None)
+        known = replace(known, prediction=prediction_by_weights(table, weight))
+    return known
 
 
 def _schedule_in(selection: NetworkTensors, checkpoint: Checkpoint) -> ScheduleSpec | None:
@@ -103,10 +174,10 @@ def _schedule_in(selection: NetworkTensors, checkpoint: Checkpoint) -> ScheduleS
     table = next((name for name in ("alphas_cumprod", "gammas") if name in selection.buffers), None)
     if table is None:
         return None
-    schedule = schedule_of_table(checkpoint.open(table))
+    schedule = schedule_of_table(checkpoint.open(selection.buffers[table]))
     if schedule is None:
         raise DiffuscopeError(
-            f"{checkpoint.path} cannot be used: its noise schedule ({table}) is neither linear nor cosine."
+            f"{checkpoint.path} cannot be used: its noise schedule ({table}) does not fall from level to level."
         )
     return schedule
 
@@ -117,10 +188,20 @@ def _provenance(checkpoint: Checkpoint, selection: NetworkTensors) -> dict[str, 
     if selection.kind == "openai-unet" and not selection.prefix:
         raw += "; their running average, which gives better images, is in a file whose name begins with ema"
     averaged = selection.averaged or checkpoint.path.name.startswith("ema")
-    counts = {name: checkpoint.notes[name] for name in ("epoch", "global_step") if name in checkpoint.notes}
+    counts = {
+        name: checkpoint.notes[name]
+        for name in ("epoch", "global_step", "step", "version")
+        if name in checkpoint.notes
+    }
+    left_out = {"left_out": _some(selection.beside)} if selection.beside else {}
     return {
         "file": checkpoint.path.name,
         "layout": checkpoint.layout,
         "weights": "running average (EMA)" if averaged else raw,
         **counts,
+        **left_out,
     }
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return f"{len(names)} tensors that only measured the training ({', '.join(names[:3])})"

@@ -31,6 +31,10 @@ class Sidecar:
         Of 3D networks: whether only y and x are halved.
     prediction, schedule, time, variance, clip
         As on a model card.
+    weights
+        Which of several networks in the file: what comes before the names of its tensors.
+    attention_norm
+        Of networks of denoising-diffusion-pytorch before 1.8: ``layer`` (up to 1.6) or ``rms`` (1.7).
     """
 
     system: System | None = None
@@ -54,6 +58,8 @@ class Sidecar:
     time: Literal["continuous", "index", "rescaled", "alpha-bar"] | None = None
     variance: Literal["fixed-small", "fixed-large", "learned-range"] | None = None
     clip: tuple[float, float] | None = None
+    weights: str | None = None
+    attention_norm: Literal["layer", "rms"] | None = None
 
     def __post_init__(self) -> None:
         for name, value in self.given("heads", "head_channels", "state_channels").items():
@@ -67,6 +73,9 @@ class Sidecar:
     def given(self, *names: str) -> dict[str, Any]:
         """The entries among ``names`` that were given."""
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+NO_ANSWERS = Sidecar()
 
 
 def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
@@ -97,14 +106,39 @@ def read_sidecar(path: Path) -> tuple[Sidecar, Path | None]:
     return Sidecar(), None
 
 
-def request(path: Path, what: str, needed: list[str]) -> DiffuscopeError:
+class UnansweredError(DiffuscopeError):
+    """A checkpoint leaves something open that must be answered before it can be used."""
+
+
+class SeveralNetworksError(UnansweredError):
+    """A checkpoint holds several networks, and nothing says which one is meant.
+
+    Parameters
+    ----------
+    sentence
+        What is wrong.
+    names
+        What comes before the tensors of each.
+    """
+
+    def __init__(self, sentence: str, names: tuple[str, ...]) -> None:
+        super().__init__(sentence)
+        self.names = names
+
+
+def request(path: Path, what: str, needed: list[str]) -> UnansweredError:
     """The error that lists what to write beside a checkpoint."""
     entries = ", ".join("heads (or head_channels)" if name == "heads" else name for name in needed)
-    beside = quoted(_places(path)[0].name, 40)
-    return DiffuscopeError(
-        f"{quoted(path.name, 40)} is {what}, none of the published models: write {beside} beside it, a JSON object "
-        f"with {entries}; docs/checkpoints.md says what each may be."
+    beside = quoted(sidecar_place(path).name, 40)
+    return UnansweredError(
+        f"{quoted(path.name, 40)} is {what}, none of the published models: write {beside} beside it, with "
+        f"{entries}; or answer `diffuscope models import` (docs/checkpoints.md)."
     )
+
+
+def sidecar_place(path: Path) -> Path:
+    """Where the answers about a checkpoint are kept: beside it, named like it."""
+    return _places(path)[0]
 
 
 def _places(path: Path) -> list[Path]:

@@ -1,0 +1,93 @@
+"""What is still to be answered about a checkpoint before it is a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.weights.answers import parsed_answers
+from napari_diffuscope.weights.card import CARD_FILE
+from napari_diffuscope.weights.diffusers_folder import gather_diffusers, is_diffusers_folder
+from napari_diffuscope.weights.evidence import Evidence
+from napari_diffuscope.weights.model import model_place
+from napari_diffuscope.weights.published import gather
+from napari_diffuscope.weights.questions import QUESTIONS, Asked, Choice, Likely, questions_about
+from napari_diffuscope.weights.sidecar import SeveralNetworksError, Sidecar
+
+
+@dataclass(frozen=True)
+class Interview:
+    """A checkpoint and the questions about it.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    what
+        What its network is, as far as it tells.
+    asked
+        What is open, what must be answered first; empty for a model folder and for the published models.
+    """
+
+    path: Path
+    what: str
+    asked: tuple[Asked, ...]
+
+    @property
+    def needed(self) -> tuple[Asked, ...]:
+        """The questions without whose answers the model cannot be used."""
+        return tuple(one for one in self.asked if one.needed)
+
+    @property
+    def likely(self) -> dict[str, Any]:
+        """The likely answers to the questions that must be answered."""
+        return {one.question.name: one.likely.value for one in self.needed}
+
+
+def interview(path: str | os.PathLike[str], answers: Mapping[str, Any] | Sidecar | None = None) -> Interview:
+    """Ask about a checkpoint what its names and shapes, its sidecar file and some answers leave open.
+
+    Parameters
+    ----------
+    path
+        A checkpoint, or a folder.
+    answers
+        What is said already.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is no checkpoint of a network that is known.
+    """
+    place, said = model_place(path), parsed_answers(answers)
+    if (place / CARD_FILE).is_file():
+        return Interview(place, "a model with a card", ())
+    with reading(place, "model"):
+        try:
+            evidence = _evidence(place, said)
+        except SeveralNetworksError as error:
+            evidence = _evidence(place, replace(said, weights=error.names[0]))
+            return Interview(place, evidence.in_words(), (_which(error.names), *questions_about(evidence)))
+        return Interview(place, evidence.in_words(), tuple(questions_about(evidence)))
+
+
+def _evidence(place: Path, said: Sidecar) -> Evidence:
+    if not place.is_dir():
+        return gather(place, said).evidence
+    if is_diffusers_folder(place):
+        return gather_diffusers(place, said).evidence
+    raise DiffuscopeError(
+        f"{place} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or config.json."
+    )
+
+
+def _which(names: tuple[str, ...]) -> Asked:
+    """The question which of several networks is meant."""
+    question = next(question for question in QUESTIONS if question.name == "weights")
+    choices = tuple(Choice(name, name or "the one at the top") for name in names)
+    return Asked(replace(question, choices=choices), Likely(names[0], "it comes first in the file"), True)
