@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ PICTURES = {
     "pairs": "generate",
 }
 """Demos, and the task whose models they need."""
+PLACES = {"DIFFUSCOPE_MODELS": "/home/me/models", "DIFFUSCOPE_CACHE": "/home/me/downloads"}
+"""Folders of nobody, for the dock that shows where models lie."""
 COMPARED = ("grid", "swipe", "difference", "uncertainty", "numbers", "plots")
 """Ways to look at a restoration and the truth, and pages of the dock."""
 
@@ -31,6 +34,7 @@ def main() -> None:
             print(f"no picture of {demo}: no model for {task} is installed")
             continue
         photograph("napari_diffuscope.viewer.demo", IMAGES / f"{demo}-window.png", demo)
+    photograph("napari_diffuscope.viewer.models.demo", IMAGES / "models-window.png")
     for way in COMPARED if list_models("restore") else ():
         photograph("napari_diffuscope.viewer.compare.demo", IMAGES / f"compare-{way}.png", way)
     if list_models("restore"):
@@ -39,7 +43,8 @@ def main() -> None:
 
 def photograph(module: str, target: Path, *demo: str) -> None:
     """Run a demo and keep its picture."""
-    subprocess.run([sys.executable, "-m", module, *demo, "--screenshot", str(target)], check=True)
+    command = [sys.executable, "-m", module, *demo, "--screenshot", str(target)]
+    subprocess.run(command, check=True, env={**os.environ, **PLACES})
     shrink(target)
     print(f"wrote {target}")
 

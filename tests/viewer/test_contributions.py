@@ -111,9 +111,10 @@ def test_other_layers_can_be_saved_too(viewer, tmp_path) -> None:
 @pytest.mark.viewer
 def test_the_models_dock_shows_every_card(viewer) -> None:
     _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Models")
-    text = dock.cards.toPlainText()
-    assert "Licence" in text
-    assert "restoration" in text
+    assert "restoration-fluorescence" in dock.models.shown
+    for name in dock.models.shown:
+        dock.models.choose(name)
+        assert "Licence" in dock.cards.toPlainText()
 
 
 @pytest.mark.viewer

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import napari
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
@@ -21,6 +24,17 @@ class TabbedWidget(QWidget):
     tab_title = ""
     _docked = False
 
+    def takes(self, paths: Sequence[Path]) -> bool:
+        """Whether files and folders that hang over the dock may be dropped: here, models may."""
+        return bool(paths) and all(looks_like_model(path) for path in paths)
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Import models that were dropped, in the dock Models."""
+        viewer = napari.current_viewer()
+        if viewer is not None:
+            _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Models")
+            dock.take(paths)
+
     def leave(self) -> None:
         """Let go of the viewer; called when napari takes the dock out of the window."""
 
@@ -30,9 +44,34 @@ class TabbedWidget(QWidget):
             if self.parent() is None and self._docked:
                 self.leave()
             self._docked = self.parent() is not None
+            self.setAcceptDrops(self._docked)
             if self._docked:  # napari has yet to put the dock into the window
                 QTimer.singleShot(0, partial(join_tabs, self))
+        if event.type() in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
+            return self._dropped(event)
         return super().event(event)
+
+    def _dropped(self, event: Any) -> bool:
+        """Take files and folders that somebody drags onto the dock; others are left to what lies below."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if not self.takes(paths):
+            event.ignore()
+            return False
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            self.take(paths)
+        return True
+
+
+MODEL_ENDINGS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".zip", ".tar", ".tgz", ".gz")
+MODEL_FILES = ("model.json", "model_index.json", "config.json")
+
+
+def looks_like_model(path: Path) -> bool:
+    """Whether a file or folder may be a model, by its name alone or by the files that every model folder has."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in MODEL_FILES)
+    return path.name.lower().endswith(MODEL_ENDINGS)
 
 
 def join_tabs(widget: QWidget) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card, task_now
-from napari_diffuscope.weights.entries import Entry, all_entries, kind_of, published_entries
+from napari_diffuscope.weights.entries import Entry, all_entries, kind_of, own_entries, published_entries
 from napari_diffuscope.weights.folders import STARTERS, model_folders, origin_of, user_folder
 
 __all__ = ["STARTERS", "find_model", "list_models", "listed_models", "model_folders", "user_folder"]
@@ -37,6 +37,8 @@ class ListedModel:
         What the catalogue says of it.
     problem
         Why one that should be at hand is not, in a sentence.
+    own_entry
+        Whether the user added the entry.
     """
 
     name: str
@@ -47,6 +49,8 @@ class ListedModel:
     card: ModelCard | None = None
     entry: Entry | None = None
     problem: str = ""
+
+    own_entry: bool = False
 
     @property
     def at_hand(self) -> bool:
@@ -74,13 +78,15 @@ def listed_models(task: Task | None = None) -> list[ListedModel]:
     """
     try:
         entries, problem = all_entries(), ""
+        own = {entry.name for entry in own_entries()}
     except DiffuscopeError as error:
-        entries, problem = {entry.name: entry for entry in published_entries()}, str(error)
+        entries, own, problem = {entry.name: entry for entry in published_entries()}, set(), str(error)
     listed = [_at_hand(folder, entries.get(name)) for name, folder in model_folders().items()]
     there = {model.name for model in listed}
     listed += [_to_be_had(entry) for entry in entries.values() if entry.name not in there]
     if problem:
         listed.append(ListedModel("catalogue", "Your catalogue", None, "missing", problem=problem))
+    listed = [replace(model, own_entry=model.name in own) for model in listed]
     return [model for model in listed if task is None or model.task in (None, task_now(task))]
 
 
