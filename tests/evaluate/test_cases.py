@@ -55,6 +55,14 @@ def test_noise_is_about_what_the_classical_methods_are_told() -> None:
         assert 0.85 < found / expected < 1.6, case.name
 
 
+def test_without_noise_the_image_is_its_own_truth() -> None:
+    names = case_names(fields("standard"), ("camera", "scanner"), ("none", "low"), "equal-blur")
+    for name in names:
+        case = make_case(name, seed=0)
+        error = np.abs(case.noisy - case.clean).max() / np.ptp(case.clean)
+        assert (error < 1e-6) == (name.level == "none"), name
+
+
 def test_the_target_of_deblurring_is_the_same_specimen_under_a_spot_half_as_wide() -> None:
     for case in simulated("sharp"):
         assert case.psf is not None

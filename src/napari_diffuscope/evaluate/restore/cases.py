@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_diffuscope.evaluate.restore.fields import Field
 from napari_diffuscope.evaluate.restore.scanner import Scanner
-from napari_diffuscope.evaluate.restore.settings import LEVELS, Target
+from napari_diffuscope.evaluate.restore.settings import PHOTONS, WITHOUT, Target
 from napari_diffuscope.simulate.camera import Camera, draw_sensor, expose
 from napari_diffuscope.simulate.optics import AIRY_FWHM, FWHM_PER_SIGMA, blur, gaussian_psf
 
@@ -145,7 +145,7 @@ def _measured(
     name: CaseName, light: np.ndarray, wanted: np.ndarray, cutoff: float, rng: np.random.Generator
 ) -> Case:
     """Noisy image of relative ``light``, and the target: what the detector would give of ``wanted``."""
-    peak = LEVELS[name.level]
+    peak = PHOTONS[name.level]
     photons, target = (np.asarray(peak * (part + BACKGROUND), np.float32) for part in (light, wanted))
     if name.noise == "scanner":
         noisy, clean = SCANNER.scan(photons, rng), SCANNER.expected(target)
@@ -154,6 +154,8 @@ def _measured(
         sensor = draw_sensor(CAMERA, photons.shape, rng)
         noisy, clean = expose(photons, CAMERA, rng, sensor=sensor), CAMERA.expected(target)
         gain, offset, read = CAMERA.gain, CAMERA.offset, CAMERA.gain * CAMERA.read_noise
+    if name.level == WITHOUT:
+        noisy = (SCANNER if name.noise == "scanner" else CAMERA).expected(photons)
     return Case(
         name=name,
         noisy=noisy,

@@ -11,7 +11,7 @@ from napari_diffuscope.evaluate.restore.baselines import INPUT
 from napari_diffuscope.evaluate.restore.cases import BACKGROUND
 from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE
 from napari_diffuscope.evaluate.restore.models import PLANE, Candidate
-from napari_diffuscope.evaluate.restore.settings import LEVELS, RestoreEvaluationSettings
+from napari_diffuscope.evaluate.restore.settings import PHOTONS, WITHOUT, RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.summary import (
     EVERYWHERE,
     Condition,
@@ -54,7 +54,9 @@ def report(outcome: Outcome, settings: RestoreEvaluationSettings, models: Sequen
 def _head(rows: Sequence[Row], settings: RestoreEvaluationSettings) -> str:
     cases = {tuple(row[part] for part in ("source", "name", "noise", "level")) for row in rows}
     fields = {(row["source"], row["name"]) for row in rows}
-    levels = ", ".join(f"{name} {LEVELS[name]:g}" for name in settings.levels)
+    levels = ", ".join(
+        f"{name} {PHOTONS[name]:g}{' (without noise)' if name == WITHOUT else ''}" for name in settings.levels
+    )
     target = {
         "equal-blur": "the noise-free image at equal blur",
         "sharp": "the same specimen, noise-free, with a spot half as wide",

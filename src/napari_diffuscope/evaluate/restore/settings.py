@@ -13,13 +13,18 @@ from napari_diffuscope.methods.declared import declared
 
 Target = Literal["equal-blur", "sharp"]
 Noise = Literal["camera", "scanner"]
-Level = Literal["low", "medium", "high"]
+Level = Literal["low", "medium", "high", "none"]
 
 STANDARD = "standard"
 """The word for the simulated test set."""
 
 LEVELS: dict[str, float] = {"low": 200.0, "medium": 30.0, "high": 5.0}
 """Photons at the brightest pixel of each level of noise."""
+
+WITHOUT = "none"
+"""The level of images without any noise, of as many photons as at low noise: does a model leave alone what is clean?"""
+
+PHOTONS: dict[str, float] = {**LEVELS, WITHOUT: LEVELS["low"]}
 
 NOISES: tuple[str, ...] = get_args(Noise)
 
@@ -47,7 +52,9 @@ class RestoreEvaluationSettings(EvaluationSettings):
         get_args(Noise), "Noises", "Noise of a camera or a scanner; repeat, both by default.", also=("noise",)
     )
     levels: tuple[Level, ...] = declared(
-        get_args(Level), "Levels", "Low, medium or high noise; repeat, all by default."
+        tuple(LEVELS),
+        "Levels",
+        "Low, medium or high noise; repeat, these by default. 'none' tells what a model does to a clean image.",
     )
     methods: tuple[str, ...] | None = declared(
         None, "Methods", "gaussian, median, tv, nlm, bm3d, richardson-lucy; repeat, all by default."
