@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.card import Task
+from napari_diffuscope.weights.place import ExportFormat
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from the list.")]
 Names = Annotated[
@@ -143,3 +145,33 @@ def _at_hand() -> list[str]:
     from napari_diffuscope.weights.catalogue import listed_models
 
     return [model.name for model in listed_models() if model.folder is not None]
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="NAME_OR_PATH", help="A name from the list, a model folder, or a checkpoint."),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder or the zip file to write.")],
+    format: Annotated[
+        ExportFormat,
+        typer.Option(
+            help="A folder, a zip file, or a zip file that is a package of the BioImage Model Zoo as well."
+        ),
+    ] = "folder",
+    authors: Annotated[
+        list[str] | None, typer.Option("--author", metavar="NAME", help="Who made it, for the zoo.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model or zip file there.")
+    ] = False,
+) -> None:
+    """Write a model where others can take it.
+
+    `diffuscope models import` makes the same weights and card of it, bit by bit.
+    """
+    from napari_diffuscope.weights.exporting import export_model
+
+    place, sentence = export_model(model, out, format=format, authors=authors or (), overwrite=overwrite)
+    typer.echo(str(place))
+    typer.echo(sentence, err=True)

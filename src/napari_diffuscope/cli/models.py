@@ -23,6 +23,7 @@ app.command("verify")(model_files.verify)
 app.command("test")(model_files.try_out)
 app.command("remove")(model_files.remove)
 app.command("add")(model_files.add)
+app.command("export")(model_files.export)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

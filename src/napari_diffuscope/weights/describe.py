@@ -28,8 +28,8 @@ from napari_diffuscope.weights.folder import (
     sha256_of,
     write_folder,
 )
-from napari_diffuscope.weights.model import model_place, open_published
-from napari_diffuscope.weights.place import EXAMPLE_FILES, TRAINING_IMAGES_FILE, check_model_place
+from napari_diffuscope.weights.model import model_place, open_published, refuse_zoo_package
+from napari_diffuscope.weights.place import MODEL_FOLDER_FILES, ORIGIN_FILE, check_model_place
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
 from napari_diffuscope.weights.unpack import is_archive, unpack
 
@@ -186,7 +186,7 @@ def model_name(source: Path) -> str:
 
 def _files_beside(folder: Path) -> dict[str, bytes]:
     """What a model folder holds beside its card and weights."""
-    names = (*EXAMPLE_FILES, TRAINING_IMAGES_FILE)
+    names = [name for name in MODEL_FOLDER_FILES if name not in (CARD_FILE, WEIGHTS_FILE, ORIGIN_FILE)]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
@@ -205,6 +205,7 @@ def unpacked(source: Path) -> Iterator[Path]:
 
 def _model_among(folder: Path, source: Path) -> Path:
     """The one model in an unpacked archive."""
+    refuse_zoo_package(folder, source)
     places = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
     for name in ("model_index.json", "config.json"):
         places = places or sorted(path.parent for path in folder.rglob(name))

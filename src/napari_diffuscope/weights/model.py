@@ -169,9 +169,35 @@ def open_published(path: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
         return open_checkpoint(path, answers)
     if is_diffusers_folder(path):
         return open_diffusers(path, answers)
+    refuse_zoo_package(path, path)
     raise DiffuscopeError(
         f"{path} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or "
         "config.json."
+    )
+
+
+def refuse_zoo_package(folder: Path, source: Path) -> None:
+    """Refuse a package of the BioImage Model Zoo that was not exported from here.
+
+    Parameters
+    ----------
+    folder
+        Where it lies, unpacked.
+    source
+        What to call it.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is one.
+    """
+    if (folder / CARD_FILE).is_file() or not any(
+        (folder / name).is_file() for name in ("bioimageio.yaml", "rdf.yaml")
+    ):
+        return
+    raise DiffuscopeError(
+        f"{source} is a package of the BioImage Model Zoo whose network is no diffusion model of ours: only those that "
+        "`diffuscope models export` wrote are imported; run this one in a program of the zoo."
     )
 
 

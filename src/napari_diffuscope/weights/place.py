@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
@@ -30,6 +31,10 @@ MODEL_FOLDER_FILES = (
     CARD_FILE, WEIGHTS_FILE, *EXAMPLE_FILES, TRAINING_IMAGES_FILE, REAL_IMAGES_FILE, TRIAL_FILE, ORIGIN_FILE,
 )  # fmt: skip
 """All that a model folder holds."""
+
+
+ExportFormat = Literal["folder", "zip", "bioimageio"]
+"""How a model is handed on."""
 
 
 def check_model_place(folder: Path, *, overwrite: bool) -> None:

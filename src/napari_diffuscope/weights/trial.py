@@ -174,19 +174,19 @@ def _evaluated(model: Model) -> np.ndarray:
     if len(card.axes) == 3 and card.size is not None:
         edges[0] = card.size[0]  # networks of shapes know one depth
     space = tuple(stride * -(-edge // stride) for edge, stride in zip(edges, strides, strict=True))
-    state = _pattern((1, card.state_channels, *space), 1.0).to(device)
+    state = pattern((1, card.state_channels, *space), 1.0).to(device)
     condition = (
-        _pattern((1, card.condition_channels, *space), 0.5).to(device) if card.condition_channels else None
+        pattern((1, card.condition_channels, *space), 0.5).to(device) if card.condition_channels else None
     )
     labels = torch.eye(1, len(card.classes), device=device) if card.classes else None
-    told = _Told(card, model.network, model.source, labels)
+    told = ToldModel(card, model.network, model.source, labels)
     with torch.inference_mode():
         clean = told.estimate(state, _level(model), condition).float().cpu().reshape(-1)
     step = -(-clean.numel() // _MOST_VALUES)
     return np.asarray(clean[::step].numpy())
 
 
-def _pattern(shape: tuple[int, ...], height: float) -> Tensor:
+def pattern(shape: tuple[int, ...], height: float) -> Tensor:
     """Ramps and something like noise; whole numbers alone, so that it is the same on every computer."""
     index = torch.arange(math.prod(shape), dtype=torch.int64)
     ramp, noise = index % 61, (index * 40503) % 65536
@@ -200,7 +200,7 @@ def _level(model: Model) -> NoiseLevel:
 
 
 @dataclass(frozen=True)
-class _Told(Model):
+class ToldModel(Model):
     """A model whose network is told a class, where it knows classes."""
 
     labels: Tensor | None = None
