@@ -15,11 +15,9 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QSlider,
-    QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible, QLargeIntSpinBox
+from superqt import QCollapsible
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import checked_axes
@@ -39,6 +37,7 @@ from napari_diffuscope.viewer.widgets import (
     add_row,
     button,
     choice,
+    column,
     fill,
     fold,
     note,
@@ -287,36 +286,6 @@ def lengths_of(image: Image) -> str:
     return ", ".join(f"{letter} {length}" for letter, length in zip(image.axes, image.shape, strict=True))
 
 
-def spin(low: int, high: int, tooltip: str, *, automatic: bool = False) -> QSpinBox:
-    """A spin box; where 0 means automatic, it says so."""
-    box = QSpinBox()
-    box.setRange(low, high)
-    box.setToolTip(tooltip)
-    if automatic:
-        box.setSpecialValueText("automatic")
-    return box
-
-
-def steps_box() -> QSpinBox:
-    """Network evaluations per sample."""
-    return spin(
-        0,
-        3000,
-        "Steps from noise to image. More can be a little finer; automatic suits the model.",
-        automatic=True,
-    )
-
-
-def seed_box() -> QLargeIntSpinBox:
-    """The seed of the noise."""
-    box = QLargeIntSpinBox()
-    box.setRange(0, 2**63 - 1)
-    box.setToolTip(
-        "Start of the random numbers. The same seed gives the same result, another one other samples."
-    )
-    return box
-
-
 def check_box(text: str, tooltip: str) -> QCheckBox:
     """An unchecked box."""
     box = QCheckBox(text)
@@ -344,11 +313,7 @@ def arrange(
     """
     folded = fold("Advanced", advanced)
     folded.setToolTip(tooltip)
-    layout = QVBoxLayout(widget)
-    layout.setContentsMargins(8, 8, 8, 4)
-    layout.addLayout(main)
-    layout.addWidget(folded)
-    layout.addStretch(1)
+    column(widget, main, folded, margins=(8, 8, 8, 4))
     return folded, keep_wheel_for_scrolling(widget)
 
 

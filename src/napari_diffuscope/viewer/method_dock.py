@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
@@ -26,7 +26,7 @@ from napari_diffuscope.viewer.repeating import input_of, not_open, read_axes
 from napari_diffuscope.viewer.result_dock import ResultDock
 from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
-from napari_diffuscope.viewer.widgets import button, choose, scrolled
+from napari_diffuscope.viewer.widgets import button, choose, column, in_a_row, scrolled
 
 OUTPUT = "OUTPUT.tif"
 
@@ -370,19 +370,10 @@ class MethodDock(ResultDock):
         foot.setContentsMargins(8, 4, 8, 8)
         for widget in (*self.extra_rows(), self.forecast, self.bar):
             foot.addWidget(widget)
-        for buttons in (
-            (self.save_button,),
-            (self.copy_button, self.repeat_button),
-            (self.stretch_button, self.hide_button),
-        ):
-            row = QHBoxLayout()
-            for each in buttons:
-                row.addWidget(each)
-            foot.addLayout(row)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scrolled(self.form), 1)
-        layout.addLayout(foot)
+        foot.addWidget(self.save_button)
+        foot.addLayout(in_a_row(self.copy_button, self.repeat_button))
+        foot.addLayout(in_a_row(self.stretch_button, self.hide_button))
+        column(self, (scrolled(self.form), 1), foot)
 
 
 def method_dock(method: Method) -> type[MethodDock]:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -148,6 +149,39 @@ def fold(title: str, layout: QFormLayout) -> QCollapsible:
     collapsible.toggled.connect(content.setEnabled)
     collapsible.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return collapsible
+
+
+def column(owner: QWidget, *parts: Any, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
+    """Lay out a widget: one part below the other, and what room is left below them.
+
+    Parameters
+    ----------
+    owner
+        The widget.
+    parts
+        Widgets and layouts, or pairs of one and its share of the room that is left.
+    margins
+        Left, above, right, below.
+    """
+    layout = QVBoxLayout(owner)
+    layout.setContentsMargins(*margins)
+    for part in parts:
+        one, share = part if isinstance(part, tuple) else (part, 0)
+        if isinstance(one, QLayout):
+            layout.addLayout(one, share)
+        else:
+            layout.addWidget(one, share)
+    if not any(isinstance(part, tuple) for part in parts):
+        layout.addStretch(1)
+
+
+def in_a_row(*widgets: QWidget) -> QHBoxLayout:
+    """Widgets beside each other."""
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
 
 
 def scrolled(widget: QWidget) -> QScrollArea:

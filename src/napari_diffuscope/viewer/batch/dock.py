@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QEvent, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout
 
 from napari_diffuscope.batches.job import batch_job
@@ -40,7 +40,6 @@ class BatchDock(TabbedWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        self._docked = False
         self._viewer = napari_viewer
         methods = [(each.title, each.name) for each in METHODS.values() if each.image is not None]
         self.method = choice(methods, "What to do with every image.")
@@ -136,14 +135,6 @@ class BatchDock(TabbedWidget):
     def leave(self) -> None:
         """Let go of the viewer; what runs ends."""
         self.runner.cancel()
-
-    def event(self, event: QEvent) -> bool:
-        """Notice that napari took the dock out of the window."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None and self._docked:
-                self.leave()
-            self._docked = self.parent() is not None
-        return super().event(event)
 
     @property
     def _form(self) -> BatchForm:

@@ -6,7 +6,7 @@ from typing import Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QShortcut, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QShortcut, QTabWidget, QWidget
 
 from napari_diffuscope.viewer.canvas_guard import CanvasGuard
 from napari_diffuscope.viewer.compare.choice import CompareChoice
@@ -17,7 +17,7 @@ from napari_diffuscope.viewer.compare.numbers import NumbersPage
 from napari_diffuscope.viewer.compare.plots import PlotsPage
 from napari_diffuscope.viewer.compare.report import ReportPage
 from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import scrolled
+from napari_diffuscope.viewer.widgets import column, scrolled
 
 
 class CompareDock(TabbedWidget):
@@ -49,10 +49,7 @@ class CompareDock(TabbedWidget):
         )
         self.add_page("Plots", "Draw profiles and curves of the layers.", self.plots)
         self.add_page("Report", "Write one page for a browser that shows the comparison.", self.report)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 0)
-        layout.addWidget(self.choice)
-        layout.addWidget(self.tabs, 1)
+        column(self, self.choice, (self.tabs, 1), margins=(8, 8, 8, 0))
         for way in self.looking.ways.values():
             self._add_shortcut(way.key, way.name)
 

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QGridLayout,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,6 +26,7 @@ from napari_diffuscope.viewer.widgets import (
     button,
     choice,
     choose,
+    column,
     fill,
     fold,
     form,
@@ -139,16 +139,9 @@ class LookPage(QWidget):
         uncertainty: QFormLayout = form()
         add_row(uncertainty, "Deviation", self.deviation)
         self.mask.add_to(uncertainty)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.addLayout(grid)
-        layout.addWidget(self.back_button)
-        layout.addWidget(self.shared)
-        layout.addLayout(self.options)
-        layout.addWidget(self.message)
         self.uncertainty = fold("Uncertainty", uncertainty)
-        layout.addWidget(self.uncertainty)
-        layout.addStretch(1)
+        parts = (grid, self.back_button, self.shared, self.options, self.message, self.uncertainty)
+        column(self, *parts, margins=(8, 8, 8, 8))
 
     def _way_button(self, way: Way) -> QPushButton:
         free = way.key not in taken_keys(self._viewer)

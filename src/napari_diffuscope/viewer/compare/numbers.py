@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels, Shapes
-from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
 
 from napari_diffuscope.comparison.job import Scene, comparison_job
 from napari_diffuscope.comparison.measures import CORRELATION, ERRORS, NAMES, SINGLE, SQUIRREL
@@ -20,7 +20,7 @@ from napari_diffuscope.viewer.compare.saving import ask_file, write_text
 from napari_diffuscope.viewer.compare.scene import are_labels, scene_of
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
-from napari_diffuscope.viewer.widgets import button, choice, fill, form, guarded, note, say
+from napari_diffuscope.viewer.widgets import button, choice, column, fill, form, guarded, in_a_row, note, say
 
 GROUPS = (
     ("All", NAMES),
@@ -105,7 +105,6 @@ class NumbersPage(QWidget):
             rows.addRow(label, control)
         for box in (self.fit, self.of_results):
             rows.addRow("", box)
-        buttons = QHBoxLayout()
         self.copy_button = button("Copy", "Copy the table, for a spreadsheet.", self._copy)
         self.csv_button = button(
             "CSV…",
@@ -115,15 +114,8 @@ class NumbersPage(QWidget):
         self.markdown_button = button(
             "Markdown…", "Save the table for a notebook or an issue.", self._save_markdown
         )
-        for each in (self.copy_button, self.csv_button, self.markdown_button):
-            buttons.addWidget(each)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 8, 0, 0)
-        layout.addLayout(rows)
-        layout.addWidget(self.bar)
-        layout.addWidget(self.message)
-        layout.addWidget(self.view, 1)
-        layout.addLayout(buttons)
+        buttons = in_a_row(self.copy_button, self.csv_button, self.markdown_button)
+        column(self, rows, self.bar, self.message, (self.view, 1), buttons, margins=(0, 8, 0, 0))
         self._show(None)
 
     def _run(self) -> None:

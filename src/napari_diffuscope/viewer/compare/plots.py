@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Shapes
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QSpinBox, QVBoxLayout, QWidget
 
 from napari_diffuscope.comparison.curves import Curves, plane_at_hand, profile
 from napari_diffuscope.comparison.job import Scene
@@ -27,7 +27,18 @@ from napari_diffuscope.viewer.compare.scene import (
     scene_of,
 )
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
-from napari_diffuscope.viewer.widgets import button, choice, choose, fill, form, note, say, show_row
+from napari_diffuscope.viewer.widgets import (
+    button,
+    choice,
+    choose,
+    column,
+    fill,
+    form,
+    in_a_row,
+    note,
+    say,
+    show_row,
+)
 
 SAVED = {"png": "PNG (*.png)", "svg": "SVG (*.svg)", "csv": "CSV (*.csv)"}
 
@@ -162,7 +173,6 @@ class PlotsPage(QWidget):
         self._rows.addRow("", self.of_results)
         self._place = QVBoxLayout()
         self._place.addWidget(self.plot)
-        buttons = QHBoxLayout()
         self.save_buttons = {
             kind: button(f"{kind.upper()}…", words, lambda kind=kind: self._save(kind))  # type: ignore[misc]
             for kind, words in (
@@ -171,15 +181,8 @@ class PlotsPage(QWidget):
                 ("csv", "Save the numbers behind the plot."),
             )
         }
-        for each in (*self.save_buttons.values(), self.detach_button):
-            buttons.addWidget(each)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 8, 0, 0)
-        layout.addLayout(self._rows)
-        layout.addWidget(self.message)
-        layout.addLayout(self._place)
-        layout.addLayout(buttons)
-        layout.addStretch(1)
+        buttons = in_a_row(*self.save_buttons.values(), self.detach_button)
+        column(self, self._rows, self.message, self._place, buttons, margins=(0, 8, 0, 0))
         say(self.message, "")
 
     def showEvent(self, event: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.report import Report, report_job
@@ -18,7 +18,7 @@ from napari_diffuscope.viewer.compare.numbers import NumbersPage
 from napari_diffuscope.viewer.compare.saving import ask_file, write_text
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
-from napari_diffuscope.viewer.widgets import button, note, say
+from napari_diffuscope.viewer.widgets import button, column, note, say
 
 WORDS = (
     "One page for a browser with all that is compared here: the images in one contrast with a scale bar, a divider "
@@ -49,11 +49,7 @@ class ReportPage(QWidget):
         self.open_button = button("Open in browser", "Open the page that was written last.", self._open)
         self.open_button.setEnabled(False)
         self.message = note()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 8, 0, 0)
-        for each in (note(WORDS), self.bar, self.message, self.open_button):
-            layout.addWidget(each)
-        layout.addStretch(1)
+        column(self, note(WORDS), self.bar, self.message, self.open_button, margins=(0, 8, 0, 0))
         self.runner.ended.connect(self._on_ended)
         comparison.changed.connect(self._update)
         self._update()

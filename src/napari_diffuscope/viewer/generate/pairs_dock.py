@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog, QHBoxLayout, QVBoxLayout
+from qtpy.QtWidgets import QApplication, QCheckBox, QFileDialog
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
@@ -22,7 +22,7 @@ from napari_diffuscope.viewer.layers import guess_axes, image_from_layer, source
 from napari_diffuscope.viewer.region import current_plane, flat_plane
 from napari_diffuscope.viewer.setting_rows import SettingRows
 from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import add_row, button, form, guarded, note, say
+from napari_diffuscope.viewer.widgets import add_row, button, column, form, guarded, in_a_row, note, say
 
 PREVIEW = "low-quality twin"
 DISCARDED = "napari-diffuscope discarded"
@@ -197,13 +197,5 @@ class PairsDock(TabbedWidget):
         advanced = form()
         add_row(self._rows_form, "Images", self.layer)
         self.rows.add_to(self._rows_form, advanced)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.addLayout(self._rows_form)
-        layout.addWidget(self.live)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.save_button)
-        buttons.addWidget(self.copy_button)
-        layout.addLayout(buttons)
-        layout.addWidget(self.status)
-        layout.addStretch(1)
+        buttons = in_a_row(self.save_button, self.copy_button)
+        column(self, self._rows_form, self.live, buttons, self.status, margins=(8, 8, 8, 8))

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.shape.export import MESHES, write_csv, write_meshes, write_volumes
 from napari_diffuscope.viewer.shape.session import ShapeSession
 from napari_diffuscope.viewer.shape.table import FeatureTable, Row
-from napari_diffuscope.viewer.widgets import button, guarded
+from napari_diffuscope.viewer.widgets import button, column, guarded, in_a_row
 
 Key = tuple[Any, ...]
 
@@ -129,14 +129,9 @@ class ShapeResults(QWidget):
         self.meshes_button.setMenu(menu)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(8, 0, 8, 8)
-        column.setSpacing(4)
-        column.addWidget(self.table)
-        row = QHBoxLayout()
-        for each in (self.csv_button, self.volumes_button, self.meshes_button):
-            row.addWidget(each)
-        column.addLayout(row)
+        buttons = in_a_row(self.csv_button, self.volumes_button, self.meshes_button)
+        column(self, (self.table, 0), buttons, margins=(8, 0, 8, 8))
+        self.layout().setSpacing(4)
 
 
 def _rows(key: Key, session: ShapeSession) -> list[Row]:

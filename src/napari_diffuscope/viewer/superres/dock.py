@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.method import Inputs
@@ -19,7 +19,7 @@ from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.superres.form import SuperresForm
 from napari_diffuscope.viewer.superres.one_slice import is_slice, slice_plan
-from napari_diffuscope.viewer.widgets import button
+from napari_diffuscope.viewer.widgets import button, in_a_row
 
 
 class SuperresDock(MethodDock):
@@ -56,10 +56,7 @@ class SuperresDock(MethodDock):
         """Preview and comparison."""
         both = QWidget()
         both.setToolTip("Look before and after the run")
-        row = QHBoxLayout(both)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.preview_button)
-        row.addWidget(self.compare_button)
+        both.setLayout(in_a_row(self.preview_button, self.compare_button))
         return [both]
 
     def inputs(self, layer: Any = None) -> Inputs:
