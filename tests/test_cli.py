@@ -35,34 +35,14 @@ from napari_diffuscope.methods.storing import FileDestination
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
+from tests.recipes import small_recipe
 from tests.signals import LISTEN
 
 PIXEL = 0.108
 Z_STEP = 0.3
 
 
-SMALL_RECIPE = """
-name = "small"
-task = "restoration"
-[card]
-title = "Small"
-purpose = "Tests."
-[network]
-widths = [8, 8]
-encoder_blocks = [1, 1]
-decoder_blocks = [1]
-embedding = 16
-[data]
-simulated = 2
-validation = 2
-size = 64
-patch = 32
-[optimisation]
-steps = 2
-batch = 2
-validate_every = 2
-checkpoint_every = 2
-"""
+SMALL_RECIPE = small_recipe()
 
 
 @pytest.fixture(scope="module")

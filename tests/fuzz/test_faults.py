@@ -19,33 +19,13 @@ from tests.fuzz.models import write_models
 from tests.fuzz.processes import CANNOT_MOUNT, Command, Starved
 from tests.fuzz.rule import LONGEST_SENTENCE
 from tests.methods.shape_models import disc
+from tests.recipes import small_recipe
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="needs Linux's processes and disks"
 )
 
-RECIPE = """
-name = "small"
-task = "restoration"
-[card]
-title = "Small"
-purpose = "Tests."
-[network]
-widths = [8, 8]
-encoder_blocks = [1, 1]
-decoder_blocks = [1]
-embedding = 16
-[data]
-simulated = 2
-validation = 2
-size = 64
-patch = 32
-[optimisation]
-steps = 4000
-batch = 2
-validate_every = 2000
-checkpoint_every = 2
-"""
+RECIPE = small_recipe(steps=4000, validate_every=2000)
 
 
 @dataclass(frozen=True)

@@ -18,29 +18,9 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.imaging.tiff import write_image
 from tests.outputs.conftest import contents, hidden
+from tests.recipes import small_recipe
 
-RECIPE = """
-name = "small"
-task = "restoration"
-[card]
-title = "Small"
-purpose = "Tests."
-[network]
-widths = [8, 8]
-encoder_blocks = [1, 1]
-decoder_blocks = [1]
-embedding = 16
-[data]
-kind = "pairs"
-folder = "{folder}"
-patch = 32
-validation = 2
-[optimisation]
-steps = 2
-batch = 2
-validate_every = 2
-checkpoint_every = 2
-"""
+RECIPE = small_recipe('kind = "pairs"\nfolder = "{folder}"\nvalidation = 2')
 
 
 @pytest.fixture

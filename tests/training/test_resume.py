@@ -23,33 +23,18 @@ from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.training.state import CHECKPOINT
 from napari_diffuscope.weights.card import read_card
+from tests.recipes import small_recipe
 from tests.signals import LISTEN
 
-RECIPE = """
-name = "small"
-task = "restoration"
-[card]
-title = "Small"
-purpose = "Tests."
-[network]
-widths = [8, 8]
-encoder_blocks = [1, 1]
-decoder_blocks = [1]
-embedding = 16
-[data]
-simulated = 3
-validation = 2
-size = 64
-patch = 32
-[optimisation]
-steps = 60
-batch = 5
-warmup = 2
-ema = 0.9
-validate_every = 2
-checkpoint_every = 7
-precision = "float32"
-"""
+RECIPE = small_recipe(
+    "simulated = 3\nvalidation = 2\nsize = 64",
+    steps=60,
+    batch=5,
+    warmup=2,
+    ema=0.9,
+    checkpoint_every=7,
+    precision="float32",
+)
 
 
 @pytest.fixture
