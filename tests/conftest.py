@@ -25,29 +25,20 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small untrained model: quick, and of the same kind as the starters."""
-    import torch
-
-    from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
     from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
-    from napari_diffuscope.weights.folder import write_folder
+    from tests.tiny import tiny_network, write_local
 
-    torch.manual_seed(0)
-    network = LocalUNet(LocalUNetConfig(widths=(16, 32, 48)))
-    for parameter in network.parameters():
-        if parameter.dim() == 0:  # gains start at zero, which would hide the noise level
-            torch.nn.init.constant_(parameter, 0.5)
     card = ModelCard(
         name="tiny",
         title="Tiny",
         purpose="Tests.",
         task="restoration",
-        network=NetworkSpec("local-unet", network.config.to_dict()),
+        network=NetworkSpec("local-unet", {}),
         diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.2), steps=3),
         deviation_scale=2.0,
     )
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
+    return write_local(folder, card, tiny_network(widths=(16, 32, 48)))
 
 
 @pytest.fixture

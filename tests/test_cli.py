@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import torch
 
 from napari_diffuscope import __version__, restore
 from napari_diffuscope.cli import main
@@ -32,11 +31,10 @@ from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
 from napari_diffuscope.methods.shape.settings import DEFAULT_SHAPE_MODEL
 from napari_diffuscope.methods.storing import FileDestination
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
-from napari_diffuscope.weights.folder import write_folder
 from tests.recipes import small_recipe
 from tests.signals import LISTEN
+from tests.tiny import SMALL, tiny_network, write_local
 
 PIXEL = 0.108
 Z_STEP = 0.3
@@ -48,26 +46,20 @@ SMALL_RECIPE = small_recipe()
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's model folder with one tiny model, called as the default one."""
-    config = LocalUNetConfig(widths=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1,), embedding=16)
-    torch.manual_seed(0)
-    network = LocalUNet(config)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim == 0:
-                parameter.fill_(0.7)
+    network = tiny_network(**{**SMALL, "widths": (8, 16)}, gain=0.7)
     card = ModelCard(
         name="",
         title="Tiny",
         purpose="Tests the command line.",
         task="restoration",
-        network=NetworkSpec("local-unet", config.to_dict()),
+        network=NetworkSpec("local-unet", {}),
         diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", 0.2), steps=2),
         pixel_size=(0.05, 0.3),
         licence="BSD-3-Clause",
         citation=("Someone et al. 2026",),
     )
     folder = tmp_path_factory.mktemp("models")
-    write_folder(folder / RestoreSettings().model, card, network.state_dict())
+    write_local(folder / RestoreSettings().model, card, network)
     return folder
 
 

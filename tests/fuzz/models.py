@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.weights.card import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -21,9 +20,9 @@ from napari_diffuscope.weights.card import (
     NetworkSpec,
     ScheduleSpec,
 )
-from napari_diffuscope.weights.folder import write_folder
 from tests.fuzz.files import damage
 from tests.methods import generators, shape_models, superres_models
+from tests.tiny import SMALL, tiny_network, write_local
 
 STARTERS = {
     "restore": ("restoration-fluorescence",),
@@ -40,22 +39,15 @@ JSON_VALUES: tuple[Any, ...] = (
 
 def write_restoration(folder: Path) -> Path:
     """An untrained network of the starter's kind, whose gains are opened so that all of it counts."""
-    torch.manual_seed(0)
-    config = LocalUNetConfig(widths=(8, 12), encoder_blocks=(1, 1), decoder_blocks=(1,), embedding=16)
-    network = LocalUNet(config)
-    for parameter in network.parameters():
-        if parameter.dim() == 0:
-            torch.nn.init.constant_(parameter, 0.5)
     card = ModelCard(
         name="tiny-restoration",
         title="Tiny",
         purpose="Tests.",
         task="restoration",
-        network=NetworkSpec("local-unet", config.to_dict()),
+        network=NetworkSpec("local-unet", {}),
         diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.2), steps=2),
     )
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
+    return write_local(folder, card, tiny_network(**SMALL))
 
 
 def write_models(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -6,15 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.card_parts import Density, ValueScale
 from napari_diffuscope.weights.folder import write_folder
 from tests.published import fill
+from tests.tiny import SMALL, tiny_network, write_local
 
 CARD = ModelCard(
     name="tiny-generator",
@@ -33,33 +30,10 @@ CLASSES = ("microtubules", "mitochondria")
 
 def write_generator(folder: Path, *, classes: tuple[str, ...] = CLASSES, **changes: Any) -> Path:
     """An untrained local network, whose gains are opened so that all of it counts."""
-    torch.manual_seed(0)
-    network = LocalUNet(
-        LocalUNetConfig(
-            condition_channels=0,
-            widths=(8, 12),
-            encoder_blocks=(1, 1),
-            decoder_blocks=(1,),
-            classes=len(classes),
-            numbers=2,
-            embedding=16,
-        )
-    )
-    for parameter in network.parameters():
-        if parameter.dim() == 0:
-            nn.init.constant_(parameter, 0.5)
-    card = replace(
-        CARD,
-        network=NetworkSpec("local-unet", network.config.to_dict()),
-        classes=classes,
-        **{
-            "class_optional": bool(classes),
-            "density": Density(0.1, 0.5, "share of bright pixels"),
-            **changes,
-        },
-    )
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
+    network = tiny_network(**SMALL, condition_channels=0, classes=len(classes), numbers=2)
+    density = Density(0.1, 0.5, "share of bright pixels")
+    changes = {"class_optional": bool(classes), "density": density, **changes}
+    return write_local(folder, CARD, network, classes=classes, **changes)
 
 
 def write_windowed(folder: Path, window: int = 64) -> Path:
@@ -87,13 +61,6 @@ def write_windowed(folder: Path, window: int = 64) -> Path:
         values=None,
         pixel_size=None,
     )
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
-
-
-def write_folder_of(folder: Path, network: LocalUNet, **changes: Any) -> Path:
-    """A generator of any local network."""
-    card = replace(CARD, network=NetworkSpec("local-unet", network.config.to_dict()), **changes)
     write_folder(folder, card, dict(network.state_dict()))
     return folder
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.model import Model
 from tests.published import fill
+from tests.tiny import SMALL, tiny_network, write_local
 
 SIDE = 16
 
@@ -35,24 +35,8 @@ CARD = ModelCard(
 
 def write_tiny(folder: Path, **changes: Any) -> Path:
     """An untrained local network, whose gains are opened so that all of it counts."""
-    torch.manual_seed(0)
-    network = LocalUNet(
-        LocalUNetConfig(
-            dims=3,
-            condition_channels=4,
-            widths=(8, 12),
-            encoder_blocks=(1, 1),
-            decoder_blocks=(1,),
-            stem=(2, 2, 2),
-            embedding=16,
-        )
-    )
-    for parameter in network.parameters():
-        if parameter.dim() == 0:
-            nn.init.constant_(parameter, 0.5)
-    card = replace(CARD, network=NetworkSpec("local-unet", network.config.to_dict()), **changes)
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
+    network = tiny_network(**SMALL, dims=3, condition_channels=4, stem=(2, 2, 2))
+    return write_local(folder, CARD, network, **changes)
 
 
 def published_network() -> OpenAIUNet:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_diffuscope.diffusion.schedule import CosineSchedule
-from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.model import Model
 from tests.published import fill
+from tests.tiny import SMALL, tiny_network, write_local
 
 CARD = ModelCard(
     name="tiny-slices",
@@ -31,24 +31,8 @@ CARD = ModelCard(
 
 def write_tiny(folder: Path, **changes: Any) -> Path:
     """An untrained local network, whose gains are opened so that all of it counts."""
-    torch.manual_seed(0)
-    network = LocalUNet(
-        LocalUNetConfig(
-            condition_channels=2,
-            widths=(8, 12),
-            encoder_blocks=(1, 1),
-            decoder_blocks=(1,),
-            embedding=16,
-            wavelets=2,
-            wavelet_start="identity",
-        )
-    )
-    for parameter in network.parameters():
-        if parameter.dim() == 0:
-            nn.init.constant_(parameter, 0.3)
-    card = replace(CARD, network=NetworkSpec("local-unet", network.config.to_dict()), **changes)
-    write_folder(folder, card, dict(network.state_dict()))
-    return folder
+    network = tiny_network(**SMALL, condition_channels=2, wavelets=2, wavelet_start="identity", gain=0.3)
+    return write_local(folder, CARD, network, **changes)
 
 
 def write_published(folder: Path) -> Path:

@@ -260,13 +260,14 @@ def test_models_of_other_kinds_are_refused(model_name: str, said: str, tmp_path:
 
 def test_a_generator_of_volumes_says_so(model: str, tmp_path: Path) -> None:
     from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+    from tests.tiny import write_local
 
-    from .generators import write_folder_of
+    from .generators import CARD
 
     config = LocalUNetConfig(
         dims=3, condition_channels=0, widths=(8,), encoder_blocks=(1,), decoder_blocks=(), stem=(1, 2, 2)
     )
-    folder = write_folder_of(tmp_path / "volumes", LocalUNet(config), axes="ZYX", size=(8, 64, 64))
+    folder = write_local(tmp_path / "volumes", CARD, LocalUNet(config), axes="ZYX", size=(8, 64, 64))
     with pytest.raises(DiffuscopeError, match="makes volumes; here single planes are made"):
         generate(model=folder)
 

@@ -1,0 +1,37 @@
+"""A small untrained network of the starters' kind, all of which counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.weights.card import ModelCard, NetworkSpec
+from napari_diffuscope.weights.folder import write_folder
+
+SMALL: dict[str, Any] = {
+    "widths": (8, 12),
+    "encoder_blocks": (1, 1),
+    "decoder_blocks": (1,),
+    "embedding": 16,
+}
+
+
+def tiny_network(*, gain: float = 0.5, **config: Any) -> LocalUNet:
+    """A network whose gains, which start at zero and would hide the noise level, are opened."""
+    torch.manual_seed(0)
+    network = LocalUNet(LocalUNetConfig(**config))
+    for parameter in network.parameters():
+        if parameter.dim() == 0:
+            torch.nn.init.constant_(parameter, gain)
+    return network
+
+
+def write_local(folder: Path, card: ModelCard, network: LocalUNet, **changes: Any) -> Path:
+    """The folder of a model: a card, with changes, and a network."""
+    spec = NetworkSpec("local-unet", network.config.to_dict())
+    write_folder(folder, replace(card, network=spec, **changes), dict(network.state_dict()))
+    return folder
