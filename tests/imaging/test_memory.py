@@ -13,10 +13,10 @@ from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
 from napari_diffuscope.imaging import memory
 from napari_diffuscope.imaging.memory import (
     TileChoice,
-    backed_off,
     choose_tiles,
     free_memory,
     is_out_of_memory,
+    smaller_tiles,
 )
 from napari_diffuscope.imaging.tiles import tile_boxes
 
@@ -142,12 +142,12 @@ def test_tight_memory_tries_the_smallest_tile_and_then_refuses():
 
 def test_backing_off_ends():
     steps = [TileChoice(512, 5)]
-    while following := backed_off(steps[-1]):
+    while following := smaller_tiles(steps[-1]):
         steps.append(following)
     assert steps[:4] == [TileChoice(512, 5), TileChoice(512, 2), TileChoice(512, 1), TileChoice(384, 1)]
     assert steps[-1] == TileChoice(64, 1)
-    assert backed_off(TileChoice(200)) == TileChoice(192)
-    assert backed_off(TileChoice(50)) is None
+    assert smaller_tiles(TileChoice(200)) == TileChoice(192)
+    assert smaller_tiles(TileChoice(50)) is None
 
 
 def test_real_failures_of_torch_and_numpy():

@@ -228,7 +228,7 @@ def _ladder(extent: Sequence[int], largest: int) -> list[int]:
     return edges[max(len(covering) - 1, 0) :]
 
 
-def backed_off(choice: TileChoice) -> TileChoice | None:
+def smaller_tiles(choice: TileChoice) -> TileChoice | None:
     """The next smaller choice after memory ran out: half the batch, then smaller tiles, then ``None``."""
     if choice.batch > 1:
         return TileChoice(choice.tile, choice.batch // 2)

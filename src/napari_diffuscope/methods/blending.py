@@ -19,6 +19,7 @@ from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.imaging.memory import SHARE, TileChoice, free_memory
 from napari_diffuscope.imaging.tiles import Tile, cut
 from napari_diffuscope.methods.evaluation import Evaluator, Region
+from napari_diffuscope.methods.overlapping import evenly_spread, taper
 from napari_diffuscope.networks.statistics import FrozenStatistics, statistics_of
 from napari_diffuscope.weights.model import Model
 
@@ -73,7 +74,7 @@ class BlendedEvaluator(Evaluator):
         return x.new_zeros(x.shape[0], x.shape[1] + 1, *x.shape[2:])
 
     def _place(self, canvas: Tensor, core: Tensor, tile: Tile, member: int) -> None:
-        weight = _taper(tile.window_shape).to(core)[tile.inner]
+        weight = taper(tile.window_shape).to(core)[tile.inner]
         target = canvas[member][:, *tile.core_from(self.origin)]
         target[:-1] += core * weight
         target[-1] += weight
@@ -97,14 +98,5 @@ def _up(value: int, stride: int) -> int:
 def _windows(start: int, stop: int, tile: int, stride: int) -> list[tuple[int, int]]:
     """Windows of one size, evenly spread from ``start``, the last one reaching ``stop``."""
     size = _up(min(tile, stop - start), stride)
-    if start + size >= stop:
-        return [(start, start + size)]
-    count = -(-(stop - start - size) // max(round(size * (1 - OVERLAP)), 1)) + 1
-    firsts = [start + round(i * (stop - start - size) / (count - 1)) for i in range(count)]
-    return [(first, first + size) for first in firsts]
-
-
-def _taper(shape: tuple[int, ...]) -> Tensor:
-    """Product of Hann windows that nowhere reach zero."""
-    rows, columns = (torch.hann_window(n + 2, periodic=False)[1:-1] for n in shape)
-    return torch.outer(rows, columns)
+    firsts = evenly_spread(stop - start, size, max(round(size * (1 - OVERLAP)), 1))
+    return [(start + first, start + first + size) for first in firsts]

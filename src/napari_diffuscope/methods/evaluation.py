@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
-from napari_diffuscope.errors import OutOfMemory
-from napari_diffuscope.imaging.memory import (
-    TileChoice,
-    backed_off,
-    choose_tiles,
-    free_memory,
-    is_out_of_memory,
-)
+from napari_diffuscope.imaging.memory import TileChoice, choose_tiles, free_memory, smaller_tiles
 from napari_diffuscope.imaging.tiles import Tile, core_of, cut, tile_boxes
+from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.weights.model import Model
 
 Region = tuple[tuple[int, int], tuple[int, int]]
 GPU_BATCH = 16
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -151,14 +142,14 @@ class Evaluator:
         self, canvas: Tensor, x: Tensor, level: NoiseLevel, condition: Tensor
     ) -> Generator[TileDone, None, bool]:
         """Evaluate all tiles; ``False`` if memory ran out."""
-        context = _unless_memory_ends(lambda: self._context(x, level, condition))
+        context = unless_memory_ends(lambda: self._context(x, level, condition))
         if context is None:
             return False
         pieces = list(product(self.tiles(), range(len(x))))
         for first in range(0, len(pieces), self.choice.batch):
             group = pieces[first : first + self.choice.batch]
             with torch.inference_mode(), context:
-                results = _unless_memory_ends(partial(self._estimates, group, x, level, condition))
+                results = unless_memory_ends(partial(self._estimates, group, x, level, condition))
             if results is None:
                 return False
             for (tile, member), result in zip(group, results, strict=True):
@@ -195,24 +186,6 @@ class Evaluator:
         return window
 
     def _back_off(self) -> str:
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        smaller = backed_off(self.choice)
-        if smaller is None:
-            raise OutOfMemory(
-                f"Not even tiles of {self.choice.tile} pixels fit into the memory of {self.model.device}; "
-                "close other programs or choose another device."
-            )
-        self.choice = smaller
-        return f"Memory ran out; going on with tiles of {smaller.tile} pixels, {smaller.batch} at a time."
-
-
-def _unless_memory_ends(call: Callable[[], T]) -> T | None:
-    """What a call returns, or ``None`` if memory ran out; the exception, and what it holds, is gone by then."""
-    try:
-        return call()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    return None
+        too_much = f"Not even tiles of {self.choice.tile} pixels fit"
+        self.choice = choice = backed_off(lambda: smaller_tiles(self.choice), self.model.device, too_much)
+        return f"Memory ran out; going on with tiles of {choice.tile} pixels, {choice.batch} at a time."

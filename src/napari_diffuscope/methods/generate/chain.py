@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from napari_diffuscope.diffusion.ancestral import Estimate
-from napari_diffuscope.errors import OutOfMemory
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
-from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import GeneratePlan
 from napari_diffuscope.methods.generate.settings import RESULT
 from napari_diffuscope.methods.generate.steering import Region, Start, SteeredModel
 from napari_diffuscope.methods.generate.values import to_units
-from napari_diffuscope.methods.generate.windows import Reach, overlap, taper
+from napari_diffuscope.methods.generate.windows import Reach
+from napari_diffuscope.methods.overlapping import overlap, taper
 from napari_diffuscope.methods.superres.states import States
 from napari_diffuscope.methods.work import Work
 
@@ -83,11 +83,8 @@ class Chain:
         """One step of all pieces; ``False`` if memory ran out."""
         pieces, before = self.pieces, self.work.done
         for number in range(states.notes["piece"], len(pieces)):
-            try:
-                clean = self._moved(step, images, states, shape, pieces[number])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
+            clean = unless_memory_ends(partial(self._moved, step, images, states, shape, pieces[number]))
+            if clean is None:
                 self.work.done = before
                 return False
             states.notes["piece"] = number + 1
@@ -144,7 +141,7 @@ class Chain:
             # One image at a time: what such a network makes of an image depends on how many there are.
             alone = [self.model.full_estimate(one[None], level) for one in state]
             values = torch.cat([_joined(one) for one in alone])[:, :, *inner]
-            weight = taper(self.reach.window)[inner].to(values)
+            weight = taper((self.reach.window,) * 2)[inner].to(values)
             if canvas is None or weights is None:
                 edges = tuple(stop - first for first, stop in piece)
                 canvas, weights = values.new_zeros(*values.shape[:2], *edges), weight.new_zeros(edges)
@@ -158,16 +155,13 @@ class Chain:
         return Estimate(whole[:, : shape[1]], whole[:, shape[1] :])
 
     def _back_off(self) -> str:
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
         smaller = min(self.tile, max(self.shape)) // 2 // self.reach.stride * self.reach.stride
-        if smaller < LEAST_PIECE:
-            raise OutOfMemory(
-                f"Not even pieces of {self.tile} pixels fit into the memory of {self.model.device}; make fewer images "
-                "at a time, close other programs or choose another device."
-            )
-        self.tile = smaller
+        self.tile = backed_off(
+            lambda: smaller if smaller >= LEAST_PIECE else None,
+            self.model.device,
+            f"Not even pieces of {self.tile} pixels fit",
+            advice="make fewer images at a time, ",
+        )
         return f"Memory ran out; going on with pieces of {smaller} pixels."
 
     # What comes out

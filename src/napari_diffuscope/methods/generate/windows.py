@@ -10,14 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-import torch
-from torch import Tensor
-
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.generate.steering import Region
+from napari_diffuscope.methods.overlapping import Range, evenly_spread
 from napari_diffuscope.weights.model import Model
-
-Range = tuple[int, int]
 
 UNKNOWN_WINDOW = 128
 """Edge of the windows of a network that is not local and does not say on which size it was trained."""
@@ -88,21 +84,7 @@ class Reach:
             long = min(edge + 2 * halo, length)
             first = min(max(start - halo, 0), length - long)
             return [(first, first + long)]
-        size = self.window
-        count = 1 + -(-(length - size) // max(size // 2, 1))
-        firsts = [0] if count == 1 else [round(i * (length - size) / (count - 1)) for i in range(count)]
-        return [(first, first + size) for first in firsts if first < stop and first + size > start]
-
-
-def overlap(window: Region, wanted: Region) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where what is wanted lies in a window, and where that lies in what is wanted."""
-    both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window, wanted, strict=True)]
-    inner = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, window, strict=True))
-    outer = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, wanted, strict=True))
-    return inner, outer
-
-
-def taper(size: int) -> Tensor:
-    """Product of Hann windows that nowhere reach zero, ``(size, size)``."""
-    hann = torch.hann_window(size + 2, periodic=False)[1:-1]
-    return torch.outer(hann, hann)
+        firsts = evenly_spread(length, self.window)
+        return [
+            (first, first + self.window) for first in firsts if first < stop and first + self.window > start
+        ]

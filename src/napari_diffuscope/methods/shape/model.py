@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,9 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.ancestral import Estimate
 from napari_diffuscope.diffusion.noise import positioned_noise
-from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import SHARE, free_memory, is_out_of_memory
+from napari_diffuscope.methods.backing_off import backed_off
 from napari_diffuscope.methods.shape.conditions import (
     SIDE,
     image_in_mask,
@@ -158,15 +158,7 @@ class ShapeModel:
         """
         if not is_out_of_memory(error):
             raise error
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if count == 1:
-            raise OutOfMemory(
-                f"One cell does not fit into the memory of {self.model.device}; close other programs or choose "
-                "another device."
-            )
-        self.batch = count // 2
+        self.batch = backed_off(lambda: count // 2, self.model.device, "One cell does not fit")
         return f"Memory ran out; going on with {self.batch} samples at a time."
 
 

@@ -15,7 +15,7 @@ from napari_diffuscope.imaging.stack_intensity import PlaneLines
 from napari_diffuscope.imaging.tiles import reflect_index
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.common_settings import Defects
-from napari_diffuscope.methods.superres.windows import Range
+from napari_diffuscope.methods.overlapping import Range
 
 MARGIN = 8
 """Pixels around a part that decide where its defects are and what bridges them."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 
 import torch
@@ -13,9 +13,10 @@ from torch import Tensor
 from napari_diffuscope.diffusion.ancestral import split_variance
 from napari_diffuscope.diffusion.denoiser import clean_estimate
 from napari_diffuscope.diffusion.schedule import NoiseLevel
-from napari_diffuscope.errors import OutOfMemory
-from napari_diffuscope.imaging.memory import free_memory, is_out_of_memory
-from napari_diffuscope.methods.superres.windows import Range, Ranges, Reach, hull
+from napari_diffuscope.imaging.memory import free_memory
+from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
+from napari_diffuscope.methods.overlapping import Range, overlap, taper
+from napari_diffuscope.methods.superres.windows import Ranges, Reach, hull
 from napari_diffuscope.weights.model import Model
 
 ALONG_X, ALONG_Y = 0, 1
@@ -165,12 +166,8 @@ class SliceModel:
         done, count = 0, last - first
         while done < count:
             some = slice(done, min(done + self._per_call(windows), count))
-            try:
-                found = self._some(state(some), level, slices[some], condition, windows, core, shape, along)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                found = None
+            call = partial(self._some, state, some, level, slices[some], condition, windows, core, along)
+            found = unless_memory_ends(call)
             if found is None:
                 yield 0, self._back_off(windows), None
                 continue
@@ -182,17 +179,17 @@ class SliceModel:
 
     def _some(
         self,
-        x: Tensor,
+        state: Callable[[slice], Tensor],
+        some: slice,
         level: NoiseLevel,
         slices: Tensor,
         condition: Condition,
         windows: tuple[list[Range], list[Range]],
         core: Ranges,
-        shape: tuple[int, int, int],
         along: int,
     ) -> Tensor:
         """Estimates ``(n, C, Z, L)`` of the core of some slices."""
-        lateral = 2 - along
+        x, lateral = state(some), 2 - along
         wanted = core[0], core[lateral]
         seen = hull(windows[0]), hull(windows[1])
         device = self.model.device
@@ -207,12 +204,12 @@ class SliceModel:
                     slices[:, None, rows, columns].to(device),
                     condition.known[rows].to(device),
                 ).cpu()
-            inner, outer = _overlap(window, wanted)
+            inner, outer = overlap(window, wanted)
             if not self.reach.size:
                 return clean[:, :, *inner].clone()
-            taper = _taper(self.reach.size)[inner]
-            canvas[:, :, *outer] += clean[:, :, *inner] * taper
-            weights[outer] += taper
+            weight = taper((self.reach.size,) * 2)[inner]
+            canvas[:, :, *outer] += clean[:, :, *inner] * weight
+            weights[outer] += weight
         return canvas / weights
 
     def _per_call(self, windows: tuple[list[Range], list[Range]]) -> int:
@@ -225,16 +222,12 @@ class SliceModel:
         return max(1, int(room / one))
 
     def _back_off(self, windows: tuple[list[Range], list[Range]]) -> str:
-        gc.collect()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        now = self._per_call(windows)
-        if now == 1:
-            raise OutOfMemory(
-                f"Not even one slice fits into the memory of {self.model.device}; choose smaller blocks, close "
-                "other programs or choose another device."
-            )
-        self.batch = now // 2
+        self.batch = backed_off(
+            lambda: self._per_call(windows) // 2,
+            self.model.device,
+            "Not even one slice fits",
+            advice="choose smaller blocks, ",
+        )
         return f"Memory ran out; going on with {self.batch} slices at a time."
 
 
@@ -246,19 +239,3 @@ def _as_slices(volume: Tensor, along: int) -> Tensor:
 def as_slices(volume: Tensor, along: int) -> Tensor:
     """``(C, Z, Y, X)`` as ``(n, C, Z, L)``, a view."""
     return volume.permute(2, 0, 1, 3) if along == ALONG_X else volume.permute(3, 0, 1, 2)
-
-
-def _overlap(
-    window: tuple[Range, ...], wanted: tuple[Range, ...]
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Where what is wanted lies in a window, and where that lies in what is wanted."""
-    both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(window, wanted, strict=True)]
-    inner = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, window, strict=True))
-    outer = tuple(slice(a - s, b - s) for (a, b), (s, _) in zip(both, wanted, strict=True))
-    return inner, outer
-
-
-def _taper(size: int) -> Tensor:
-    """Product of Hann windows that nowhere reach zero, ``(size, size)``."""
-    hann = torch.hann_window(size + 2, periodic=False)[1:-1]
-    return torch.outer(hann, hann)

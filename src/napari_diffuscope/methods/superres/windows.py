@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_diffuscope.imaging.tiles import reflect_index
+from napari_diffuscope.methods.overlapping import Range, evenly_spread
 from napari_diffuscope.weights.model import Model
 
-Range = tuple[int, int]
 Ranges = tuple[Range, Range, Range]
 """Start and stop along z, y and x; may overhang the volume, which is mirrored there."""
-
-OVERLAP = 2
-"""Windows of networks that are not local start about every size / OVERLAP pixels."""
 
 UNKNOWN_SIZE = 48
 """Window of a network that is not local and does not say on which size it was trained."""
@@ -52,16 +49,8 @@ class Reach:
         if not self.size:
             low = (start - self.radius) // self.stride * self.stride
             return [(low, -(-(stop + self.radius) // self.stride) * self.stride)]
-        return [(a, b) for a, b in self._all(length) if a < stop and b > start]
-
-    def _all(self, length: int) -> list[Range]:
-        """Windows over a whole axis, evenly spread, from the first pixel to the last."""
-        size = self.size
-        if length <= size:
-            return [(0, size)]
-        count = -(-(length - size) // max(size // OVERLAP, 1)) + 1
-        starts = [round(i * (length - size) / (count - 1)) for i in range(count)]
-        return [(start, start + size) for start in starts]
+        firsts = evenly_spread(length, self.size)
+        return [(a, a + self.size) for a in firsts if a < stop and a + self.size > start]
 
 
 def hull(windows: list[Range]) -> Range:
