@@ -432,8 +432,7 @@ def test_in_3d_planes_cut_the_volumes_at_the_divider(qtbot, viewer, compare, pho
                 sides = picture[height // 2 - 20, width // 2], picture[height // 2 + 20, width // 2]
             assert sides == (pytest.approx(76, abs=8), pytest.approx(230, abs=8)), (angles, upright)
     dock.looking.show("difference")
-    assert "switch the viewer to 2D" in dock.look.message.text()
-    assert dock.looking.way == "swipe"
+    assert dock.looking.way == "difference"
     for way in ("grid", "blink"):
         dock.looking.show(way)
         assert dock.looking.way == way

@@ -63,6 +63,11 @@ class Blink(Way):
             layer.blending = self.stage.before(layer, "blending")
         self.stage.overlay.caption([])
 
+    def dress(self) -> None:
+        """Layers have other names."""
+        if self._inside:
+            self._show()
+
     def set_pace(self, pace: Pace, rate: float) -> None:
         """Blink or rock so many times a second, or wait for the key.
 

@@ -20,7 +20,7 @@ class Comparison(QObject):
     """The layers that are compared, the reference first.
 
     Signals: ``changed``, other layers or another order (also where a layer was removed from the viewer); ``moved``,
-    the sliders, the order of the axes or 2D and 3D; ``edited``, pixels or the place of a compared layer.
+    the sliders, the order of the axes or 2D and 3D; ``edited``, pixels or the place of a compared layer; ``renamed``.
 
     Parameters
     ----------
@@ -31,6 +31,7 @@ class Comparison(QObject):
     changed = Signal()
     moved = Signal()
     edited = Signal()
+    renamed = Signal()
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -131,12 +132,16 @@ class Comparison(QObject):
                 events.affine,
             ):
                 (emitter.connect if connect else emitter.disconnect)(self._tell_edited)
+            (events.name.connect if connect else events.name.disconnect)(self._tell_renamed)
 
     def _drop_removed(self, event: Any = None) -> None:
         self.choose([layer for layer in self._layers if layer in self.viewer.layers])
 
     def _tell_moved(self, event: Any = None) -> None:
         self.moved.emit()
+
+    def _tell_renamed(self, event: Any = None) -> None:
+        self.renamed.emit()
 
     def _tell_edited(self, event: Any = None) -> None:
         self.edited.emit()

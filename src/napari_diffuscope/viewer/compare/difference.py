@@ -14,8 +14,9 @@ from napari_diffuscope.viewer.compare.background_reading import read
 from napari_diffuscope.viewer.compare.in_view import finer_grid
 from napari_diffuscope.viewer.compare.overlay import Caption, ColourScale
 from napari_diffuscope.viewer.compare.patch import Patch
-from napari_diffuscope.viewer.compare.sampling import Pixels, PlaneGrid, luminance, pixels_of, sample
+from napari_diffuscope.viewer.compare.sampling import Pixels, PlaneGrid, luminance, pixels_of
 from napari_diffuscope.viewer.compare.stage import Stage
+from napari_diffuscope.viewer.compare.volume import VolumeGrid, sampled_on, volume_grid
 from napari_diffuscope.viewer.compare.way import Way
 
 Quantity = Literal["absolute", "relative", "deviations"]
@@ -30,6 +31,9 @@ DIVERGING = Colormap(
     ],
     name="below or above",
 )
+#: In 3D both are volumes that shine on black: how far above in red, how far below in blue.
+ABOVE = Colormap([[0, 0, 0, 1], [1.0, 0.35, 0.2, 1]], name="above")
+BELOW = Colormap([[0, 0, 0, 1], [0.25, 0.6, 1.0, 1]], name="below")
 #: Error in units of the deviation that is shown at the end of the colours at first.
 DEVIATIONS = 4.0
 #: Relative differences are shown where the reference is above this part of its largest values in view.
@@ -59,7 +63,9 @@ class Difference(Way):
         self.limit: float | None = None
         self.shown_limit = 1.0
         self._patch = Patch(self.viewer, "difference")
-        self._grid: PlaneGrid | None = None
+        self._volumes = (Patch(self.viewer, "difference: above"), Patch(self.viewer, "difference: below"))
+        self._grid: PlaneGrid | VolumeGrid | None = None
+        self._told: tuple[Any, ...] = ()
         self._of: tuple[Any, ...] = ()
         self._inside = False
 
@@ -74,8 +80,18 @@ class Difference(Way):
         """Hide it."""
         if self._inside:
             self._inside = False
-            self._patch.hide()
+            self._hide()
             self.stage.overlay.caption([])
+
+    def dress(self) -> None:
+        """Layers have other names."""
+        if self._inside and self._told:
+            self._wear()
+            self._state(*self._told)
+
+    def _hide(self) -> None:
+        for patch in (self._patch, *self._volumes):
+            patch.hide()
 
     def change(self, *, quantity: Quantity, fit: bool, deviation: Any, limit: float | None) -> None:
         """Show something else of the difference.
@@ -102,33 +118,40 @@ class Difference(Way):
         if not self._inside:
             return
         first, second = self.stage.pair
-        grid, finest = finer_grid(self.viewer, [first, second])
+        grid, finest = self._points(first, second)
         if grid is None:
             self._say_apart(first, second)
             return
         if grid.same(self._grid) and self._of == (first, second):
-            self._patch.reveal()
-            self._patch.wear(self._look())
+            self._wear()
             self._caption()
             return
         self._compute(first, second, grid, finest)
 
+    def _points(self, first: Any, second: Any) -> tuple[PlaneGrid | VolumeGrid | None, Any]:
+        """Where the difference is computed, and the layer whose pixels these are in 2D."""
+        if self.viewer.dims.ndisplay == 2:
+            return finer_grid(self.viewer, [first, second])
+        return volume_grid(self.viewer, [first, second]), None
+
     def forget(self) -> None:
         """What was computed is old, and so is the range of the colours."""
         self._grid = None
-        self._of = ()
+        self._of = self._told = ()
 
     def clear(self) -> None:
         """Remove the layer of the difference."""
         self.forget()
-        self._patch.remove()
+        for patch in (self._patch, *self._volumes):
+            patch.remove()
 
     def _check(self) -> None:
-        if self.viewer.dims.ndisplay == 3:
-            raise DiffuscopeError(
-                "The difference is drawn plane by plane; switch the viewer to 2D to see it."
-            )
         first, second = self.stage.pair
+        if self.viewer.dims.ndisplay == 3 and (flat := _no_volume(self.viewer, (first, second))):
+            raise DiffuscopeError(
+                f"{flat.name!r} is no volume along the axes that the window shows in 3D; switch the viewer to 2D to "
+                "see the difference."
+            )
         labels = [layer for layer in (first, second) if isinstance(layer, Labels)]
         if len(labels) == 1:
             raise DiffuscopeError(
@@ -140,7 +163,7 @@ class Difference(Way):
         if self.quantity == "deviations" and self.deviation not in self.viewer.layers:
             raise DiffuscopeError("Choose the layer that holds the deviation (uncertainty) of the result.")
 
-    def _compute(self, first: Any, second: Any, grid: PlaneGrid, finest: Any) -> None:
+    def _compute(self, first: Any, second: Any, grid: PlaneGrid | VolumeGrid, finest: Any) -> None:
         layers = [first, second] + ([self.deviation] if self.quantity == "deviations" else [])
         sources = [pixels_of(self.viewer, layer) for layer in layers]
         asked = (quantity, fit, _) = (self.quantity, self.fit, self.deviation)
@@ -152,8 +175,9 @@ class Difference(Way):
             self._grid, self._of = grid, (first, second)
             if fresh:
                 self.shown_limit = steady_limit(result.values, quantity, labels=isinstance(first, Labels))
-            self._patch.show(result.values, grid, self._look())
-            self._state(result, first, second, finest)
+            self._show(result, grid)
+            self._told = (result, first, second, finest)
+            self._state(*self._told)
 
         def values() -> Difference2D:
             return difference(sources, grid, quantity, fit=fit)
@@ -163,8 +187,40 @@ class Difference(Way):
             values,
             then,
             key="difference",
-            at_once=all(each.in_memory for each in sources),
+            at_once=isinstance(grid, PlaneGrid) and all(each.in_memory for each in sources),
         )
+
+    def _show(self, result: Difference2D, grid: PlaneGrid | VolumeGrid) -> None:
+        self._hide()
+        if isinstance(grid, PlaneGrid):
+            self._patch.show(result.values, grid, self._look())
+            return
+        values = np.nan_to_num(result.values, nan=0.0, posinf=0.0, neginf=0.0)
+        above, below = self._volumes
+        above.show(np.maximum(values, 0), grid, self._look_in_3d(ABOVE))
+        if self.quantity != "deviations":
+            below.show(np.maximum(-values, 0), grid, self._look_in_3d(BELOW))
+
+    def _wear(self) -> None:
+        """Show again what was computed, with the colours and names of now."""
+        if isinstance(self._grid, PlaneGrid):
+            self._patch.reveal()
+            self._patch.wear(self._look())
+            return
+        signed = self.quantity != "deviations"
+        for patch, colours in zip(self._volumes[: 1 + signed], (ABOVE, BELOW), strict=False):
+            patch.reveal()
+            patch.wear(self._look_in_3d(colours))
+
+    def _look_in_3d(self, colours: Any) -> dict[str, Any]:
+        side = "" if self.quantity == "deviations" else f", {colours.name}"
+        return {
+            "name": f"{self._name()}{side}",
+            "colormap": "magma" if self.quantity == "deviations" else colours,
+            "contrast_limits": (0.0, self.limit or self.shown_limit),
+            "blending": "additive",
+            "rendering": "mip",
+        }
 
     def _look(self) -> dict[str, Any]:
         limit = self.limit or self.shown_limit
@@ -190,24 +246,41 @@ class Difference(Way):
         limit, unit = self.limit or self.shown_limit, " %" if self.quantity == "relative" else ""
         signed = self.quantity != "deviations"
         ends = (f"−{limit:.4g}{unit}", f"+{limit:.4g}{unit}") if signed else ("0", f"{limit:.4g}")
-        colours = DIVERGING if signed else ensure_colormap("magma")
-        scale = tuple(tuple(float(part) for part in each[:3]) for each in colours.map(np.linspace(0, 1, 33)))
+        at = np.linspace(0, 1, 33)
+        if not signed:
+            colours = ensure_colormap("magma").map(at)
+        elif isinstance(self._grid, VolumeGrid):
+            colours = BELOW.map(np.maximum(1 - 2 * at, 0)) + ABOVE.map(np.maximum(2 * at - 1, 0))
+        else:
+            colours = DIVERGING.map(at)
+        scale = tuple(tuple(min(float(part), 1.0) for part in each[:3]) for each in colours)
         self.stage.overlay.caption([Caption(self._name())], ColourScale(scale, *ends))
 
     def _state(self, result: Difference2D, first: Any, second: Any, finest: Any) -> None:
         """Say what was subtracted, how it was fitted, and on which pixels."""
         self._caption()
+        if not np.isfinite(result.values).any():
+            self.stage.say(
+                f"No pixel in view has a value in both {first.name!r} and {second.name!r}: they are NaN or infinite.",
+                True,
+            )
+            return
         name = f"{second.name!r}"
         if self.fit and not isinstance(first, Labels):
             name = (
                 f"{result.scale:.4g} × {name} {'+' if result.offset >= 0 else '−'} {abs(result.offset):.4g}"
             )
             name += " (fitted to the reference on what is in view)"
-        where = f"at the pixels of {finest.name!r}; the other is interpolated where its pixels lie elsewhere"
+        where = (
+            _in_voxels(result.values.shape)
+            if finest is None
+            else f"at the pixels of {finest.name!r}; the other is interpolated where its pixels lie elsewhere"
+        )
         words = [f"{name} minus {first.name!r}, {where}."]
         if isinstance(first, Labels):
+            rest = "white" if finest is not None else "dark"
             words = [
-                f"Red: only in {second.name!r}; blue: only in {first.name!r}; white: in both or in none."
+                f"Red: only in {second.name!r}; blue: only in {first.name!r}; {rest}: in both or in none."
             ]
         if any(getattr(layer, "rgb", False) for layer in (first, second)):
             words.append("Colours count as their luminance.")
@@ -226,8 +299,14 @@ class Difference(Way):
 
     def _say_apart(self, first: Any, second: Any) -> None:
         self._grid = None
-        self._patch.hide()
+        self._hide()
         self.stage.overlay.caption([])
+        if self.viewer.dims.ndisplay == 3 and (flat := _no_volume(self.viewer, (first, second))):
+            self.stage.say(
+                f"{flat.name!r} is no volume along the axes that the window shows; switch the viewer to 2D.",
+                True,
+            )
+            return
         self.stage.say(
             f"Nothing that both {first.name!r} and {second.name!r} cover is in view, so there is no difference; "
             "move it into the window, or check the pixel sizes and places of the layers.",
@@ -235,7 +314,28 @@ class Difference(Way):
         )
 
 
-def difference(sources: list[Pixels], grid: PlaneGrid, quantity: Quantity, *, fit: bool) -> Difference2D:
+def _in_voxels(shape: tuple[int, ...]) -> str:
+    size = " × ".join(map(str, shape))
+    return (
+        f"at {size} points of the volume that both cover: red where it is above, blue where it is below, the strongest "
+        "along the line of sight; switch to 2D for each pixel"
+    )
+
+
+def _no_volume(viewer: Any, layers: tuple[Any, ...]) -> Any:
+    """The first layer that has not all axes that the window shows, or that shows colours; ``None`` for none."""
+    first = viewer.dims.ndim - np.array([layer.ndim for layer in layers])
+    flat = [
+        layer
+        for layer, lacking in zip(layers, first.tolist(), strict=True)
+        if min(viewer.dims.displayed) < lacking or getattr(layer, "rgb", False)
+    ]
+    return flat[0] if flat else None
+
+
+def difference(
+    sources: list[Pixels], grid: PlaneGrid | VolumeGrid, quantity: Quantity, *, fit: bool
+) -> Difference2D:
     """The second source minus the first one at the points of a grid.
 
     Parameters
@@ -248,9 +348,9 @@ def difference(sources: list[Pixels], grid: PlaneGrid, quantity: Quantity, *, fi
         Bring the other to the reference by the straight line of least squares first.
     """
     if sources[0].labels and sources[1].labels:
-        first, second = ((sample(each, grid) > 0).astype(np.float32) for each in sources[:2])
+        first, second = ((sampled_on(each, grid) > 0).astype(np.float32) for each in sources[:2])
         return Difference2D(second - first)
-    first, second = (luminance(sample(each, grid, linear=True)) for each in sources[:2])
+    first, second = (_grey(each, grid) for each in sources[:2])
     scale, offset = fitted_line(second, first) if fit else (1.0, 0.0)
     values = np.float32(scale) * second + np.float32(offset) - first if fit else second - first
     if quantity == "relative":
@@ -258,9 +358,14 @@ def difference(sources: list[Pixels], grid: PlaneGrid, quantity: Quantity, *, fi
         strong = np.abs(first) > FAINTEST * bright
         values = np.divide(100 * values, np.abs(first), out=np.full_like(values, np.nan), where=strong)
     if quantity == "deviations":
-        deviation = sample(sources[2], grid, linear=True)
+        deviation = sampled_on(sources[2], grid, linear=True)
         values = np.divide(np.abs(values), deviation, out=np.full_like(values, np.nan), where=deviation > 0)
     return Difference2D(values, scale, offset)
+
+
+def _grey(source: Pixels, grid: PlaneGrid | VolumeGrid) -> np.ndarray:
+    values = sampled_on(source, grid, linear=True)
+    return luminance(values) if source.rgb else values
 
 
 def fitted_line(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ from napari_diffuscope.viewer.compare.cells import best_shape, cell_boxes, fitti
 from napari_diffuscope.viewer.compare.comparison import unit_factors, world_box
 from napari_diffuscope.viewer.compare.overlay import Mark, in_words
 from napari_diffuscope.viewer.compare.stage import Stage
+from napari_diffuscope.viewer.compare.volume import brightest_along
 from napari_diffuscope.viewer.compare.way import Way
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height of a cell, in pixels of the canvas."""
 
 #: Pixels between cells.
 GAP = 4
@@ -33,6 +37,7 @@ class Grid(Way):
         self._inside = False
         self._ratio = 1.0
         self._place: tuple[float, ...] = ()
+        self._sight: tuple[Any, ...] = ()
         self._bar_before: tuple[bool, bool] | None = None
         self._decorating = QTimer(stage.widget)
         self._decorating.setSingleShot(True)
@@ -73,9 +78,12 @@ class Grid(Way):
         camera.center, camera.zoom = center, zoom / self._ratio
 
     def follow(self) -> None:
-        """Move the crosses with the images."""
+        """Move the crosses with the images; in 3D a camera that turned looks along another line."""
+        self._sight = ()
         if self._place:
             self._mark()
+        else:
+            self.stage.overlay.mark([])
 
     def _decorate(self) -> None:
         """Write the names and draw a scale bar into every cell."""
@@ -104,32 +112,69 @@ class Grid(Way):
         self._place = tuple(float(at) for at in place)
         self._mark()
 
+    def look_along(self, at: tuple[float, float], place: Sequence[float], direction: Sequence[float]) -> None:
+        """Draw the cross of 3D: on the same line of sight in all cells, with the brightest value along it.
+
+        Parameters
+        ----------
+        at
+            Where the line meets the canvas, x and y in its pixels.
+        place, direction
+            A point of the line and its direction in the world.
+        """
+        self._place, self._sight = (), (at, place, direction)
+        self._mark_sight()
+
     def _on_mouse(self, viewer: Any, event: Any) -> None:
-        self.point_at(event.position)
+        if self.viewer.dims.ndisplay == 3:
+            self.look_along((float(event.pos[0]), float(event.pos[1])), event.position, event.view_direction)
+        else:
+            self._sight = ()
+            self.point_at(event.position)
 
     def _forget_mouse(self) -> None:
-        self._place = ()
+        self._place = self._sight = ()
         self.stage.overlay.mark([])
+
+    def _mark_sight(self) -> None:
+        (x, y), place, direction = self._sight
+        boxes = cell_boxes(self.viewer)
+        under = next((box for box in boxes.values() if _within(x, y, box)), None)
+        marks = []
+        for layer, box in self._cells(boxes) if under is not None else ():
+            value = in_words(brightest_along(self.viewer, layer, place, direction))
+            text = value if value == "–" else f"max {value}"
+            marks.append(Mark(box[0] + x - under[0], box[1] + y - under[1], text, box))  # type: ignore[index]
+        self.stage.overlay.mark(marks)
+
+    def _cells(self, boxes: dict[tuple[int, int], Box]) -> Iterator[tuple[Any, Box]]:
+        """Each compared layer and its cell."""
+        grid, layers = self.viewer.canvas.grid, list(self.viewer.layers)
+        for layer in self.comparison.layers:
+            box = boxes.get(tuple(grid.position(layers.index(layer), layers)))
+            if box is not None:
+                yield layer, box
 
     def _mark(self) -> None:
         """Draw the cross in every cell, with the layer's value there."""
-        viewer, layers = self.viewer, list(self.viewer.layers)
+        viewer = self.viewer
         if viewer.dims.ndisplay != 2 or len(self._place) != viewer.dims.ndim:
             self.stage.overlay.mark([])
             return
         boxes = cell_boxes(viewer)
         marks = []
-        for layer in self.comparison.layers:
-            box = boxes.get(tuple(viewer.canvas.grid.position(layers.index(layer), layers)))
-            if box is not None:
-                x, y = on_canvas(viewer, self._place, box)
-                marks.append(Mark(x, y, in_words(value_at(viewer, layer, self._place)), box))
+        for layer, box in self._cells(boxes):
+            x, y = on_canvas(viewer, self._place, box)
+            marks.append(Mark(x, y, in_words(value_at(viewer, layer, self._place)), box))
         self.stage.overlay.mark(marks)
 
 
-def on_canvas(
-    viewer: Any, place: tuple[float, ...], box: tuple[float, float, float, float]
-) -> tuple[float, float]:
+def _within(x: float, y: float, box: Box) -> bool:
+    left, top, width, height = box
+    return left <= x < left + width and top <= y < top + height
+
+
+def on_canvas(viewer: Any, place: tuple[float, ...], box: Box) -> tuple[float, float]:
     """Where a place of the world is drawn in a cell in 2D, in pixels of the canvas: x and y."""
     camera = viewer.scene.camera
     left, top, width, height = box

@@ -71,6 +71,8 @@ class LookPage(QWidget):
         looking.changed.connect(self._update)
         looking.said.connect(lambda text, error: say(self.message, text, error=error))
         looking.comparison.changed.connect(self._list_others)
+        looking.comparison.renamed.connect(self._name_others)
+        looking.comparison.moved.connect(self._update)
         self._list_others()
         self._update()
 
@@ -157,12 +159,15 @@ class LookPage(QWidget):
             self._looking.end()
         else:
             self._looking.show(name)
-        self._update()
+        self._check_buttons()  # a sentence that was said stays
+
+    def _check_buttons(self) -> None:
+        for name, each in self.buttons.items():
+            each.setChecked(name == self._looking.way)
 
     def _update(self) -> None:
         on = self._looking.way
-        for name, each in self.buttons.items():
-            each.setChecked(name == on)
+        self._check_buttons()
         self.back_button.setEnabled(bool(on))
         rows: dict[QWidget, tuple[str, ...]] = {
             self.against: ("swipe", "difference") if self.against.count() > 1 else (),
@@ -182,8 +187,12 @@ class LookPage(QWidget):
         """What is to be known of a way while it is on."""
         if on and self._looking.comparison.field is None:
             return "These layers do not overlap: they lie in different places of the window. Check their pixel sizes."
+        in_3d = self._viewer.dims.ndisplay == 3
         return {
-            "grid": "Point at a place: the cross shows it in all images, with their values.",
+            "grid": "Point at a place: the cross shows the same line of sight in all images, and the brightest value "
+            "along it in images that are in memory."
+            if in_3d
+            else "Point at a place: the cross shows it in all images, with their values.",
             "swipe": "Drag the divider over the image.",
             "blink": "The key N shows the next layer.",
         }.get(on, "")
@@ -198,6 +207,10 @@ class LookPage(QWidget):
         for each in self.buttons.values():
             each.setEnabled(not complaint)
         self._update()
+
+    def _name_others(self) -> None:
+        for number in range(self.against.count()):
+            self.against.setItemText(number, self.against.itemData(number).name)
 
     def _find_deviation(self) -> None:
         """Take the newest deviation that a method made, unless one is chosen."""

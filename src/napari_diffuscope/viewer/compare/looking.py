@@ -64,6 +64,7 @@ class Looking(QObject):
         comparison.changed.connect(self._on_changed)
         comparison.moved.connect(self._later)
         comparison.edited.connect(self._on_edited)
+        comparison.renamed.connect(self._dress)
 
     @property
     def way(self) -> str:
@@ -77,8 +78,15 @@ class Looking(QObject):
             return
         self._safely(lambda: self._switch(self.ways[name]))
 
-    def end(self) -> None:
-        """Return to the user's view; does nothing where no way is on."""
+    def end(self, *, keep_layers: bool = False) -> None:
+        """Return to the user's view; does nothing where no way is on.
+
+        Parameters
+        ----------
+        keep_layers
+            Remove the layers of the comparison, and put all into their order, only when napari is done with what it
+            does now; until then they are hidden.
+        """
         way, self._way = self._way, None
         if way is None and not self.stage.state.taken:
             return
@@ -88,11 +96,19 @@ class Looking(QObject):
             self.contrast.let_go()
             if way is not None:
                 way.leave()
+            if keep_layers:
+                QTimer.singleShot(0, self._clear)
+            else:
+                self._clear()
+        finally:
+            self.stage.end(order=not keep_layers)
+            self.changed.emit()
+
+    def _clear(self) -> None:
+        if self._way is None:
             for each in self.ways.values():
                 each.clear()
-        finally:
-            self.stage.end()
-            self.changed.emit()
+            self.stage.state.restore_order()
 
     def share_contrast(self, shared: bool) -> None:
         """Show all images with the contrast of the reference, or each with its own."""
@@ -192,7 +208,7 @@ class Looking(QObject):
         """A compared layer is about to go: the user's view comes back while it is still there."""
         if self._way is not None and self.comparison.viewer.layers[event.index] in self.comparison.layers:
             self._resumed = self.way
-            self.end()
+            self.end(keep_layers=True)  # napari may be about to remove them as well
 
     def _resume(self) -> None:
         name, self._resumed = self._resumed, ""

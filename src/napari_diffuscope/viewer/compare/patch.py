@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.viewer.compare.sampling import PlaneGrid
+from napari_diffuscope.viewer.compare.volume import VolumeGrid
 from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
 from napari_diffuscope.viewer.layers import same_selection, same_view
 
@@ -35,7 +36,7 @@ class Patch:
         return self.layer is not None and self.layer in self._viewer.layers
 
     def show(
-        self, values: np.ndarray, grid: PlaneGrid, look: dict[str, Any], *, labels: bool = False
+        self, values: np.ndarray, grid: PlaneGrid | VolumeGrid, look: dict[str, Any], *, labels: bool = False
     ) -> None:
         """Show sampled values.
 
@@ -49,7 +50,7 @@ class Patch:
         if 0 in values.shape:
             self.hide()
             return
-        kind = "labels" if labels else "colours" if values.ndim == 3 else "grey"
+        kind = "labels" if labels else "colours" if values.ndim > len(grid.shape) else "grey"
         placed, matrix = _in_world(self._viewer, values, grid)
         if not self.there or kind != self._kind or self.layer.ndim != len(matrix) - 1:
             self.remove()
@@ -107,9 +108,11 @@ class Patch:
         self._kind, self._matrix, self._worn = kind, matrix, dict(look)
 
 
-def _in_world(viewer: Any, values: np.ndarray, grid: PlaneGrid) -> tuple[np.ndarray, np.ndarray]:
+def _in_world(viewer: Any, values: np.ndarray, grid: PlaneGrid | VolumeGrid) -> tuple[np.ndarray, np.ndarray]:
     """The values with all axes of the viewer, and the matrix that puts them to their place."""
     count = viewer.dims.ndim
+    if isinstance(grid, VolumeGrid):
+        return _volume_in_world(viewer, values, grid)
     rows, columns = grid.axes
     plane = values if rows < columns else values.swapaxes(0, 1)
     shape = [1] * count
@@ -121,3 +124,14 @@ def _in_world(viewer: Any, values: np.ndarray, grid: PlaneGrid) -> tuple[np.ndar
         matrix[:count, axis] = grid.steps[:, number]
     matrix[:count, count] = grid.origin
     return plane.reshape(*shape, *values.shape[2:]), matrix
+
+
+def _volume_in_world(viewer: Any, values: np.ndarray, grid: VolumeGrid) -> tuple[np.ndarray, np.ndarray]:
+    count = viewer.dims.ndim
+    shape = [1] * count
+    matrix = np.eye(count + 1)
+    for axis, length, step in zip(grid.axes, grid.shape, grid.step, strict=True):
+        shape[axis], matrix[axis, axis] = length, step
+    matrix[:count, count] = grid.origin
+    placed = values.transpose(np.argsort(grid.axes)).reshape(shape)
+    return placed, matrix

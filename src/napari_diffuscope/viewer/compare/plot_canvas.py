@@ -94,6 +94,7 @@ class PlotCanvas(QWidget):
             return
         self.curves, self._names = curves, tuple(names)
         self._prepare()
+        self._canvas.show()
         say(self.notes, "\n".join(curves.notes))
         labels = (curves.title, curves.x_label, curves.y_label, *(line.name for line in curves.lines))
         anew = labels != self._labels
@@ -106,6 +107,13 @@ class PlotCanvas(QWidget):
             self._canvas.draw()  # lets _on_draw draw the curves
         else:
             self._draw_curves()
+
+    def show_nothing(self) -> None:
+        """Take the curves away: there are none of what was asked for."""
+        self.curves = None
+        say(self.notes, "" if can_plot() else NEEDED, error=not can_plot())
+        if self._canvas is not None:
+            self._canvas.hide()
 
     def picture(self, kind: str) -> bytes:
         """The plot as it is, ``"png"`` or ``"svg"``, on a white ground."""

@@ -72,6 +72,7 @@ class PlotsPage(QWidget):
         comparison.changed.connect(self._on_changed)
         comparison.moved.connect(self._on_changed)
         comparison.edited.connect(self._on_changed)
+        comparison.renamed.connect(self._on_changed)
         comparison.viewer.layers.events.inserted.connect(self._list_lines)
         comparison.viewer.layers.events.removed.connect(self._list_lines)
         self._list_lines()
@@ -92,11 +93,17 @@ class PlotsPage(QWidget):
             return
         say(self.message, self.comparison.complaint)
         if self.comparison.complaint or not can_plot():
+            self.plot.show_nothing()
             return
         try:
             self._draw()
         except DiffuscopeError as error:
-            say(self.message, str(error), error=True)
+            self._refuse(error)
+
+    def _refuse(self, error: DiffuscopeError) -> None:
+        """Say why there is no plot; an older one would be taken for it."""
+        self.plot.show_nothing()
+        say(self.message, str(error), error=True)
 
     def draw_line(self) -> None:
         """Add a Shapes layer with a line across the middle of the common field, ready to be dragged."""
@@ -240,6 +247,7 @@ class PlotsPage(QWidget):
     def _draw_profile(self, scene: Scene) -> None:
         ends = None if self._line is None else drawn_line(self._line)
         if ends is None:
+            self.plot.show_nothing()
             say(self.message, "Draw a line in a Shapes layer, or press the button; the profile follows it.")
             return
         points, plane = reference_points(self.comparison, self._line, ends), scene.plane or ()
@@ -279,7 +287,7 @@ class PlotsPage(QWidget):
             names: Sequence[str] = [layer.name for layer in self.comparison.layers]
             self.plot.show_curves(outcome.result, names)
         elif outcome.error is not None:
-            say(self.message, str(outcome.error), error=True)
+            self._refuse(outcome.error)
         if again:
             self._soon.start()
 

@@ -48,10 +48,10 @@ class PlaneGrid:
             self.origin + self.steps @ np.array(first, dtype=float), self.steps, shape, self.axes
         )
 
-    def same(self, other: PlaneGrid | None) -> bool:
+    def same(self, other: object) -> bool:
         """Whether another grid has the same points."""
         return (
-            other is not None
+            isinstance(other, PlaneGrid)
             and self.shape == other.shape
             and self.axes == other.axes
             and np.array_equal(self.origin, other.origin)

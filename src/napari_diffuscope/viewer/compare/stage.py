@@ -67,8 +67,8 @@ class Stage:
         compared = self.comparison.layers
         arrange(self.viewer, [each for each in self.viewer.layers if each not in compared] + compared)
 
-    def end(self) -> None:
-        """Return to the user's view."""
+    def end(self, *, order: bool = True) -> None:
+        """Return to the user's view; the order of the layers may be left for later."""
         if self._overlay is not None:
             overlay, self._overlay = self._overlay, None
             try:
@@ -76,7 +76,7 @@ class Stage:
                 overlay.close_for_good()
             except RuntimeError:  # Qt has deleted the canvas already
                 pass
-        self.state.restore()
+        self.state.restore(order=order)
 
     def present(self, shown: Iterable[Any], *, drawn: bool = True) -> None:
         """Show some of the compared layers, and what is drawn upon them; hide what else was there at the beginning."""

@@ -97,7 +97,9 @@ class Swipe(Way):
         self._values, self._shown = None, ()
 
     def dress(self) -> None:
-        """Show the sides in the colours of their layers."""
+        """Show the sides in the colours of their layers, with their names."""
+        if self._inside:
+            self._draw_names()
         if self._inside and not self._in_volume:
             for patch, layer in zip(self._patches, self.stage.pair, strict=True):
                 patch.wear(look_of(layer))

@@ -33,6 +33,7 @@ class ViewState:
         self._layers: list[tuple[Any, dict[str, Any]]] = []
         self._window: dict[str, Any] | None = None
         self._give_way: Callable[[], None] = self.restore
+        self._order_due: list[Any] = []
 
     @property
     def taken(self) -> bool:
@@ -49,6 +50,7 @@ class ViewState:
         """
         if self.taken:
             return
+        self.restore_order()
         before = _holders.get(_identity(self._viewer))
         if before is not None:
             before._give_way()
@@ -65,8 +67,15 @@ class ViewState:
         """How a layer was shown; empty for one that came later."""
         return next((looks for known, looks in self._layers if layer == known), {})
 
-    def restore(self) -> None:
-        """Return to the view as it was; layers that came meanwhile stay as they are, above the others."""
+    def restore(self, *, order: bool = True) -> None:
+        """Return to the view as it was; layers that came meanwhile stay as they are, above the others.
+
+        Parameters
+        ----------
+        order
+            Also the order of the layers; otherwise `restore_order` does that later. While napari removes a layer,
+            which it knows by its number alone, the order must stay, or another layer goes.
+        """
         window, self._window = self._window, None
         layers, self._layers = self._layers, []
         if window is None:
@@ -75,7 +84,9 @@ class ViewState:
         there = [(layer, looks) for layer, looks in layers if layer in self._viewer.layers]
         with ExitStack() as steps:  # runs them all, the last one first, whatever goes wrong with one of them
             steps.callback(self._put_back_window, window)
-            steps.callback(self._put_back_order, [layer for layer, _ in there])
+            self._order_due = [layer for layer, _ in there]
+            if order:
+                steps.callback(self.restore_order)
             for layer, looks in there:
                 steps.callback(_put_back, layer, looks)
             # One view first: napari counts the scale bars of cells before it has counted the cells.
@@ -92,9 +103,13 @@ class ViewState:
             "ndisplay": viewer.dims.ndisplay,
         }
 
-    def _put_back_order(self, before: list[Any]) -> None:
+    def restore_order(self) -> None:
+        """Put the layers back into their order, where that is still to be done."""
+        before, self._order_due = self._order_due, []
         now = list(self._viewer.layers)
-        wanted = list(before)
+        wanted = [layer for layer in before if layer in now]
+        if not wanted:
+            return
         wanted += [layer for layer in now if layer not in wanted]
         arrange(self._viewer, wanted)
 
