@@ -215,3 +215,36 @@ def test_every_control_explains_itself(dock) -> None:
             if control.objectName().startswith("qt_") or control.parent().__class__.__name__ == "QLineEdit":
                 continue
             assert control.toolTip(), control
+
+
+def test_preferences_hold_for_the_command_line_and_offline_wins(dock, own_places, monkeypatch) -> None:
+    from napari.settings import get_plugin_settings
+
+    from napari_diffuscope.shared_preferences import cache_folder, why_offline
+
+    monkeypatch.delenv("DIFFUSCOPE_CACHE")
+    settings = get_plugin_settings("napari-diffuscope").models
+    try:
+        settings.cache = str(own_places / "big disk")
+        assert cache_folder() == own_places / "big disk"
+        assert "big disk" in dock.places.text()
+        assert dock.models.choose("msdsr-opensrh") is None
+        assert dock.download_button.isEnabled()
+        settings.offline = True
+        assert why_offline() == "the preferences say so"
+        dock.models.choose("msdsr-opensrh")
+        assert not dock.download_button.isEnabled()
+    finally:
+        settings.cache, settings.offline = "", False
+    assert not why_offline()
+
+
+def test_the_tile_of_new_docks(open_dock, stack) -> None:
+    from napari.settings import get_plugin_settings
+
+    settings = get_plugin_settings("napari-diffuscope").running
+    try:
+        settings.tile = 192
+        assert open_dock("Restore").settings().tile == 192
+    finally:
+        settings.tile = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -131,6 +133,21 @@ def test_a_checksum_is_computed_once_and_anew_when_the_file_changes(
     assert len(read) == 3
     weights.write_bytes(weights.read_bytes() + b"0")
     assert checksums.checked_once(weights) != fresh
+
+
+READY = """
+import time, torch
+from napari_diffuscope import load_model
+began, used = time.perf_counter(), time.process_time()
+load_model("restoration-fluorescence")
+print(time.perf_counter() - began, time.process_time() - used)
+"""
+
+
+def test_a_starter_is_ready_within_a_second_of_torch(own_places: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", READY], capture_output=True, text=True, check=True, timeout=120)
+    _, used = map(float, done.stdout.split())
+    assert used < 1.0, "seconds of the processor, which other programs do not add to"
 
 
 def test_removed_is_gone_for_good_and_shipped_stays(mine: Path, own_places: Path) -> None:

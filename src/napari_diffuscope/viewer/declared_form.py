@@ -59,6 +59,11 @@ class DeclaredForm(QWidget):
         self._connect()
         self._take_model()
 
+    def prefer_tile(self, tile: int) -> None:
+        """Begin with tiles of a size, where the method has tiles."""
+        if "tile" in self.rows:
+            self.rows["tile"].value = tile
+
     # What a method may fill in
 
     def own_settings(self) -> tuple[str, ...]:

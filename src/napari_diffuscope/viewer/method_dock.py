@@ -57,6 +57,8 @@ class MethodDock(ResultDock):
         self.forecast = Forecast(self.work, self.measure)
         if self.form.device is not None:
             choose(self.form.device, preferences().device)
+        if (tile := preferences().tile) is not None:
+            self.form.prefer_tile(tile)
         self.copy_button = button(
             "Copy command",
             "Copy a command line that produces the same numbers, for scripts and many files: "

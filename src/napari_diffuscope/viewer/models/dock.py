@@ -39,7 +39,7 @@ from napari_diffuscope.viewer.models.works import (
     trying,
     verifying,
 )
-from napari_diffuscope.viewer.preferences import preferences
+from napari_diffuscope.viewer.preferences import follow_preferences, preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.tabs import TabbedWidget
@@ -81,6 +81,7 @@ class ModelsDock(TabbedWidget):
         self.runner.ended.connect(self._on_ended)
         self.models.chosen_changed.connect(self._show_chosen)
         CATALOGUE.changed.connect(self.refresh)
+        follow_preferences()
         self.refresh()
 
     def sizeHint(self) -> QSize:
