@@ -140,14 +140,19 @@ import time, torch
 from napari_diffuscope import load_model
 began, used = time.perf_counter(), time.process_time()
 load_model("restoration-fluorescence")
-print(time.perf_counter() - began, time.process_time() - used)
+used = time.process_time() - used
+import sys
+print(time.perf_counter() - began, used, int("torch._dynamo" in sys.modules or "sympy" in sys.modules))
 """
 
 
 def test_a_starter_is_ready_within_a_second_of_torch(own_places: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", READY], capture_output=True, text=True, check=True, timeout=120)
-    _, used = map(float, done.stdout.split())
+    done = subprocess.run(
+        [sys.executable, "-c", READY], capture_output=True, text=True, check=True, timeout=120
+    )
+    _, used, compiler = map(float, done.stdout.split())
     assert used < 1.0, "seconds of the processor, which other programs do not add to"
+    assert not compiler, "torch's compiler, which nobody needs, takes seconds to load"
 
 
 def test_removed_is_gone_for_good_and_shipped_stays(mine: Path, own_places: Path) -> None:

@@ -20,6 +20,7 @@ from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.lucidrains_unet import LucidrainsUNet, LucidrainsUNetConfig
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.networks.shapes_alone import built_of_shapes
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.card_channels import check_channels
@@ -48,8 +49,11 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
     try:
         network, config = _NETWORKS[spec.kind]
         parse(config, dict(spec.arguments), "network")
+        described = config.from_dict(spec.arguments)
+        if device == "meta":
+            return built_of_shapes(lambda: network(described))
         with torch.device(device):
-            return network(config.from_dict(spec.arguments))
+            return network(described)
     except DiffuscopeError as error:
         raise DiffuscopeError(f"The network in the model card cannot be built: {error}") from error
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
