@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.progress import in_words
 from napari_diffuscope.viewer.layer_run import ADDED_UP, LayerRun
 from napari_diffuscope.viewer.planes import counted
@@ -60,17 +61,10 @@ class LayerRuns(QObject):
                 self._returned.append(None)
                 continue
             self._current = run
-            job = run.make_job()
-            try:
-                while True:
-                    yield self._counted(next(job), number)
-            except StopIteration as stop:
-                self._returned.append(stop.value)
-            finally:
-                job.close()
+            self._returned.append((yield from relayed(run.make_job(), partial(self._counted, number))))
         return _Results(tuple(self._returned))
 
-    def _counted(self, update: Update, number: int) -> Update:
+    def _counted(self, number: int, update: Update) -> Update:
         """The same update, counted over all layers: each takes as long as the others."""
         done = number * update.total + update.done if number else update.done
         return replace(update, done=done, total=len(self.runs) * update.total)
