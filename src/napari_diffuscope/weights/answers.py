@@ -43,14 +43,20 @@ def answers_from_words(words: Iterable[str]) -> dict[str, Any]:
             name, inner = "schedule", "betas"
         value = _value(inner or name, text.strip())
         if name == "schedule" and not inner and not isinstance(value, dict):
-            inner = "kind"
-        table = answers.setdefault(name, {}) if inner else answers
-        if not isinstance(table, dict) or (inner or name) in table:
-            raise DiffuscopeError(f"--set gives {quoted(name)} twice; give it once.")
-        table[inner or name] = value
+            for part, entry in _schedule(str(value)).items():
+                _put(answers, name, part, entry)
+        else:
+            _put(answers, name, inner, value)
     if isinstance(schedule := answers.get("schedule"), dict):
         schedule.setdefault("kind", "linear")
     return answers
+
+
+def _put(answers: dict[str, Any], name: str, inner: str, value: Any) -> None:
+    table = answers.setdefault(name, {}) if inner else answers
+    if not isinstance(table, dict) or (inner or name) in table:
+        raise DiffuscopeError(f"{quoted(name)} is given twice; give it once.")
+    table[inner or name] = value
 
 
 def _value(name: str, text: str) -> Any:
@@ -89,8 +95,15 @@ def parsed_answers(answers: Mapping[str, Any] | Sidecar | None, where: str = "Th
         return answers
     values = dict(answers or {})
     if isinstance(values.get("schedule"), str):
-        values["schedule"] = {"kind": values["schedule"]}
+        values["schedule"] = _schedule(values["schedule"])
     return parse(Sidecar, values, where)
+
+
+def _schedule(text: str) -> dict[str, Any]:
+    """``cosine``, or ``cosine 500`` with its number of levels."""
+    kind, _, count = text.replace(",", " ").partition(" ")
+    digits = count.strip()
+    return {"kind": kind, "count": int(digits)} if digits.isdecimal() and len(digits) < 7 else {"kind": text}
 
 
 def answers_in_words(answers: Mapping[str, Any]) -> str:

@@ -245,7 +245,7 @@ QUESTIONS: tuple[Question, ...] = (
             evidence.base is None and evidence.said.schedule is None and evidence.schedule is None
         ),
         _likely_schedule,
-        form="schedule=KIND with schedule.count=LEVELS and schedule.betas=FIRST,LAST",
+        form="a kind and its number of levels, as cosine 500",
     ),
     Question(
         "time",

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from napari import current_viewer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QSize, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
@@ -29,6 +30,7 @@ from napari_diffuscope.shared_preferences import cache_folder, why_offline
 from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.viewer.models.example_view import ExampleView
+from napari_diffuscope.viewer.models.import_dialog import ImportDialog, import_model
 from napari_diffuscope.viewer.models.model_list import ModelList
 from napari_diffuscope.viewer.models.works import (
     Imported,
@@ -74,6 +76,7 @@ class ModelsDock(TabbedWidget):
             "Stop; what has arrived of a download is kept, and gone on with next time."
         )
         self.question: QMessageBox | None = None
+        self.asking: ImportDialog | None = None
         self._waiting: list[Path] = []
         self._then: Callable[[Any], None] = self._say_done
         self._make_buttons()
@@ -248,7 +251,8 @@ class ModelsDock(TabbedWidget):
         """List what was taken in, and say of each other file why it was not."""
         self.look_again()
         good = [result for result in results if not result.problem]
-        bad = [result for result in results if result.problem]
+        bad = [result for result in results if result.problem and not result.open]
+        self._ask_about([result.source for result in results if result.open])
         if good:
             self.models.search.clear()
             self.models.choose(good[-1].name)
@@ -261,6 +265,19 @@ class ModelsDock(TabbedWidget):
             lines = "".join(f"<p><b>{escape(r.source.name)}</b><br>{escape(r.problem)}</p>" for r in bad)
             self.cards.setHtml(f"<h3>Not imported</h3>{lines}")
 
+    def _ask_about(self, paths: Sequence[Path]) -> None:
+        """Ask what checkpoints do not tell, one after the other."""
+        if not paths:
+            return
+        dialog = import_model(current_viewer(), paths[0], self)
+        self.asking = dialog
+        dialog.imported.connect(self._tell_answered)
+        dialog.refused.connect(lambda sentence: self.bar.fail(DiffuscopeError(sentence)))
+        dialog.finished.connect(lambda _: self._ask_about(paths[1:]))
+
+    def _tell_answered(self, name: str) -> None:
+        self._tell_imported([Imported(Path(name), name)])
+
     # Coming and going
 
     _left = False
@@ -268,6 +285,8 @@ class ModelsDock(TabbedWidget):
     def leave(self) -> None:
         """Stop what runs when napari takes the dock away."""
         self._left = True
+        if self.asking is not None:
+            self.asking.reject()
         self.runner.cancel()
 
     def takes(self, paths: Sequence[Path]) -> bool:

@@ -25,11 +25,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one file or folder: the name of the model, or why it is none."""
+    """What became of one file or folder: the name of the model, why it is none, or that questions are open."""
 
     source: Path
     name: str = ""
     problem: str = ""
+    open: bool = False
 
 
 def downloading(name: str) -> Job[str]:
@@ -47,6 +48,8 @@ def in_thousandths(update: Update) -> Update:
 def importing(sources: Sequence[Path]) -> Job[list[Imported]]:
     """Take files, folders and archives into the user's models, one after the other; a bad one stops no other."""
     from napari_diffuscope.weights.describe import import_model
+    from napari_diffuscope.weights.sidecar import UnansweredError
+    from napari_diffuscope.weights.unpack import is_archive
 
     results = []
     for number, source in enumerate(sources):
@@ -55,6 +58,8 @@ def importing(sources: Sequence[Path]) -> Job[list[Imported]]:
             folder = user_folder() / free_name(name_from(str(source)))
             import_model(source, folder)
             results.append(Imported(source, folder.name))
+        except UnansweredError as error:
+            results.append(Imported(source, problem=str(error), open=not is_archive(source)))
         except DiffuscopeError as error:
             results.append(Imported(source, problem=str(error)))
     return results

@@ -1,0 +1,147 @@
+"""Answers about a checkpoint, tried on a small piece of an image, so that right ones are told from wrong ones.
+
+Noise is added to the piece, to about its own contrast, and taken away again in a few steps. With right answers the
+structures come back clean and in their places; with wrong ones they are blotchy, grainy, flat or gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_diffuscope.diffusion.denoiser import noise_estimate
+from napari_diffuscope.diffusion.schedule import CLEAN, NoiseLevel
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import reading
+from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.weights.answers import parsed_answers
+from napari_diffuscope.weights.model import Model, model_place, open_published
+from napari_diffuscope.weights.trial import ToldModel
+
+EDGE = 128
+"""Largest edge of a piece in pixels."""
+
+STEPS = 6
+_MOST_NOISE = 1.0
+
+
+@dataclass(frozen=True)
+class TriedAnswer:
+    """What came of one answer.
+
+    Parameters
+    ----------
+    image
+        The piece after noise was added and taken away, ``(Y, X)`` with values from 0 to 1 where the piece has them;
+        ``None`` if the answer cannot be.
+    error
+        Root of the mean squared difference from the piece, whose values go from 0 to 1.
+    problem
+        Why the answer cannot be, as a sentence.
+    """
+
+    image: np.ndarray | None
+    error: float = float("nan")
+    problem: str = ""
+
+
+def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarray) -> Job[list[TriedAnswer]]:
+    """Try several sets of answers on a piece of an image.
+
+    Parameters
+    ----------
+    path
+        The checkpoint.
+    candidates
+        Answers by name, complete each.
+    piece
+        ``(Y, X)``, any values.
+
+    Returns
+    -------
+    list of TriedAnswer
+        For each of the candidates.
+    """
+    total = len(candidates) * STEPS
+    tried = []
+    for number, answers in enumerate(candidates):
+        yield Update(number * STEPS, total, f"Trying answer {number + 1} of {len(candidates)}")
+        try:
+            tried.append((yield from _tried(path, answers, piece, number * STEPS, total)))
+        except DiffuscopeError as error:
+            tried.append(TriedAnswer(None, problem=str(error)))
+    return tried
+
+
+def _tried(
+    path: Path, answers: Mapping[str, Any], piece: np.ndarray, done: int, total: int
+) -> Job[TriedAnswer]:
+    model = _opened(path, answers)
+    low, high = model.card.data_range
+    unit = _unit(piece, _edges(model, piece.shape))
+    clean = torch.from_numpy(unit).float()[None, None] * (high - low) + low
+    state = clean.expand(1, model.card.state_channels, -1, -1)
+    condition = (
+        clean.expand(1, model.card.condition_channels, -1, -1) if model.card.condition_channels else None
+    )
+    levels = _levels(model)
+    noise = torch.randn(state.shape, generator=torch.Generator().manual_seed(0))
+    x = levels[0].alpha * state + levels[0].sigma * noise
+    for step, (level, following) in enumerate(pairwise(levels)):
+        x = _moved(model, x, level, following, condition)
+        if not bool(torch.isfinite(x).all()):
+            return TriedAnswer(None, problem="With this answer the network gives values that are not finite.")
+        yield Update(done + step + 1, total)
+    result = ((x.mean(1)[0] - low) / (high - low)).numpy()
+    return TriedAnswer(result, float(np.sqrt(np.mean((result - unit) ** 2))))
+
+
+@torch.inference_mode()
+def _moved(
+    model: Model, x: Tensor, level: NoiseLevel, following: NoiseLevel, condition: Tensor | None
+) -> Tensor:
+    """One step of DDIM without fresh noise."""
+    clean = model.estimate(x, level, condition)
+    return following.alpha * clean + following.sigma * noise_estimate(x, clean, level)
+
+
+def _opened(path: Path, answers: Mapping[str, Any]) -> Model:
+    place = model_place(path)
+    with reading(place, "model"):
+        opened = open_published(place, parsed_answers(answers))
+        if len(opened.card.axes) != 2:
+            raise DiffuscopeError("A network of volumes cannot be tried on a piece of an image.")
+        network = opened.network().eval().requires_grad_(False)
+    labels = torch.eye(1, len(opened.card.classes)) if opened.card.classes else None
+    return ToldModel(opened.card, network, place, labels)
+
+
+def _levels(model: Model) -> list[NoiseLevel]:
+    """From a level whose noise is as strong as the image down to none, in a few steps."""
+    below = [level for level in model.schedule.levels(200) if 0 < level.sigma <= _MOST_NOISE * level.alpha]
+    chosen = [below[round(place)] for place in np.linspace(0, len(below) - 1, min(STEPS, len(below)))]
+    return [*chosen, CLEAN]
+
+
+def _edges(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Edges of the piece that the network takes: whole strides."""
+    strides = [int(stride) for stride in model.network.total_stride]  # type: ignore[union-attr]
+    height, width = (min(size, EDGE) // stride * stride for size, stride in zip(shape, strides, strict=True))
+    if not height or not width:
+        raise DiffuscopeError(f"The image is smaller than the {max(strides)} pixels that the network needs.")
+    return height, width
+
+
+def _unit(piece: np.ndarray, edges: tuple[int, int]) -> np.ndarray:
+    """The middle of a piece, from 0 to 1 but for a few pixels."""
+    first = [(size - edge) // 2 for size, edge in zip(piece.shape, edges, strict=True)]
+    cut = piece[first[0] : first[0] + edges[0], first[1] : first[1] + edges[1]].astype(np.float32)
+    low, high = np.percentile(cut, (0.5, 99.5))
+    return np.asarray(np.clip((cut - low) / max(high - low, 1e-12), 0, 1))
