@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -140,14 +141,25 @@ def _opened(
     if kind == "TIFF":
         from napari_diffuscope.imaging.tiff import read_image
 
-        return read_image(path, axes=axes, rgb=rgb, series=series, as_stored=as_stored)
+        return _with_names(read_image(path, axes=axes, rgb=rgb, series=series, as_stored=as_stored), path)
     if series:
         raise DiffuscopeError(f"{path.name!r} holds one image, so there is no series {series}; leave it out.")
     if kind == "Zarr":
-        return read_zarr(path, axes=axes, rgb=rgb)
+        return _with_names(read_zarr(path, axes=axes, rgb=rgb), path)
     if kind == "NumPy":
         return _read_npy(path, axes, rgb)
     return _read_picture(path, axes, rgb, as_stored=as_stored)
+
+
+def _with_names(image: Image, path: Path) -> Image:
+    """An image with the names of its channels, where its file knows them."""
+    if "C" not in image.axes:
+        return image
+    from napari_diffuscope.imaging.channel_names import channel_names
+
+    with suppress(DiffuscopeError):  # what is amiss with names alone is no reason not to read an image
+        return replace(image, channels=channel_names(path, image.channel_count, series=image.series))
+    return image
 
 
 def image_of(

@@ -51,6 +51,8 @@ class Image:
         Number of the image in its source, where that holds several.
     typed_axes
         Axes that somebody named for it by hand, as its source stores them; empty where nobody did.
+    channels
+        Names of the channels, one for each; empty where they are not known.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class Image:
     notes: tuple[str, ...] = ()
     series: int = 0
     typed_axes: str = ""
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)
@@ -83,6 +86,8 @@ class Image:
             raise DiffuscopeError(
                 f"The translate {translate} does not fit the axes {axes}; give one value per axis."
             )
+        if self.channels and len(self.channels) != (self.shape[axes.index("C")] if "C" in axes else 1):
+            object.__setattr__(self, "channels", ())
         for key, value in (("axes", axes), ("scale", scale), ("units", units), ("translate", translate)):
             object.__setattr__(self, key, value)
 

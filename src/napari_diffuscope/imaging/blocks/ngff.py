@@ -127,9 +127,14 @@ def ome_attributes(spec: VolumeSpec, levels: Sequence[Level]) -> dict[str, Any]:
     if len(levels) > 1:
         multiscale["type"] = spec.pyramid
     found: dict[str, Any] = {"version": VERSION, "multiscales": [multiscale]}
-    if spec.channels:
-        found["omero"] = {"channels": [_channel(channel) for channel in spec.channels]}
+    if spec.channels and all(channel.window for channel in spec.channels):
+        found["omero"] = omero_attributes(spec.channels)
     return found
+
+
+def omero_attributes(channels: Sequence[Channel]) -> dict[str, Any]:
+    """How channels are called and shown; all of them have a window."""
+    return {"channels": [_channel(channel) for channel in channels]}
 
 
 def _axis(letter: str, unit: str) -> dict[str, str]:
@@ -149,8 +154,8 @@ def _transforms(spec: VolumeSpec, level: Level) -> list[dict[str, Any]]:
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
-    low, high = channel.limits or channel.window
-    start, end = channel.window
+    start, end = channel.window or (0.0, 1.0)
+    low, high = channel.limits or (start, end)
     return {
         "label": channel.label,
         "color": channel.color,

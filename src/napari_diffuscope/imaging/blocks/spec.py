@@ -35,7 +35,7 @@ class Channel:
     label
         Its name.
     window
-        Values shown black and white.
+        Values shown black and white; ``None`` for those that the finished image has.
     limits
         Lowest and highest value to choose from; by default those of ``window``.
     color
@@ -43,7 +43,7 @@ class Channel:
     """
 
     label: str
-    window: tuple[float, float]
+    window: tuple[float, float] | None = None
     limits: tuple[float, float] | None = None
     color: str = "FFFFFF"
 

@@ -43,6 +43,8 @@ class TiffBlockSink(BlockSink):
         check_room(self.path, self.spec.nbytes)
         spec = self.spec
         metadata = ome_metadata(spec.axes, spec.scale, spec.units, "", self.path)
+        if spec.channels:
+            metadata["Channel"] = {"Name": [channel.label for channel in spec.channels]}
         # Not drawn at random: equal settings and inputs give equal files, down to the last byte.
         metadata["UUID"] = str(uuid5(NAMESPACE_URL, self._partial.journal.header["identity"]))
         with self._partial.data.open("w+b") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS
 from napari_diffuscope.imaging.blocks.journal import sync_file, sync_folder
-from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes, plan_levels
+from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes, omero_attributes, plan_levels
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.sink import BlockSink
-from napari_diffuscope.imaging.blocks.spec import VolumeSpec
+from napari_diffuscope.imaging.blocks.spec import Channel, VolumeSpec
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import CREATOR, CREATOR_KEY
 from napari_diffuscope.imaging.tiles import Box
@@ -136,15 +137,30 @@ class OmeZarrSink(BlockSink):
         return found
 
     def _complete(self) -> None:
-        if self.record is None:
+        windows_missing = any(channel.window is None for channel in self.spec.channels)
+        if self.record is None and not windows_missing:
             return
         file = self._partial.data / "zarr.json"
         group = json.loads(file.read_text(encoding="utf-8"))
-        group["attributes"][RECORD_KEY] = dict(self.record)
+        if self.record is not None:
+            group["attributes"][RECORD_KEY] = dict(self.record)
+        if windows_missing:
+            group["attributes"]["ome"]["omero"] = omero_attributes(self._shown_channels())
         new = file.with_suffix(".partial")
         new.write_text(json.dumps(group, indent=2), encoding="utf-8")
         sync_file(new)
         os.replace(new, file)
+
+    def _shown_channels(self) -> list[Channel]:
+        """Channels with a window: from the least to the highest value of the coarsest level."""
+        axis = self.spec.axes.index("C") if "C" in self.spec.axes else None
+        values, channels = np.asarray(self._arrays[-1][...]), []
+        for number, channel in enumerate(self.spec.channels):
+            part = values if axis is None else values.take(number, axis)
+            known = part[np.isfinite(part)]
+            window = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+            channels.append(replace(channel, window=channel.window or window))
+        return channels
 
 
 def _shards(level: Level) -> BlockPlan:

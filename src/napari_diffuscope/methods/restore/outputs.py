@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks import VolumeSpec
+from napari_diffuscope.imaging.blocks import Channel, VolumeSpec
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.answers import answer_label
 from napari_diffuscope.methods.method import Inputs, Output
@@ -105,6 +105,8 @@ def describe_outputs(inputs: Inputs, settings: RestoreSettings) -> list[Output]:
     places = zip(image.translate, origin, image.scale, strict=True)
     corner = tuple(first + index * step for first, index, step in places)
 
+    channels = _channels_of(image, part)
+
     def output(name: str) -> Output:
         spec = VolumeSpec(
             (*lead, *part.shape, *part.plane_shape),
@@ -113,10 +115,20 @@ def describe_outputs(inputs: Inputs, settings: RestoreSettings) -> list[Output]:
             units=("pixel",) * new + image.units,
             translate=(0.0,) * new + corner,
             name=f"{image.name} {name}",
+            channels=channels,
         )
         spread = name == DEVIATION
         label = answer_label(LABELS[name], settings, spread=spread)
         return Output(name, spec, label, (0,) * new + origin, spread=spread)
 
-    names = {"mean": (RESTORED, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESTORED,))
-    return [output(name) for name in names]
+    wanted = {"mean": (RESTORED, DEVIATION), "deviation": (DEVIATION,)}.get(settings.mode, (RESTORED,))
+    return [output(name) for name in wanted]
+
+
+def _channels_of(image: Image, part: Selection) -> tuple[Channel, ...]:
+    """Names of the channels that are worked on, where they are known."""
+    if "C" not in image.axes or not image.channels:
+        return ()
+    axis = image.axes.index("C")
+    first, count = part.first[axis], part.shape[axis]
+    return tuple(map(Channel, image.channels[first : first + count]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_diffuscope.imaging.blocks import VolumeSpec, in_standard_order
+from napari_diffuscope.imaging.blocks import Channel, VolumeSpec, in_standard_order
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.answers import answer_label
 from napari_diffuscope.methods.method import Inputs, Output
@@ -52,4 +52,5 @@ def _spec(image: Image, settings: SuperresSettings, scale: ZScale, name: str) ->
         units=tuple(units),
         translate=image.translate,
         name=f"{image.name} {name}",
+        channels=tuple(map(Channel, image.channels)),
     )
