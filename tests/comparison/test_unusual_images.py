@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 
 from napari_diffuscope import DiffuscopeError, compare
+from napari_diffuscope.comparison import gathering
 from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.opening import open_scene
 from napari_diffuscope.comparison.settings import CompareSettings
@@ -189,3 +191,34 @@ def test_an_image_without_frames_has_no_column_for_them() -> None:
     assert "frc_frames" not in compare(scene_of(1), scene_of(2))["image 1"]
     asked = compare(scene_of(1), scene_of(2), measures=["frc_frames"])
     assert "no second frame" in asked.cell("image 1", "frc_frames").why
+
+
+def test_memory_does_not_depend_on_the_number_of_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in (
+        ("MOST_WHOLE", 10_000),
+        ("MOST_KEPT", 2_000),
+    ):  # as of stacks that are a thousand times as large
+        monkeypatch.setattr(gathering, name, few)
+
+    class Made:
+        """A stack of planes that are made when they are read."""
+
+        dtype = np.dtype(np.uint16)
+
+        def __init__(self, planes: int, seed: int) -> None:
+            self.shape = (planes, 64, 64)
+            self._plane = np.random.default_rng(seed).integers(0, 1000, (64, 64)).astype(np.uint16)
+
+        def __getitem__(self, index: tuple[Any, ...]) -> np.ndarray:
+            planes = np.arange(self.shape[0], dtype=np.uint16)[index[0]]
+            return (planes.reshape(*planes.shape, 1, 1) + self._plane)[..., index[1], index[2]]
+
+    measures = ("mae", "micro_ssim", "noise")
+    peaks = []
+    for planes in (17, 17, 34):  # the first one warms up
+        tracemalloc.start()
+        table = compare(Made(planes, 1), Made(planes, 2), measures=measures)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert table["image 1"]["micro_ssim"] is not None
+    assert peaks[2] < 1.15 * peaks[1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from ..conftest import PATIENCE, click
 
@@ -110,3 +111,21 @@ def test_units_that_do_not_go_together_are_told(qtbot, viewer, compare, pair) ->
     other = viewer.add_image(np.random.default_rng(0).random((64, 64)), name="sized", units=("µm", "µm"))
     dock = compare(pair[0], other)
     assert "do not go together" in dock.numbers.scene().note
+
+
+@pytest.mark.viewer
+def test_a_detached_plot_closes_with_the_window_and_does_not_keep_the_program_alive(
+    qtbot, viewer, pair
+) -> None:
+    dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Compare")[1]
+    dock.choice.choose(pair[0], [pair[1]])
+    dock.tabs.setCurrentIndex(2)
+    dock.plots.detach()
+    qtbot.waitUntil(lambda: _plot_windows() == 1)
+    viewer.close()
+    qtbot.waitUntil(lambda: _plot_windows() == 0)
+
+
+def _plot_windows() -> int:
+    windows = QApplication.topLevelWidgets()
+    return sum(window.isVisible() and window.windowTitle() == "Comparison" for window in windows)

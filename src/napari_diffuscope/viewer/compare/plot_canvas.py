@@ -232,7 +232,7 @@ class PlotCanvas(QWidget):
 
 
 class PlotWindow(QWidget):
-    """A window of its own for a plot; closing it gives the plot back.
+    """A window of its own for a plot; closing it gives the plot back, and it closes with the window of napari.
 
     Parameters
     ----------
@@ -240,10 +240,12 @@ class PlotWindow(QWidget):
         The plot.
     on_close
         Called when it closes.
+    parent
+        The window of napari; without it, this window would keep the program alive when that is closed.
     """
 
-    def __init__(self, plot: PlotCanvas, on_close: Any) -> None:
-        super().__init__(None, Qt.WindowType.Window)
+    def __init__(self, plot: PlotCanvas, on_close: Any, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Window)
         self.setWindowTitle("Comparison")
         self._on_close = on_close
         layout = QVBoxLayout(self)

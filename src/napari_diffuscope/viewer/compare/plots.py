@@ -129,7 +129,7 @@ class PlotsPage(QWidget):
     def detach(self) -> None:
         """Show the plot in a window of its own."""
         if self.window_of_plot is None:
-            self.window_of_plot = PlotWindow(self.plot, self.attach)
+            self.window_of_plot = PlotWindow(self.plot, self.attach, self.window())
             self.window_of_plot.show()
             self.detach_button.setText("Attach")
 
