@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
+import imageio.v3
 import numpy as np
 import pytest
 import tifffile
@@ -15,9 +18,11 @@ from napari_diffuscope import DiffuscopeError, compare
 from napari_diffuscope.comparison import gathering
 from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.opening import open_scene
+from napari_diffuscope.comparison.report import report_job
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.comparison.singles import split_curve
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.jobs import run
 
 SIDE = 72
 
@@ -222,3 +227,19 @@ def test_memory_does_not_depend_on_the_number_of_planes(monkeypatch: pytest.Monk
         tracemalloc.stop()
         assert table["image 1"]["micro_ssim"] is not None
     assert peaks[2] < 1.15 * peaks[1]
+
+
+def test_the_page_shows_where_squirrel_finds_the_error() -> None:
+    truth = scene_of(0, 0.0)
+    invented = truth.copy()
+    invented[60:66, 4:10] = 3.0
+    scene = open_scene(truth, [invented], names=["raw", "sharp"])
+    settings = CompareSettings(measures=("rse_nanoj",))
+    page = run(report_job(scene, settings)).html
+    picture = re.search(r'alt="error map of sharp" src="data:image/jpeg;base64,([^"]+)"', page)
+    assert picture
+    pixels = imageio.v3.imread(base64.b64decode(picture[1])).astype(int)
+    row, column = np.unravel_index(int(pixels.argmax()), pixels.shape[:2])
+    assert (abs(row - 63) <= 3, abs(column - 7) <= 3) == (True, True)
+    without = run(report_job(scene, CompareSettings(measures=("mae",)))).html
+    assert "error map" not in without

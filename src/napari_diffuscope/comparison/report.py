@@ -20,6 +20,7 @@ from napari_diffuscope.comparison.curves import (
     tried,
 )
 from napari_diffuscope.comparison.job import Scene, comparison_job
+from napari_diffuscope.comparison.measures import SQUIRREL
 from napari_diffuscope.comparison.page import page
 from napari_diffuscope.comparison.pictures import (
     Place,
@@ -34,9 +35,10 @@ from napari_diffuscope.comparison.pictures import (
 from napari_diffuscope.comparison.placing import Placed
 from napari_diffuscope.comparison.sampling import TILE, sampled
 from napari_diffuscope.comparison.settings import CompareSettings
-from napari_diffuscope.comparison.singles import pixel_size
+from napari_diffuscope.comparison.singles import pixel_size, squirrel_of
 from napari_diffuscope.comparison.svg import curves_svg
 from napari_diffuscope.comparison.table import Table, number_text
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.measure.arrays import fit_affine
 
@@ -70,6 +72,9 @@ def report_job(scene: Scene, settings: CompareSettings | None = None, *, title: 
     parts = [f"<h1>{html.escape(title)}</h1>", _intro(scene, table)]
     for section in (views.panels, views.swipe, views.insets, views.differences):
         parts.append(section())
+        yield Update(1, 1)
+    if settings.wants(tuple(SQUIRREL)) and not settings.labels:
+        parts.append(views.error_maps(scene))
         yield Update(1, 1)
     parts += [_numbers(table), _plots(scene, settings, views), "".join(_records(scene))]
     return Report(page(html.escape(title), "\n".join(filter(None, parts))), table)
@@ -190,6 +195,27 @@ class _Views:
         return (
             f'<h2>Difference</h2><div class="grid">{figures}</div><div style="max-width:280px">{scale}</div>'
         )
+
+    def error_maps(self, scene: Scene) -> str:
+        """Where each image disagrees with the reference after it was blurred and fitted to it: SQUIRREL's error map."""
+        maps, words = [], []
+        for other in scene.others:
+            try:
+                maps.append((other.name, squirrel_of(scene.reference, other, self.plane, "nanoj").error_map))
+            except DiffuscopeError as error:
+                words.append(f'<p class="soft">{html.escape(str(error))}</p>')
+        most = max((float(np.percentile(each, 99.9)) for _, each in maps), default=0.0) or 1.0
+        figures = "".join(
+            f'<figure><div class="picture"><img alt="error map of {html.escape(name)}" '
+            f'src="{data_url(grey(reduced(each, self.most), (0.0, most)), exact=False)}">'
+            f"{self._bar(each.shape[1])}</div><figcaption>{html.escape(name)}</figcaption></figure>"
+            for name, each in maps
+        )
+        note = (
+            f'<p class="soft">How far each image, blurred and fitted by a line, is from the reference, at the pixels '
+            f"of the reference: black 0, white {most:.4g}. Bright: what the reference does not show, or shows more.</p>"
+        )
+        return f'<h2>SQUIRREL error map</h2><div class="grid">{figures}</div>{note if maps else ""}{"".join(words)}'
 
     def profile(self, scene: Scene) -> Curves:
         """Along the row through the middle of the worst place."""
