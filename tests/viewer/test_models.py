@@ -144,3 +144,20 @@ def test_a_cell_unlike_those_of_the_training_is_told_with_its_distance(
     np.testing.assert_array_equal(again.data, session.layers["labels"].data)
     viewer.layers.selection.active = again
     assert dock.repeat_button.isEnabled()
+
+
+def test_an_image_of_another_pixel_size_is_offered_to_be_resampled(qtbot, viewer, open_dock) -> None:
+    layer = viewer.add_image(noisy(48, 48), name="coarse", scale=(1.2, 1.2), units=("µm",) * 2)
+    dock = open_dock()
+    note = dock.form.model.limit_note
+    assert "turn on Resample under Advanced" in note.text()
+    dock.form.rows["resample"].value = True
+    assert "it is resampled for the model" in note.text()
+    with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE) as ended:
+        click(qtbot, dock.bar.run_button)
+    assert ended.args[0].state == "done"
+    result = viewer.layers[-1]
+    assert result.data.shape == layer.data.shape
+    np.testing.assert_allclose(result.extent.world, layer.extent.world)
+    record = result.metadata["napari-diffuscope"]
+    assert any("from pixels of 1.2 µm to 0.4 µm and back" in message for message in record["messages"])

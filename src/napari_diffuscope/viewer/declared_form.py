@@ -64,6 +64,14 @@ class DeclaredForm(QWidget):
         if "tile" in self.rows:
             self.rows["tile"].value = tile
 
+    def _way_out(self, remark: str, image: Image | None) -> str:
+        """What can be done about a pixel size that the model does not know."""
+        if not remark or image is None or "resample" not in self.rows or "unknown" in remark:
+            return ""
+        if self.rows["resample"].value:
+            return "it is resampled for the model, and the result taken back to its pixels"
+        return "turn on Resample under Advanced to bring it to the nearest size that the model knows"
+
     # What a method may fill in
 
     def own_settings(self) -> tuple[str, ...]:
@@ -222,4 +230,5 @@ class DeclaredForm(QWidget):
             except DiffuscopeError as error:
                 say(self.input.axes_note, str(error), error=True)
         if self.model is not None:
-            self.model.judge([pixel_size_remark(self.card, image)])
+            remark = pixel_size_remark(self.card, image)
+            self.model.judge([remark, self._way_out(remark, image)])

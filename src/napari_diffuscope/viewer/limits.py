@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.methods.restore.grid import SLACK
 from napari_diffuscope.weights.card import ModelCard
-
-#: How far beyond the pixel sizes of its training a model is still at home.
-SLACK = (0.8, 1.25)
 
 
 def limit_of(card: ModelCard | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from napari_diffuscope.methods.effort import TRIAL_STEPS, Effort, middle, pixels_seen, steps_of
 from napari_diffuscope.methods.method import Inputs
+from napari_diffuscope.methods.restore.grid import grid_for
 from napari_diffuscope.methods.restore.outputs import select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.weights.card import ModelCard
@@ -26,6 +27,8 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
     """
     part, spec = select(inputs["image"], settings), card.diffusion
     height, width = part.plane_shape
+    if settings.resample and (grid := grid_for(card, inputs["image"], part.region)) is not None:
+        height, width = (last - first for first, last in grid.region_there)
     samples = {
         "mean": settings.samples,
         "deviation": settings.samples,

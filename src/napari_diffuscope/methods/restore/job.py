@@ -30,6 +30,7 @@ from napari_diffuscope.methods.evaluation import Evaluator, TileDone
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.restore.chains import Chain, Noise, chain_for
+from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
 from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.work import Work
@@ -51,6 +52,7 @@ class _Run:
     chain: Chain
     bridging: Bridging
     evaluator: Evaluator
+    grid: Grid | None = None
     planes_done: int = 0
     tiles_done: int = 0
 
@@ -74,6 +76,10 @@ class _Run:
         self.work.total = len(self.part.planes) * self.tiles_per_plane
         self.work.done = self.planes_done * self.tiles_per_plane + self.tiles_done
         return self.work.update(**what)
+
+    def back(self, values: np.ndarray) -> np.ndarray:
+        """What the model made, in pixels of the image."""
+        return self.grid.back(values) if self.grid else values
 
     def blocks(self, flat: int) -> list[Block]:
         """Blocks of the outputs that a plane fills: one, or one for every sample."""
@@ -118,10 +124,14 @@ def restore_job(work: Work) -> Job[None]:
     yield work.update(message=MEASURING)
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     note_intensities(work.record, intensities)
-    evaluator = evaluator_for(model, image.plane_shape, part.region, tile=settings.tile, batch=settings.batch)
+    grid = grid_for(model.card, image, part.region) if settings.resample else None
+    if settings.resample and (said := grid.sentence if grid else why_not(model.card, image)):
+        yield work.warn(said)
+    shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, part.region)
+    evaluator = evaluator_for(model, shape, region, tile=settings.tile, batch=settings.batch)
     bridging = Bridging(image, intensities, settings.defects, part.region)
     chain = chain_for(model, settings)
-    run = _Run(work, image, settings, model, part, chain, bridging, evaluator)
+    run = _Run(work, image, settings, model, part, chain, bridging, evaluator, grid)
     done: list[int] = work.record.setdefault("planes_done", [])
     for flat in _in_order(part, work.options.get("order")):
         yield from _restore_plane(run, flat)
@@ -152,8 +162,12 @@ def _restore_plane(run: _Run, flat: int) -> Job[None]:
         if shown.constant:
             results = _trivial(run, crop)  # nothing to restore in a constant plane
         else:
-            condition = torch.from_numpy(shown.line.forward(shown.pixels))[None, None].to(run.model.device)
-            results = yield from _chains(run, flat, condition, shown.line)
+            pixels = run.grid.forward(shown.pixels) if run.grid else shown.pixels
+            condition = torch.from_numpy(shown.line.forward(pixels))[None, None].to(run.model.device)
+            results = [
+                (name, sample, run.back(values))
+                for name, sample, values in (yield from _chains(run, flat, condition, shown.line))
+            ]
         for name, _, values in results:
             _put_back(values, name, crop, shown, inside)
         yield from _write(run, flat, results)
@@ -226,7 +240,7 @@ def _moment_results(run: _Run, moments: Moments, line: IntensityMap) -> list[_Re
 def _show_moments(run: _Run, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
     for name, _, values in _moment_results(run, moments, line):
         if name == RESTORED or moments.count > 1:
-            yield run.update(output=name, region=run.region(flat), preview=values)
+            yield run.update(output=name, region=run.region(flat), preview=run.back(values))
 
 
 def _chain(
@@ -240,7 +254,7 @@ def _chain(
         if tile.estimate is None:
             return run.work.warn(tile.message)
         run.tiles_done += 1
-        if not shown or (tile.member and run.settings.mode != "samples"):
+        if not shown or run.grid or (tile.member and run.settings.mode != "samples"):
             return run.update()
         region = run.region(flat, numbers[tile.member], tile.box)
         return run.update(output=RESTORED, region=region, preview=line.inverse(_array(tile.estimate[0])))
@@ -255,7 +269,8 @@ def _noise(run: _Run, flat: int, numbers: Sequence[int]) -> Noise:
     """Noise of the region for some samples; it depends on the seed, the sample, the plane and the position alone."""
 
     def draw(step: int) -> Tensor:
-        seed, region = run.settings.seed, run.part.region
+        seed = run.settings.seed
+        region = run.grid.region_there if run.grid else run.part.region
         planes = [positioned_noise(region, seed=seed, sample=n, step=step, plane=flat) for n in numbers]
         return torch.from_numpy(np.stack(planes)[:, None]).to(run.model.device)
 

@@ -74,6 +74,13 @@ class RestoreSettings(Settings):
     planes: tuple[int, ...] | None = common.planes()
     crop: tuple[int, int, int, int] | None = common.crop()
     rgb: RGB = common.rgb()
+    resample: bool = declared(
+        False,
+        "Resample",
+        "Bring an image whose pixel size the model does not know to the nearest one that it knows, and the result back "
+        "to the pixels of the image. What is finer than either grid is lost.",
+        advanced=True,
+    )
     defects: Defects = common.defects("keep", "in the result")
     tile: int | None = declared(
         None,
