@@ -202,6 +202,14 @@ def test_an_image_in_other_units_is_stretched_and_that_is_said(model: str) -> No
     assert result.generated.max() <= 20
 
 
+def test_a_size_beside_an_image_to_start_from_is_not_left_out_in_silence(model: str) -> None:
+    like = generate(model=model, number=1, size=64, width=96).generated
+    result = generate(model=model, like=like, number=1, size=80)
+    assert result.generated.shape == (64, 96)
+    assert "64 × 96 pixels, not 80 × 80" in " ".join(result.record["messages"])
+    assert "size of the image" not in " ".join(generate(model=model, like=like, number=1).record["messages"])
+
+
 def test_a_mask_is_filled_and_the_rest_stays_bit_for_bit(model: str) -> None:
     like = generate(model=model, number=1, size=70, seed=4).generated
     mask = np.zeros((70, 70), np.uint8)
@@ -224,6 +232,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"number": 1, "other_seed": 2}, "at least 2 images"),
     ({"mode": "as-published"}, "no published sampler"),
     ({"mask": np.ones((64, 64))}, "give the image as well"),
+    ({"strength": 0.5}, "give the image as well"),
     ({"like": np.ones((64, 64)), "mask": np.ones((64, 65))}, "mask is 64 × 65 pixels, the image to fill 64 × 64"),
     ({"like": np.ones((64, 64)), "mask": np.zeros((64, 64))}, "mask is empty"),
     ({"like": np.ones((2, 64, 64))}, "has 2 planes; give a single plane"),

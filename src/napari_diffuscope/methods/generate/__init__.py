@@ -20,7 +20,8 @@ GENERATE = Method(
     inputs=(
         Input(
             "like",
-            "An image to start from: what is made is like it, the more the lower the strength.",
+            "An image to start from: what is made is like it, the more the lower the strength, and of its size. Of "
+            "colours the luminance counts.",
             optional=True,
         ),
         Input(

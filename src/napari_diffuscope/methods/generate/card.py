@@ -57,9 +57,11 @@ def warning_of(card: Card) -> str:
     said = ""
     if flagged := copies["flagged"]:
         names = ", ".join(map(str, flagged[:NAMED])) + ", …" * (len(flagged) > NAMED)
+        one = len(flagged) == 1
         said = (
-            f"{len(flagged)} of {copies['compared']} images (number {names}) are more like a training image than "
-            "99 % of the real images are that were kept out: compare them, they may be copies."
+            f"{len(flagged)} of {copies['compared']} images (number {names}) {'is' if one else 'are'} more like a "
+            "training image than 99 % of the real images are that were kept out: compare them, "
+            f"{'it may be a copy' if one else 'they may be copies'}."
         )
     if _nearer(copies):
         said += " As a whole they are nearer to the training than new images are."

@@ -14,7 +14,7 @@ from napari_diffuscope.methods.generate.card import card_of, warning_of
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import generate_plan
-from napari_diffuscope.methods.generate.settings import class_weights, shape_of
+from napari_diffuscope.methods.generate.settings import GenerateSettings, class_weights, in_pixels, shape_of
 from napari_diffuscope.methods.generate.steering import start_of, steered
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.ready import ready_model
@@ -45,7 +45,7 @@ def generate_job(work: Work) -> Job[Judge | None]:
     settings, record = work.settings, work.record
     model = steered((yield from ready_model(work)), settings)
     card, reach = model.card, Reach.of(model)
-    said: list[str] = []
+    said = _left_aside(work)
     shape = reach.padded(shape_of(work.inputs, settings), card.name)
     start = start_of(work.inputs, settings, card, shape, said.append)
     plan = generate_plan(model, settings, start.strength)
@@ -78,6 +78,16 @@ def generate_job(work: Work) -> Job[Judge | None]:
         if sentence := warning_of(judged):
             yield work.warn(sentence)
     return judge
+
+
+def _left_aside(work: Work) -> list[str]:
+    """What the user asked for that an image to start from decides."""
+    settings, shape = work.settings, shape_of(work.inputs, work.settings)
+    chosen = (settings.size, settings.width)
+    if settings.shape == shape or chosen == (GenerateSettings.size, GenerateSettings.width):
+        return []
+    sizes = f"{in_pixels(shape)} pixels, not {in_pixels(settings.shape)}"
+    return [f"The result has the size of the image to start from, {sizes}."]
 
 
 def _groups(work: Work, chain: Chain) -> Iterator[list[int]]:

@@ -187,10 +187,14 @@ def shape_of(inputs: Mapping[str, Image], settings: GenerateSettings) -> tuple[i
     Raises
     ------
     DiffuscopeError
-        If that is no single plane or too small, or the mask is of another shape or has no image.
+        If that is no single plane or too small, the mask is of another shape, or mask or strength have no image.
     """
     like, mask = inputs.get("like"), inputs.get("mask")
     if like is None:
+        if settings.strength is not None:
+            raise DiffuscopeError(
+                "A strength says how much of an image is made anew; give the image as well (--like), or leave it out."
+            )
         if mask is not None:
             raise DiffuscopeError(
                 "A mask says which part of an image to fill; give the image as well (--like)."
