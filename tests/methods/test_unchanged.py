@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_diffuscope import predict_shapes, restore, superresolve
+from napari_diffuscope import generate, predict_shapes, restore, superresolve
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.simulate.sample_files import sample_path
 
@@ -44,6 +44,11 @@ def _shaped(mode: str) -> dict[str, np.ndarray]:
     return {"probability": shape.probability}
 
 
+def _generated(**how: Any) -> dict[str, np.ndarray]:
+    made = generate(class_="microtubules", number=1, size=64, seed=5, **how)
+    return {"generated": made.generated}
+
+
 RUNS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
     **{
         f"restore {mode}": lambda mode=mode: _restored(mode)
@@ -53,6 +58,8 @@ RUNS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
         f"superres {mode}": lambda mode=mode: _superresolved(mode)
         for mode in ("estimate", "sample", "mean", "deviation")
     },
+    "generate": lambda: _generated(steps=3),
+    "generate like": lambda: _generated(steps=3, like=_generated(steps=2)["generated"], strength=0.4),
     **{f"shape {mode}": lambda mode=mode: _shaped(mode) for mode in ("estimate", "sample", "ensemble")},
 }
 
