@@ -147,10 +147,8 @@ def _distance_in_words(made: Mapping[str, Any], floor: Mapping[str, Any] | None)
     if floor is None:
         return words + "."
     near = made["kernel_low"] <= max(floor["kernel_high"], 0)
-    return (
-        f"{words}; other real images: {_interval(floor)}. By these numbers they "
-        f"{'cannot be told' if near else 'can be told'} from real ones."
-    )
+    said = "The two overlap" if near else "They can be told from real ones by it"
+    return f"{words}; other real images: {_interval(floor)}. {said}."
 
 
 def _interval(one: Mapping[str, Any]) -> str:
