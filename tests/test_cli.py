@@ -408,6 +408,24 @@ def test_ctrl_c_stops_the_real_command(stack: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
+def test_ctrl_c_is_no_fault_of_the_library_that_it_interrupts() -> None:
+    import signal
+
+    from napari_diffuscope.cli.signals import Stopped, stoppable
+
+    def interrupted() -> None:
+        with stoppable():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except BaseException as error:
+                raise RuntimeError("could not determine the shape") from error
+
+    with pytest.raises(Stopped) as stopped:
+        interrupted()
+    assert stopped.value.number == signal.SIGINT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
 def test_a_second_ctrl_c_when_the_command_is_over_changes_nothing(tmp_path: Path) -> None:
     late = (
         "import atexit, os, signal, sys\n"

@@ -74,17 +74,25 @@ def stoppable() -> Iterator[None]:
     Those that follow do not interrupt the cleaning up, until Ctrl-C was pressed thrice.
     """
     count = 0
+    first: int | None = None
 
     def stop(number: int, frame: Any) -> None:
-        nonlocal count
+        nonlocal count, first
         count += 1
         if count == 1:
+            first = number
             raise Stopped(number)
         if count > 2 and number == signal.SIGINT:
             end_at_once(number)
 
     with handling(stop):
-        yield
+        try:
+            yield
+        except Exception as error:
+            if first is None:
+                raise
+            # It was raised in the middle of some library, which took it for a fault of its own.
+            raise Stopped(first) from error
 
 
 def end_at_once(number: int) -> NoReturn:
