@@ -1,4 +1,4 @@
-"""A small checkpoint as a paper's code would save it, for the picture of the dialog that imports one.
+"""A small checkpoint as the code of a paper would save it, for the picture of the dialog that imports one.
 
 ``python docs/paper_checkpoint.py FILE``
 """
@@ -18,14 +18,14 @@ from napari_diffuscope.diffusion.schedule import cosine_alpha_bar
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 
 IMAGES = Path(__file__).resolve().parents[1] / "src" / "napari_diffuscope" / "sample_data"
-LEVELS, EDGE, BATCH, STEPS = 500, 48, 8, 500
+LEVELS, EDGE, BATCH, STEPS = 500, 32, 4, 300
 CONFIG = OpenAIUNetConfig(
     in_channels=1,
     out_channels=1,
     model_channels=32,
-    channel_multipliers=(1, 2, 2),
+    channel_multipliers=(1, 2),
     res_blocks=1,
-    attention_downsampling=(4,),
+    attention_downsampling=(2,),
     heads=4,
 )
 

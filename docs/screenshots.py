@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -35,6 +36,15 @@ def main() -> None:
             continue
         photograph("napari_diffuscope.viewer.demo", IMAGES / f"{demo}-window.png", demo)
     photograph("napari_diffuscope.viewer.models.demo", IMAGES / "models-window.png")
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "paper.pt"
+        subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("paper_checkpoint.py")), str(checkpoint)],
+            check=True,
+        )
+        photograph(
+            "napari_diffuscope.viewer.models.import_demo", IMAGES / "import-dialog.png", str(checkpoint)
+        )
     for way in COMPARED if list_models("restore") else ():
         photograph("napari_diffuscope.viewer.compare.demo", IMAGES / f"compare-{way}.png", way)
     if list_models("restore"):

@@ -232,3 +232,34 @@ def test_import_of_a_diffusers_folder(tmp_path: Path) -> None:
     card = import_model(tmp_path / "cells", tmp_path / "mine")
     assert card.name == "mine"
     same(tmp_path / "mine", unet)
+
+
+@pytest.mark.parametrize("stored", ["fp16 alone", "in parts", "bin", "bin in parts"])
+def test_a_network_with_classes_in_every_way_of_storing_it(tmp_path: Path, stored: str) -> None:
+    torch.manual_seed(0)
+    unet = network(num_class_embeds=3).eval()
+    kept: dict[str, Any] = {"safe_serialization": "bin" not in stored}
+    if stored == "fp16 alone":
+        unet, kept = unet.half(), {"variant": "fp16"}
+    if "in parts" in stored:
+        kept["max_shard_size"] = "300KB"
+    unet.save_pretrained(tmp_path / "classes", **kept)
+    assert len(list((tmp_path / "classes").iterdir())) == (
+        2 if "in parts" not in stored else pytest.approx(9, abs=6)
+    )
+    (tmp_path / "classes.json").write_text(
+        '{"prediction": "v", "schedule": {"kind": "cosine", "count": 100}}'
+    )
+    model = load_model(tmp_path / "classes")
+    assert (model.card.task, model.card.classes) == ("generate", ("0", "1", "2"))
+    x, t, labels = torch.randn(2, 1, 16, 16), torch.tensor([7, 70]), torch.tensor([2, 0])
+    with torch.no_grad():
+        wanted = unet.float()(x, t, labels).sample
+        torch.testing.assert_close(model.network(x, t, labels), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_weights_in_such_a_folder_means_the_folder(tmp_path: Path) -> None:
+    unet = network()
+    unet.save_pretrained(tmp_path / "alone")
+    (tmp_path / "alone.json").write_text('{"prediction": "v", "schedule": {"kind": "cosine", "count": 100}}')
+    same(tmp_path / "alone" / "diffusion_pytorch_model.safetensors", unet)

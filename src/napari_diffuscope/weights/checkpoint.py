@@ -193,6 +193,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"7z\xbc\xaf", "a packed archive (7z); unpack it and open the file in it"),
     (b"Rar!", "a packed archive (rar); unpack it and open the file in it"),
     (b"version https://git-lfs", "a note of Git LFS in place of the file; get the file itself"),
+    (b"GGUF", "a GGUF file of a language model, not weights of torch"),
     (b"<", "a web page or XML, not a file of weights; perhaps the download was redirected"),
     (b"%PDF", "a PDF document, not a file of weights"),
 )
@@ -204,6 +205,8 @@ _OLD = (
 
 def _kind_of(head: bytes) -> str:
     """What a file is that cannot be opened, in words."""
+    if b"\x12\x07pytorch" in head[:40] or b"onnx" in head[:40]:
+        return "an ONNX network, which is a program; save the state_dict() of the network instead"
     for magic, words in _KINDS:
         if head.startswith(magic):
             return words
@@ -212,5 +215,7 @@ def _kind_of(head: bytes) -> str:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError:
+        return "none of the known files of weights, or damaged"
+    if "\0" in text:
         return "none of the known files of weights, or damaged"
     return "text, not a file of weights" if text.isprintable() or "\n" in text else _OLD

@@ -30,7 +30,7 @@ from napari_diffuscope.weights.folder import (
 )
 from napari_diffuscope.weights.model import model_place, open_published, refuse_zoo_package
 from napari_diffuscope.weights.place import MODEL_FOLDER_FILES, ORIGIN_FILE, check_model_place
-from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, UnansweredError, read_sidecar
 from napari_diffuscope.weights.unpack import is_archive, unpack
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
@@ -200,7 +200,13 @@ def unpacked(source: Path) -> Iterator[Path]:
         temporary = tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True)
     with temporary as name:
         unpack(source, Path(name))
-        yield _model_among(Path(name), source)
+        try:
+            yield _model_among(Path(name), source)
+        except UnansweredError:
+            raise
+        except DiffuscopeError as error:  # the user knows the archive, and not where it was unpacked
+            sentence = str(error).replace(f"{name}{os.sep}", f"{source}: ").replace(name, str(source))
+            raise DiffuscopeError(sentence.replace(Path(name).name, source.name)) from error
 
 
 def _model_among(folder: Path, source: Path) -> Path:

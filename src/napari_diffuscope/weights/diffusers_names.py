@@ -124,7 +124,9 @@ def diffusers_config(config: Mapping[str, Any]) -> OpenAIUNetConfig:
 
 def _refuse(config: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Raise for everything that an OpenAI UNet cannot express."""
-    kind = config.get("_class_name", "UNet2DModel")
+    kind = config.get(
+        "_class_name", "UNet2DModel" if "block_out_channels" in config else "a network of another code"
+    )
     if kind != "UNet2DModel":
         raise DiffuscopeError(f"Of diffusers' networks only UNet2DModel is supported, not {kind}.")
     only: dict[str, tuple[Any, ...]] = {

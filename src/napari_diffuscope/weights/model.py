@@ -147,6 +147,12 @@ def model_place(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(find_model(name_or_path))
     if path.name == CARD_FILE or (path.name == WEIGHTS_FILE and (path.parent / CARD_FILE).is_file()):
         return path.parent
+    if (
+        path.name.startswith("diffusion_pytorch_model")
+        and path.is_file()
+        and is_diffusers_folder(path.parent)
+    ):
+        return path.parent
     return path
 
 

@@ -157,6 +157,8 @@ def _candidates(checkpoint: Checkpoint) -> Iterator[_Candidate]:
 
 def _chosen(candidates: list[_Candidate], checkpoint: Checkpoint, wanted: str | None) -> _Candidate:
     """The one network that is meant: the one that was asked for, the running average, or the only one."""
+    if not checkpoint.shapes:
+        raise DiffuscopeError(f"{checkpoint.path} holds no weights; get the file again.")
     if not candidates:
         some = quoted(", ".join(list(checkpoint.shapes)[:3]), 90)
         raise DiffuscopeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class CandidateStrip(QWidget):
         button.setIconSize(QSize(PICTURE, PICTURE))
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         remark = "\nkeeps the image best" if best else ""
-        button.setText(f"{words[:24]}{remark}")
+        button.setText(f"{fill(words, 24)}{remark}")
         button.setToolTip(
             f"{words}: the piece differs from what it was by {tried.error:.3f} of its range, after noise was added and "
             "taken away. Press it to take this answer."

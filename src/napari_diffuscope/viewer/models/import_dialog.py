@@ -78,6 +78,8 @@ class ImportDialog(QDialog):
         self.runner.ended.connect(self._on_ended)
         self.bar = RunBar(self.runner, lambda: None)
         self.bar.run_button.hide()
+        self.bar.cancel_button.setText("Stop")
+        self.bar.cancel_button.setToolTip("Stop what is under way; the dialog stays.")
         self.what = note(_LOOKING.format(name=path.name))
         self.how = note()
         self.strip = CandidateStrip(self._take_answer)
