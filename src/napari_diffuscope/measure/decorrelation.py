@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
+import scipy
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import not_constant, real_array
@@ -132,7 +132,7 @@ def _search(profile: _Profile, share: float) -> float:
 
 def _peak(radius: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
     """Position and height of the highest local maximum that stands out on both sides; zeros for none."""
-    places, _ = signal.find_peaks(curve, prominence=PROMINENCE)
+    places, _ = scipy.signal.find_peaks(curve, prominence=PROMINENCE)
     if len(places) == 0:
         return 0.0, 0.0
     place = int(places[np.argmax(curve[places])])

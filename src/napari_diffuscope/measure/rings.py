@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import fft, signal
+import scipy
+from scipy import fft
 
 from napari_diffuscope.errors import DiffuscopeError
 
@@ -29,7 +30,11 @@ def make_window(shape: Sequence[int], kind: Window) -> np.ndarray:
     if kind == "none":
         return window
     for axis, size in enumerate(shape):
-        curve = signal.windows.hann(size + 2) if kind == "hann" else signal.windows.tukey(size + 2, TUKEY)
+        curve = (
+            scipy.signal.windows.hann(size + 2)
+            if kind == "hann"
+            else scipy.signal.windows.tukey(size + 2, TUKEY)
+        )
         # without the zeros at both ends, which would waste the outermost pixels
         window *= curve[1:-1].reshape([-1 if other == axis else 1 for other in range(len(shape))])
     return window
