@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
 import napari_diffuscope
+from napari_diffuscope.measure.squirrel import squirrel
 from napari_diffuscope.methods.records import RECORD_KEY
 
 from ..conftest import PATIENCE
@@ -214,3 +215,25 @@ def test_colours_are_measured_by_their_luminance(viewer: Any, compare: Opened, q
     rgb = np.stack([grey] * 3, axis=-1)
     dock = compare(viewer.add_image(grey, name="grey"), viewer.add_layer(Image(rgb, rgb=True, name="rgb")))
     assert measured(dock, qtbot, ERRORS)["rgb"]["mae"] < 0.01
+
+
+def test_the_error_map_of_squirrel_lies_on_the_plane_of_the_reference(
+    viewer: Any, compare: Opened, qtbot: Any
+) -> None:
+    truth = np.stack([specimen((40, 44), seed) for seed in range(3)])
+    fine = np.stack([ndimage.zoom(plane, 2, order=1) for plane in truth])
+    fine[1, 20:24, 30:34] += 500
+    wide, narrow = (2.0, 0.4, 0.4), (2.0, 0.2, 0.2)
+    reference = viewer.add_image(truth, name="wide", scale=wide, translate=(1, 2, 3), units=("µm",) * 3)
+    other = viewer.add_image(fine, name="sharp", scale=narrow, translate=(1, 1.9, 2.9), units=("µm",) * 3)
+    dock = compare(reference, other)
+    viewer.dims.set_point(0, 3.0)
+    dock.numbers.map_button.click()
+    qtbot.waitUntil(lambda: "sharp error map (SQUIRREL)" in viewer.layers, timeout=PATIENCE)
+    layer = viewer.layers["sharp error map (SQUIRREL)"]
+    expected = squirrel(truth[1], fine[1], convention="nanoj").error_map
+    np.testing.assert_allclose(layer.data[0], expected, rtol=1e-5, atol=1e-4)
+    assert layer.scale.tolist() == reference.scale.tolist()
+    np.testing.assert_allclose(layer.data_to_world((0, 0, 0)), reference.data_to_world((1, 0, 0)))
+    worst = np.unravel_index(np.argmax(layer.data[0]), expected.shape)
+    assert np.abs(np.array(worst) - (11, 16)).max() <= 2

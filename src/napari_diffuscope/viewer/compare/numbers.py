@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
 
@@ -14,7 +15,9 @@ from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.comparison.table import Table
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.declared import setting_of
+from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.compare.comparison import Comparison
+from napari_diffuscope.viewer.compare.error_map import error_maps, plane_of, show_error_map
 from napari_diffuscope.viewer.compare.number_table import NumberTable
 from napari_diffuscope.viewer.compare.saving import ask_file, write_text
 from napari_diffuscope.viewer.compare.scene import are_labels, scene_of
@@ -43,6 +46,7 @@ class NumbersPage(QWidget):
         super().__init__(parent)
         self.comparison = comparison
         self.runner = JobRunner(self, needs_torch=False)
+        self._background = Background(self)
         self.table: Table | None = None
         self._make_controls()
         self.bar = RunBar(self.runner, self._run)
@@ -52,6 +56,7 @@ class NumbersPage(QWidget):
         self.message = note()
         self._lay_out()
         self.runner.ended.connect(self._on_ended)
+        self._background.failed.connect(self.bar.fail)
         comparison.changed.connect(self._update)
         comparison.edited.connect(self._tell_stale)
         comparison.viewer.layers.events.inserted.connect(self._list_parts)
@@ -77,9 +82,31 @@ class NumbersPage(QWidget):
         """
         return scene_of(self.comparison, extent=self.extent.currentData(), within=self.part.currentData())
 
+    def show_error_maps(self) -> None:
+        """Add a layer with the error map of each image.
+
+        Raises
+        ------
+        DiffuscopeError
+            If nothing can be compared.
+        """
+        scene, reference = scene_of(self.comparison), self.comparison.reference
+        if are_labels(self.comparison):
+            raise DiffuscopeError("SQUIRREL compares images; these are labels.")
+        self.bar.say("Fitting the blur…")
+
+        def show(maps: list[tuple[str, np.ndarray]]) -> None:
+            self.bar.say("")
+            if reference in self.comparison.viewer.layers:
+                for name, values in maps:
+                    show_error_map(self.comparison.viewer, reference, plane_of(scene), name, values)
+
+        self._background.start(lambda: error_maps(scene), show)
+
     def disconnect_viewer(self) -> None:
         """Let go of the viewer."""
         self.runner.cancel()
+        self._background.close()
         self.comparison.viewer.layers.events.inserted.disconnect(self._list_parts)
         self.comparison.viewer.layers.events.removed.disconnect(self._list_parts)
 
@@ -114,8 +141,16 @@ class NumbersPage(QWidget):
         self.markdown_button = button(
             "Markdown…", "Save the table for a notebook or an issue.", self._save_markdown
         )
+        self.map_button = button(
+            "SQUIRREL error map",
+            "Show where each image, blurred and fitted to the reference, differs from it: for a super-resolved or "
+            "deblurred image and its original. Of the plane at which the sliders stand, as a new layer.",
+            lambda: guarded(self.bar.fail, self.show_error_maps),
+        )
         buttons = in_a_row(self.copy_button, self.csv_button, self.markdown_button)
-        column(self, rows, self.bar, self.message, (self.view, 1), buttons, margins=(0, 8, 0, 0))
+        column(
+            self, rows, self.bar, self.message, (self.view, 1), buttons, self.map_button, margins=(0, 8, 0, 0)
+        )
         self._show(None)
 
     def _run(self) -> None:
@@ -142,6 +177,7 @@ class NumbersPage(QWidget):
     def _update(self) -> None:
         """Other layers: what was measured belongs to others."""
         self.bar.set_ready(self.comparison.ready)
+        self.map_button.setEnabled(self.comparison.ready)
         say(self.message, self.comparison.complaint)
         self.measures.setEnabled(not are_labels(self.comparison))
         self._list_parts()

@@ -77,7 +77,7 @@ def current_plane(comparison: Comparison, reference: Placed) -> tuple[int, ...]:
     """Index along the leading axes of the reference at which the sliders stand."""
     layer = comparison.reference
     matrix, offset = world_to_data(comparison.viewer, layer)
-    index = (matrix @ np.asarray(comparison.plane) + offset)[list(_order(layer))]
+    index = (matrix @ np.asarray(comparison.plane) + offset)[list(axis_order(layer))]
     lengths = reference.image.shape[:-2]
     return tuple(int(np.clip(np.rint(at), 0, length - 1)) for at, length in zip(index, lengths, strict=False))
 
@@ -93,7 +93,7 @@ def reference_points(comparison: Comparison, layer: Any, points: np.ndarray) -> 
     world = _to_world(comparison, own_matrix, own_offset, layer.ndim)
     matrix, offset = world_to_data(comparison.viewer, comparison.reference)
     index = (world[0] @ points.T + world[1][:, None]).T @ matrix.T + offset
-    rows_and_columns: np.ndarray = index[:, list(_order(comparison.reference))[-2:]]
+    rows_and_columns: np.ndarray = index[:, list(axis_order(comparison.reference))[-2:]]
     return rows_and_columns
 
 
@@ -107,7 +107,7 @@ def _refuse_mixture(comparison: Comparison) -> None:
         )
 
 
-def _order(layer: Any) -> tuple[int, ...]:
+def axis_order(layer: Any) -> tuple[int, ...]:
     """Axes of a layer in the order of its image, Y and X last."""
     letters = _letters(layer)
     return tuple(letters.index(letter) for letter in planes_last(letters))
@@ -159,7 +159,7 @@ def _known(layer: Any) -> dict[str, Any]:
     return {
         "record": record if isinstance(record, dict) else None,
         "labels": isinstance(layer, Labels),
-        "sample_axis": None if at is None else _order(layer).index(at),
+        "sample_axis": None if at is None else axis_order(layer).index(at),
     }
 
 
@@ -173,7 +173,7 @@ def _other(comparison: Comparison, layer: Any) -> Placed:
     own, start = world_to_data(comparison.viewer, reference)
     to_world, at = _to_world(comparison, own, start, reference.ndim)
     matrix, offset = world_to_data(comparison.viewer, layer)
-    rows, columns = list(_order(layer)), list(_order(reference))
+    rows, columns = list(axis_order(layer)), list(axis_order(reference))
     both, rest = rounded((matrix @ to_world)[np.ix_(rows, columns)], (matrix @ at + offset)[rows])
     return Placed(image_of_layer(layer), both, rest, **_known(layer))
 
@@ -247,7 +247,7 @@ def line_in_world(comparison: Comparison) -> np.ndarray:
     row, reach = (top + bottom - 1) / 2, (right - left) / 4
     matrix, offset = world_to_data(comparison.viewer, comparison.reference)
     to_world, at = _to_world(comparison, matrix, offset, comparison.reference.ndim)
-    order = list(_order(comparison.reference))
+    order = list(axis_order(comparison.reference))
     ends = []
     for column in ((left + right) / 2 - reach, (left + right) / 2 + reach):
         index = np.zeros(len(order))
@@ -264,7 +264,7 @@ def samples_of(comparison: Comparison) -> tuple[str, int, Callable[[int], Placed
             continue
         data = layer.data[0] if layer.multiscale else layer.data
         placed = _other(comparison, layer)
-        at = list(_order(layer)).index(axis)
+        at = list(axis_order(layer)).index(axis)
 
         def sample(number: int, placed: Placed = placed, at: int = at) -> Placed:
             matrix, offset = placed.matrix.copy(), placed.offset.copy()
