@@ -100,7 +100,8 @@ def main() -> None:
     report = Report(chosen.out, 60 * chosen.minutes)
     reserved = min(RESERVED, 0.2 * report.seconds)
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["DIFFUSCOPE_MODELS"] = scratch  # names mean the shipped models
+        for variable in ("DIFFUSCOPE_MODELS", "DIFFUSCOPE_CACHE", "DIFFUSCOPE_CONFIG"):
+            os.environ[variable] = scratch  # names mean the shipped models, whatever else is on that machine
         look(report, device)
         means = Means(
             bank=Path(scratch) / "bank",
