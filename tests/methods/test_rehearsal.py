@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.failures import in_bytes
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.room import in_bytes
 from napari_diffuscope.imaging.tiff import write_image
 from napari_diffuscope.jobs import Job, run
 from napari_diffuscope.methods.registry import METHODS
@@ -72,7 +72,7 @@ def test_it_writes_nothing_and_says_what_it_would(
 ) -> None:
     assert called("brighten", source, tmp_path / name, "--dry-run") == 0
     said = capfd.readouterr().out
-    assert f"{name}: bright, Z 40 × Y 16 × X 16, float32, 41 kB, 40 blocks" in said
+    assert f"{name}: bright, Z 40 × Y 16 × X 16, float32, 41.0 kB, 40 blocks" in said
     assert "Disk:" in said
     assert "from 3 of them tried here. Nothing was written." in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif"]
@@ -101,7 +101,7 @@ def test_a_disk_without_room_is_told_before_the_work(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**6, 0, free))
     assert called("brighten", source, tmp_path / name) == 1
-    assert f"but {free // 1000} kB are free there" in capfd.readouterr().err
+    assert f"but {free // 1000}.0 kB are free there" in capfd.readouterr().err
     assert not worked
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**6, 0, 10**6))
     assert called("brighten", source, tmp_path / name) == 0
@@ -113,8 +113,8 @@ def test_a_disk_without_room_is_told_before_the_work(
         (0, "0 bytes"),
         (999, "999 bytes"),
         (3_140, "3.1 kB"),
-        (41_000, "41 kB"),
-        (16e9, "16 GB"),
+        (41_000, "41.0 kB"),
+        (16e9, "16.0 GB"),
         (2.5e12, "2.5 TB"),
     ],
 )

@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.zarrs import is_zarr
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.method import Method, loaded
 from napari_diffuscope.methods.opening import opened_inputs
+from napari_diffuscope.methods.records import made_with
 
 SHARE = 1000
 """Units of progress of one image."""
@@ -128,7 +129,7 @@ def _differences(method: Method, item: Item, settings: Any) -> Iterator[str]:
             break
     if record is None:
         yield "It carries no record, so that nobody knows how it was made."
-    elif record.get("method") != method.name or _made_otherwise(record.get("settings", {}), settings):
+    elif not _made_alike(record, method, settings):
         yield "It was made with other settings; --overwrite makes it again."
 
 
@@ -138,10 +139,8 @@ def _files_of(output: Path) -> list[Path]:
     return [output]
 
 
-def _made_otherwise(values: Mapping[str, Any], settings: Any) -> bool:
-    deciding = settings.deciding()
-    return any(_plain(values.get(name)) != _plain(value) for name, value in deciding.items())
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _made_alike(record: Mapping[str, Any], method: Method, settings: Any) -> bool:
+    try:
+        return made_with(record, method.name, settings)
+    except DiffuscopeError:  # settings of another version
+        return False

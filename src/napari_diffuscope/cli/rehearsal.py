@@ -39,7 +39,7 @@ def rehearse(destination: Destination, *, quiet: bool = False) -> None:
 
 
 def _line(output: Any, file: Path, blocks: int) -> str:
-    from napari_diffuscope.imaging.room import in_bytes
+    from napari_diffuscope.imaging.failures import in_bytes
 
     shape = " × ".join(f"{letter} {length}" for letter, length in zip(output.axes, output.shape, strict=True))
     pieces = f"{blocks:,} blocks" if blocks > 1 else "1 block"
@@ -47,7 +47,8 @@ def _line(output: Any, file: Path, blocks: int) -> str:
 
 
 def _room(files: Mapping[str, Path], outputs: Any, place: Path) -> str:
-    from napari_diffuscope.imaging.room import free_at, in_bytes, needed
+    from napari_diffuscope.imaging.failures import in_bytes
+    from napari_diffuscope.imaging.room import free_at, needed
 
     wanted = sum(needed(files[each.name], each.spec) for each in outputs if each.name in files)
     least = "at least " if any(path.suffix.lower() == ".zarr" for path in files.values()) else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import VolumeSpec, partial_path
+from napari_diffuscope.imaging.failures import in_bytes
 
 COMPRESSED = 0.5
 """Share of its pixels that an OME-Zarr needs at least: float32 images of cells shrink to two thirds or more."""
@@ -50,15 +51,6 @@ def check_disk(files: Mapping[Path, VolumeSpec]) -> None:
                 f"{path} needs {in_bytes(wanted[disk])}, but {in_bytes(free)} are free there; make room, choose "
                 "another disk or a part of the image."
             )
-
-
-def in_bytes(number: float) -> str:
-    """``3.1 MB``, ``12 GB``: no more digits than a reader needs."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if number >= 10 or unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
 
 
 def _taken(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope import __version__
@@ -37,6 +38,20 @@ def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
             record.setdefault("axes", image.typed_axes)
         record["messages"] += [note for note in getattr(image, "notes", ()) if note not in record["messages"]]
     return record
+
+
+def made_with(record: Mapping[str, Any], method: str, settings: Any) -> bool:
+    """Whether a record is of a method with settings that decide the same numbers.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it has settings that are not known.
+    """
+    kept = record.get("settings")
+    if record.get("method") != method or not isinstance(kept, dict):
+        return False
+    return bool(type(settings).from_dict(kept).deciding() == settings.deciding())
 
 
 def describe_image(image: Image) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from napari_diffuscope.methods.records import made_with
 from napari_diffuscope.methods.shape.result import CellShape
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 
@@ -55,11 +56,8 @@ def cell_record(shape: CellShape) -> dict[str, Any]:
 
 def made_alike(record: Mapping[str, Any], settings: ShapeSettings, sha256: str) -> bool:
     """Whether a shape with this record is what a model and settings would make again, but for the image."""
-    kept = record.get("settings")
-    if record.get("method") != "shape" or not isinstance(kept, dict):
-        return False
-    same_model = record.get("model", {}).get("sha256") == sha256
-    return same_model and ShapeSettings.from_dict(kept).deciding() == settings.deciding()
+    same_model = (record.get("model") or {}).get("sha256") == sha256
+    return same_model and made_with(record, "shape", settings)
 
 
 def record_of_cell(record: dict[str, Any], shape: CellShape, seconds: float) -> dict[str, Any]:
