@@ -21,6 +21,12 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}{_ENDING}")
 
 
+def partial_path(path: str | Path) -> Path:
+    """Where an output that is written by blocks grows: ``.OUT.ome.zarr.partial`` beside ``OUT.ome.zarr``."""
+    found = Path(path)
+    return found.with_name(f".{found.name}.partial")
+
+
 class GrowingFile:
     """A file that grows beside its place and gets its name when it is complete.
 

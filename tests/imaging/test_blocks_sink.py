@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -345,8 +346,8 @@ def test_outputs_that_cannot_be_made(tmp_path, name, spec, words):
 
 
 def test_no_room_for_a_tiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(blank.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(DiffuscopeError, match="of the disk are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(DiffuscopeError, match=r"but only 1\.0 kB are free there"):
         open_sink(tmp_path / "out.tif", SPEC, {})
     assert only(tmp_path) == []
 

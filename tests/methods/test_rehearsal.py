@@ -101,7 +101,7 @@ def test_a_disk_without_room_is_told_before_the_work(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**6, 0, free))
     assert called("brighten", source, tmp_path / name) == 1
-    assert f"but {free // 1000}.0 kB are free there" in capfd.readouterr().err
+    assert f"but only {free // 1000}.0 kB are free there" in capfd.readouterr().err
     assert not worked
     monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**6, 0, 10**6))
     assert called("brighten", source, tmp_path / name) == 0

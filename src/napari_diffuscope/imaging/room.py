@@ -1,14 +1,18 @@
-"""Whether there is room on the disk for what is going to be written."""
+"""Whether there is room on the disk for what is going to be written: the one place that asks, and its one sentence."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from napari_diffuscope.atomic import partial_path
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks import VolumeSpec, partial_path
-from napari_diffuscope.imaging.failures import in_bytes
+from napari_diffuscope.imaging.failures import in_bytes, name_of, writing
+
+if TYPE_CHECKING:
+    from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 
 COMPRESSED = 0.5
 """Share of its pixels that an OME-Zarr needs at least: float32 images of cells shrink to two thirds or more."""
@@ -16,10 +20,42 @@ COMPRESSED = 0.5
 
 def free_at(path: Path) -> int:
     """Bytes that are free where a file will be, in a folder that may be missing yet."""
-    place = path.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return shutil.disk_usage(place).free
+    return shutil.disk_usage(_existing(path)).free
+
+
+def check_room(
+    path: Path, size: int, *, what: str = "", instead: str = "choose another folder", where: str = "there"
+) -> None:
+    """Refuse what the disk has no room for.
+
+    Parameters
+    ----------
+    path
+        Where it will be, a file or folder that may be missing yet.
+    size
+        Bytes that it takes.
+    what
+        What needs them; the path by default.
+    instead
+        What else to do than to make room.
+    where
+        Where the room is missing, as the sentence says it.
+
+    Raises
+    ------
+    DiffuscopeError
+        If so, with how much is missing.
+    """
+    with writing(path):
+        free = free_at(path)
+    if size <= free:
+        return
+    needed, there = in_bytes(size), in_bytes(free)
+    if needed == there:
+        needed, there = f"{size} bytes", f"{free} bytes"
+    raise DiffuscopeError(
+        f"{what or name_of(path)} needs {needed}, but only {there} are free {where}; make room, or {instead}."
+    )
 
 
 def needed(path: Path, spec: VolumeSpec) -> int:
@@ -29,7 +65,7 @@ def needed(path: Path, spec: VolumeSpec) -> int:
 
 
 def check_disk(files: Mapping[Path, VolumeSpec]) -> None:
-    """Refuse results for which the disk has no room.
+    """Refuse results for which the disk has no room, all of them together.
 
     Parameters
     ----------
@@ -43,14 +79,17 @@ def check_disk(files: Mapping[Path, VolumeSpec]) -> None:
     """
     wanted: dict[int, int] = {}
     for path, spec in files.items():
-        folder = next(place for place in (path.absolute().parent, *path.absolute().parents) if place.exists())
-        disk = folder.stat().st_dev
+        disk = _existing(path.absolute().parent).stat().st_dev
         wanted[disk] = wanted.get(disk, 0) + needed(path, spec)
-        if wanted[disk] > (free := free_at(path)):
-            raise DiffuscopeError(
-                f"{path} needs {in_bytes(wanted[disk])}, but {in_bytes(free)} are free there; make room, choose "
-                "another disk or a part of the image."
-            )
+        check_room(path, wanted[disk], instead="choose another disk or a part of the image")
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the folder above it that exists."""
+    place = path.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
 
 
 def _taken(path: Path) -> int:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import name_of
 from napari_diffuscope.imaging.memory import free_memory
+from napari_diffuscope.imaging.room import check_room
 from napari_diffuscope.jobs import Index, Update
 from napari_diffuscope.methods.method import Output
 from napari_diffuscope.viewer.contrast import LOOKED_AT, steady_limits
@@ -176,10 +177,9 @@ def _on_disk(shape: tuple[int, ...]) -> np.ndarray:
     """An array in a temporary file, for results that do not fit the memory."""
     folder = _temporary_folder()
     size = 4 * int(np.prod(shape, dtype=np.int64))
-    if size > shutil.disk_usage(folder).free:
-        raise DiffuscopeError(
-            f"The result needs {size / 1e9:.1f} GB, more than is free in {folder}; choose a smaller region."
-        )
+    check_room(
+        folder, size, what="The result", where=f"in {name_of(folder)}", instead="choose a smaller region"
+    )
     handle, path = tempfile.mkstemp(suffix=".float32", dir=folder)
     os.close(handle)
     return np.memmap(path, dtype=np.float32, mode="w+", shape=shape)

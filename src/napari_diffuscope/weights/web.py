@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Generator, Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import in_bytes, name_of, writing
+from napari_diffuscope.imaging.room import check_room
 
 PATIENCE = 30.0
 """Seconds without a byte after which a server is given up."""
@@ -162,7 +162,13 @@ def _fetch_once(
             start = 0
         length = answer.headers.get("Content-Length", "")
         total = start + int(length) if length.isdigit() else 0
-        _check_room(part, total - start, name)
+        check_room(
+            part.parent,
+            total - start,
+            what=name,
+            where=f"in {name_of(part.parent)}",
+            instead="choose another folder for downloads (DIFFUSCOPE_CACHE, or the preferences)",
+        )
         with writing(part):
             _note(part, address, answer)
             file = part.open("r+b" if start else "wb")
@@ -259,15 +265,6 @@ def _check_answer(answer: _Answer, address: str, name: str) -> None:
             raise DiffuscopeError(f"{host} cannot give {name} away just now ({status}); try again later.")
         case status:
             raise DiffuscopeError(f"{host} answers {status} instead of {name}; check the address.")
-
-
-def _check_room(part: Path, count: int, name: str) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if count > free:
-        raise DiffuscopeError(
-            f"{name} needs {in_bytes(count)} more, but only {in_bytes(free)} are free in {name_of(part.parent)}; make "
-            "room, or choose another folder for downloads (DIFFUSCOPE_CACHE, or the preferences)."
-        )
 
 
 def _note_of(part: Path) -> Path:

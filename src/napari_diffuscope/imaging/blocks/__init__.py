@@ -1,7 +1,8 @@
 """Images larger than memory: read, computed and written block by block, continued after any interruption."""
 
+from napari_diffuscope.atomic import partial_path
 from napari_diffuscope.imaging.blocks.driver import open_sink
-from napari_diffuscope.imaging.blocks.partial import discard, partial_path
+from napari_diffuscope.imaging.blocks.partial import discard
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.reading import (
     BlockReader,

@@ -10,6 +10,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
+from napari_diffuscope.atomic import partial_path
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.journal import Journal, sync_folder
 from napari_diffuscope.imaging.failures import writing
@@ -20,12 +21,6 @@ COMPLETE = "complete"
 CREATED = "created"
 FORMAT = 1
 """Of the journal and of what lies beside it; a folder of another format is not continued."""
-
-
-def partial_path(path: str | Path) -> Path:
-    """Where the output of that name grows: ``.OUT.ome.zarr.partial`` beside ``OUT.ome.zarr``."""
-    found = Path(path)
-    return found.with_name(f".{found.name}.partial")
 
 
 def identity_hash(identity: Mapping[str, Any]) -> str:

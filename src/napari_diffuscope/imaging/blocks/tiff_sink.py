@@ -10,11 +10,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
-from napari_diffuscope.imaging.blocks.partial import partial_path
+from napari_diffuscope.atomic import partial_path
 from napari_diffuscope.imaging.blocks.sink import BlockSink
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.tiff.blank import check_room, create_blank, first_pixel, put_record
+from napari_diffuscope.imaging.room import check_room
+from napari_diffuscope.imaging.tiff.blank import create_blank, first_pixel, put_record
 from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, stored_type
 from napari_diffuscope.imaging.tiles import Box
 

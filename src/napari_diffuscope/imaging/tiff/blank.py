@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import in_bytes, writing
 from napari_diffuscope.imaging.tiff.metadata import RECORD_NAMESPACE, with_record
 
 CLASSIC_LIMIT = 2**32 - 2**26
@@ -19,20 +15,6 @@ CLASSIC_LIMIT = 2**32 - 2**26
 
 PLANE_TAGS = 512
 """More than the bytes that the tags of one plane take."""
-
-
-def check_room(path: Path, size: int) -> None:
-    """Refuse a file of so many bytes for which the disk has no room."""
-    with writing(path):
-        free = shutil.disk_usage(path.parent).free
-    if size > free:
-        needed, there = in_bytes(size), in_bytes(free)
-        if needed == there:
-            needed, there = f"{size} bytes", f"{free}"
-        raise DiffuscopeError(
-            f"{str(path)!r} needs {needed}, but only {there} "
-            "of the disk are free; choose another folder or make room."
-        )
 
 
 def create_blank(

@@ -16,7 +16,8 @@ from napari_diffuscope.atomic import GrowingFile
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.image import ArrayLike, Image
-from napari_diffuscope.imaging.tiff.blank import check_room, create_blank, put_record
+from napari_diffuscope.imaging.room import check_room
+from napari_diffuscope.imaging.tiff.blank import create_blank, put_record
 from napari_diffuscope.imaging.tiff.layout import checked_path, ome_metadata, plane_axes, stored_type
 from napari_diffuscope.imaging.views import FullIndex, full_index
 
