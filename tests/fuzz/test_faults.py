@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +52,14 @@ class Bench:
             case "shape":
                 sampled = ["--mode", "ensemble", "--samples", 4, "--probability"]
                 return ["shape", cells, "--labels", labels, out / "out", "--model", shapes, *sampled]
+            case "generate":
+                made = ["--number", 24, "--size", 96, "--steps", 3]
+                return ["generate", out / "out.ome.tif", "--model", self.models["generate"][0], *made]
             case "samples":
                 return ["samples", out / "out"]
             case _:
-                recipe = self.folder / "recipe.toml"
-                return ["train", recipe, "--run", out / "run", "--out", out / "out", "--workers", 0]
+                recipe, workers = self.folder / "recipe.toml", int(kind == "train-worker")
+                return ["train", recipe, "--run", out / "run", "--out", out / "out", "--workers", workers]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +96,10 @@ def check_clean(command: Command) -> None:
 @pytest.mark.parametrize(
     ("kind", "starved"),
     [
-        *((kind, "full") for kind in ("restore", "superres", "superres-sample", "shape", "samples", "train")),
+        *(
+            (kind, "full")
+            for kind in ("restore", "superres", "superres-sample", "shape", "generate", "samples", "train")
+        ),
         *((kind, "limited") for kind in ("restore", "superres-sample", "shape", "samples", "train")),
         *((kind, "readonly") for kind in ("restore", "superres", "shape", "samples", "train")),
     ],
@@ -116,7 +124,7 @@ def test_a_disk_that_takes_nothing_is_told_in_a_sentence(
     assert "damaged" not in sentence
     assert "0.0 GB" not in sentence
     assert contents(bench.folder) == before
-    if kind in ("restore", "samples"):  # the others can go on when there is room
+    if kind in ("restore", "generate", "samples"):  # the others can go on when there is room
         assert command.left() == []
     elif kind == "shape":  # cells that were finished stay
         assert not [name for name in command.left() if Path(name).name.startswith(".")]
@@ -127,7 +135,7 @@ INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 def begun(out: Path, kind: str) -> bool:
     """Whether a command is in the middle of its work."""
-    if kind == "train":
+    if kind.startswith("train"):
         return (out / "run" / "checkpoint.pt").exists() or any((out / "run").glob("*checkpoint*"))
     return any(out.iterdir())
 
@@ -138,6 +146,7 @@ def begun(out: Path, kind: str) -> bool:
         *(("restore", stop) for stop in (INT, TERM, HUP)),
         *(("train", stop) for stop in (INT, TERM)),
         ("superres", HUP),
+        ("superres-sample", TERM),
         ("shape", TERM),
     ],
 )
@@ -172,14 +181,14 @@ def interrupted(bench: Bench, kind: str, folder: Path, stop: signal.Signals, *, 
     return command
 
 
-@pytest.mark.parametrize("kind", ["restore", "train"])
+@pytest.mark.parametrize("kind", ["restore", "superres-sample", "generate", "train"])
 def test_ctrl_c_twice_ends_it_without_complaints(bench: Bench, kind: str, tmp_path: Path) -> None:
     command = interrupted(bench, kind, tmp_path, signal.SIGINT, times=2)
     assert command.ended() == 128 + signal.SIGINT, command.said()[-1500:]
     check_clean(command)
 
 
-@pytest.mark.parametrize("kind", ["restore", "superres", "superres-sample", "shape"])
+@pytest.mark.parametrize("kind", ["restore", "superres", "superres-sample", "shape", "generate"])
 def test_killed_in_the_middle_and_begun_again(bench: Bench, kind: str, tmp_path: Path) -> None:
     """The pixels of a run that nobody disturbed, and nothing else."""
     calm, out = tmp_path / "calm", tmp_path / "out"
@@ -212,3 +221,57 @@ def images_of(folder: Path) -> list[Path]:
 
 def pixels_of(path: Path) -> np.ndarray:
     return np.asarray(open_image(path).data[...])
+
+
+@pytest.mark.parametrize("kind", ["restore", "superres"])
+def test_an_input_that_vanishes_midway_is_missed_and_gone_on_with(
+    bench: Bench, kind: str, tmp_path: Path
+) -> None:
+    here = replace(bench, folder=tmp_path / "in")
+    shutil.copytree(bench.folder, here.folder, ignore=shutil.ignore_patterns("models"))
+    stack, away, calm = here.folder / "stack.ome.tif", tmp_path / "away.tif", tmp_path / "calm"
+    calm.mkdir()
+    for attempt in range(4):  # on a busy machine it may be over before
+        out = tmp_path / f"out{attempt}"
+        out.mkdir()
+        command = Command(here.words(kind, out), out, tmp_path / "log")
+        assert command.until(lambda: blocks_in(out) > 0), command.said()  # noqa: B023
+        stack.rename(away)
+        code = command.ended()
+        away.rename(stack)
+        if code:
+            break
+    assert code == 1, command.said()[-1500:]
+    check_clean(command)
+    assert f"There is no file '{stack}'" in last_line(command.said())
+    assert all(name.startswith(".") for name in command.left()), "nothing unfinished carries the name"
+    for place in (calm, out):
+        assert Command(here.words(kind, place), place, tmp_path / "log").ended() == 0
+    for path in images_of(calm):
+        assert np.array_equal(pixels_of(out / path.name), pixels_of(path))
+
+
+def blocks_in(out: Path) -> int:
+    """Finished blocks of an output that grows."""
+    return sum(file.read_bytes().count(b'"block"') for file in out.glob(".*.partial/journal"))
+
+
+def test_a_worker_of_a_training_that_is_killed_is_told_in_a_sentence(bench: Bench, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    command = Command(bench.words("train-worker", out), out, tmp_path / "log")
+    assert command.until(lambda: begun(out, "train") and bool(children_of(command))), command.said()
+    for number in children_of(command):
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    assert command.ended() == 1, command.said()[-1500:]
+    check_clean(command)
+    assert "process that makes the batches" in last_line(command.said())
+    assert "--resume" in last_line(command.said())
+    assert not (out / "out").exists()
+
+
+def children_of(command: Command) -> list[int]:
+    """Processes that a command has started."""
+    pid = command.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

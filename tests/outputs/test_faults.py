@@ -19,8 +19,9 @@ import tifffile
 
 from napari_diffuscope.atomic import part_of
 from napari_diffuscope.evaluate.tables import Table
-from napari_diffuscope.imaging.blocks import partial_path
+from napari_diffuscope.imaging.blocks import BlockPlan, VolumeSpec, open_sink, partial_path
 from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.locks import RUNNING, only_one
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
@@ -299,3 +300,63 @@ def test_names_that_are_too_long_are_a_sentence(
     assert command("restore", stack, tmp_path / f"{'a' * 250}.tif", "--model", tiny_model) == 1
     assert "too long" in command.said
     assert os.listdir(tmp_path) == [stack.name]
+
+
+@pytest.mark.parametrize("kind", ["restore", "superres"])
+@pytest.mark.parametrize("ending", ["tif", "ome.zarr"])
+def test_what_is_damaged_in_the_middle_is_named_and_nothing_half_carries_the_name(
+    tmp_path: Path, tiny_model: Path, slices_model: str, command: Any, kind: str, ending: str
+) -> None:
+    source, out = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    damage = write_damageable(source)
+    words = [kind, source, out, "--model", tiny_model if kind == "restore" else slices_model]
+    words += ["--block", "2,32,32", "--defects", "ignore"] if kind == "superres" else []
+    mend = damage()
+    assert command(*words) == 1
+    assert source.name in command.said.splitlines()[-1]
+    assert hidden(tmp_path) == ([partial_path(out).name] if blocks_of(out) else [])
+    assert not out.exists()
+    mend()
+    assert command(*words) == 0, command.said
+    assert hidden(tmp_path) == []
+    assert np.isfinite(np.asarray(open_image(out).data[...])).all()
+
+
+def write_damageable(path: Path) -> Callable[[], Callable[[], None]]:
+    """A stack of 40 compressed planes, and what damages the 26th; that gives what mends it."""
+    pixels = np.random.default_rng(0).poisson(30, (40, 20, 24)).astype(np.uint16)
+    image = Image(pixels, "ZYX", scale=(0.4, 0.2, 0.2), units=("micrometer",) * 3)
+    if path.suffix == ".zarr":
+        spec = VolumeSpec(image.shape, "ZYX", "uint16", scale=image.scale, units=image.units)
+        with open_sink(path, spec, {}, planes=True, most_bytes=20 * 24 * 2) as sink:
+            for block in BlockPlan(spec.shape, sink.block):
+                sink.write_block(block, pixels[block.region])
+            sink.finish()
+        place = path / "0" / "c" / "25" / "0" / "0"
+    else:
+        metadata = {"axes": "ZYX", "spacing": 0.4, "unit": "um"}
+        tifffile.imwrite(path, pixels, imagej=True, metadata=metadata, resolution=(5, 5), compression="zlib")
+        place = path
+    whole, stamp = place.read_bytes(), place.stat()
+
+    def mend() -> None:
+        place.write_bytes(whole)
+        os.utime(place, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+    def damage() -> Callable[[], None]:
+        first, length = 0, len(whole)
+        if place == path:
+            with tifffile.TiffFile(path) as tif:
+                page = tif.pages[25]
+                first, length = page.dataoffsets[0], page.databytecounts[0]
+        place.write_bytes(whole[:first] + bytes(length) + whole[first + length :])
+        os.utime(place, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+        return mend
+
+    return damage
+
+
+def blocks_of(out: Path) -> int:
+    """Blocks that an unfinished output has."""
+    journal = partial_path(out) / "journal"
+    return journal.read_bytes().count(b'"block"') if journal.is_file() else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _prepared(recipe: Recipe, run: Path, group: Processes) -> Task:
     """The task; the first process prepares alone what the others then find."""
     if not group.first:
         group.wait()
-    with _memory(recipe, group):
+    with _foreseen(recipe, group):
         task = task_of(recipe, run, group.device)
     if group.first:
         group.wait()
@@ -154,7 +155,7 @@ def train(
         run=run,
         phases=phases or Phases(group.device),
     )
-    with _memory(recipe, group):
+    with _foreseen(recipe, group):
         yield from _steps(training, workers)
         averaged = state.averaged
         if plan.patience and state.best.weights:
@@ -270,11 +271,16 @@ def _batches(training: Training, workers: int) -> Iterator[Tensors]:
 
 
 @contextmanager
-def _memory(recipe: Recipe, group: Processes) -> Iterator[None]:
-    """Memory that runs out, in one sentence."""
+def _foreseen(recipe: Recipe, group: Processes) -> Iterator[None]:
+    """Memory that runs out, and processes that are killed, in one sentence."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if isinstance(error, BrokenProcessPool) or "DataLoader worker" in str(error):
+            raise DiffuscopeError(
+                "A process that makes the batches was ended from outside, most often for want of memory; the last "
+                "checkpoint, if any, is kept: go on with --resume, and with fewer --workers if it happens again."
+            ) from error
         if not is_out_of_memory(error):
             raise
         raise DiffuscopeError(
