@@ -148,3 +148,22 @@ def test_values_of_any_length_are_quoted_shortly() -> None:
         text.encode("utf-8")
     assert len(str(DiffuscopeError("x" * 5000 + " end"))) <= 300
     assert str(DiffuscopeError("x" * 5000 + " the end.")).endswith("the end.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("image", "an image file"),
+        ("TIFF", "a TIFF file"),
+        ("ND2", "an ND2 file"),
+        ("OME-Zarr", "an OME-Zarr file"),
+        ("NIfTI", "a NIfTI file"),
+        ("training images", "a file of training images"),
+    ],
+)
+def test_kinds_of_files_have_their_article(tmp_path: Path, kind: str, words: str) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    with pytest.raises(DiffuscopeError, match=f"cannot be read as {words} "), reading(tmp_path / "x", kind):
+        raise ValueError("damaged")
+    with pytest.raises(DiffuscopeError, match=f"a folder, not {words};"), reading(tmp_path, kind):
+        tmp_path.open()

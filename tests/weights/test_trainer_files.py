@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from napari_diffuscope.cli import main
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.card import ScheduleSpec
+from napari_diffuscope.weights.describe import import_model
+from napari_diffuscope.weights.interview import interview
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.schedules import build_schedule
 from tests.weights import foreign
 
 RECORDED = Path(__file__).with_name("lucidrains.npz")
-"""What Unets of denoising-diffusion-pytorch, versions 0.30.0 to 2.3.4, answer, and the tables that it stores."""
+"""What Unets of denoising-diffusion-pytorch, versions 0.25.3 to 2.3.4, answer, and the tables that it stores."""
 
 State = dict[str, torch.Tensor]
 
@@ -74,7 +77,12 @@ def sidecar(path: Path, **entries: Any) -> None:
 
 
 TRAINER_FILES = {
-    "0.30": (None, "cosine", {"prediction": "epsilon", "heads": 4}),
+    "0.25.3": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.25"}),
+    "0.26.0": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.26.2"}),
+    "0.26.4": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.26.4"}),
+    "0.27.0": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.27.1"}),
+    "0.27.12": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.27.12"}),
+    "0.30": (None, "cosine", {"prediction": "epsilon", "heads": 4, "package_version": "0.30.0"}),
     "1.7": ("x0", "linear", {"heads": 4}),
     "1.8": ("epsilon", "cosine", {"heads": 4}),
     "2.1": ("v", "sigmoid", {"task": "generate"}),
@@ -107,6 +115,46 @@ def test_trainer_files_of_denoising_diffusion_pytorch(tmp_path: Path, version: s
     assert card.state_channels == facts["arguments"]["channels"]
     assert (card.data_range, card.diffusion.clip, card.diffusion.time) == ((-1, 1), (-1, 1), "index")
     assert card.training["weights"] == "running average (EMA)"
+
+
+def test_files_of_that_package_that_look_alike_are_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts, arrays = recorded("0.27.12")
+    path = tmp_path / "model-7.pt"
+    trainer_file(path, facts, arrays)
+    answers = {"prediction": "epsilon", "heads": 4}
+    with pytest.raises(DiffuscopeError, match="with package_version"):
+        import_model(path, tmp_path / "mine", answers=answers)
+    [asked] = interview(path, answers).needed
+    assert [choice.words for choice in asked.question.choices] == [
+        "0.26.5 to 0.27.2",
+        "0.27.3 to 0.27.12",
+        "0.28 to 1.6",
+    ]
+    for wrong, said in (
+        ("0.24", "cannot have written it"),
+        ("0.3", "before version 0.22"),
+        ("new", "no version"),
+    ):
+        with pytest.raises(DiffuscopeError, match=said):
+            interview(path, {**answers, "package_version": wrong})
+    options = ["--set", "prediction=epsilon", "--set", "heads=4", "--set", "package_version=0.27.10"]
+    with pytest.raises(SystemExit, match="0"):
+        main(["models", "import", str(path), "--out", str(tmp_path / "mine"), *options])
+    assert load_model(tmp_path / "mine").card.network.arguments["product_scale"] == 10
+
+
+def test_networks_of_that_package_before_its_blocks_changed(tmp_path: Path) -> None:
+    facts, _ = recorded("0.25.3")
+    state = {name: drawn(name, shape) for name, shape in facts["tensors"].items()}
+    for name in [name for name in state if name.startswith("downs.1.3.")]:
+        del state[name]
+    torch.save(state, tmp_path / "0.21.pt")
+    torch.save({n: t for n, t in state.items() if not n.startswith("init_conv")}, tmp_path / "0.6.pt")
+    for name in ("0.21.pt", "0.6.pt"):
+        with pytest.raises(DiffuscopeError, match=r"An early version .* only files of 0\.22 to 2\.3"):
+            load_model(tmp_path / name)
 
 
 def test_a_network_of_that_package_alone(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         The file or folder. Anything but these, a pipe or a device, is refused before it is opened: reading it
         might never end.
     kind
-        What it should be, ``"TIFF"``.
+        What it should be, ``"TIFF"``, ``"image"``, ``"training images"``.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def _reading_failed(path: str | os.PathLike[str], kind: str, error: BaseExceptio
         case PermissionError():
             return f"The file {file} may not be read; check its permissions."
         case IsADirectoryError() if _is_about(error, path):
-            return f"{file} is a folder, not a {kind} file; choose a file."
+            return f"{file} is a folder, not {_a_file(kind)}; choose a file."
         case MemoryError():
             return (
                 f"{file} needs more memory than there is ({_reason(error)}); "
@@ -163,9 +163,18 @@ def _reading_failed(path: str | os.PathLike[str], kind: str, error: BaseExceptio
     if "imagecodecs" in _said(error):
         return f"The compression of {file} needs another package; run: pip install imagecodecs."
     return (
-        f"{file} cannot be read as a {kind} file ({_reason(error)}); "
+        f"{file} cannot be read as {_a_file(kind)} ({_reason(error)}); "
         "it may be damaged, incomplete or of another type."
     )
+
+
+def _a_file(kind: str) -> str:
+    """``a TIFF file``, ``an image file``, ``an ND2 file``, ``a file of real images``."""
+    if kind.endswith("images"):
+        return f"a file of {kind}"
+    spelled = re.split(r"[ -]", kind)[0].isupper()
+    vowel = kind[:1] in "AEFHILMNORSX" if spelled else kind[:1].lower() in "aeiou"
+    return f"{'an' if vowel else 'a'} {kind} file"
 
 
 def _is_about(error: OSError, path: str | os.PathLike[str]) -> bool:

@@ -11,7 +11,7 @@ from napari_diffuscope.networks.config import NetworkConfig, published_floats_pe
 
 @dataclass(frozen=True)
 class LucidrainsUNetConfig(NetworkConfig):
-    """Everything that decides the layers of such a UNet, in all versions of the package from 0.30 to 2.3.
+    """Everything that decides the layers of such a UNet, in all versions of the package from 0.22 to 2.3.
 
     Parameters
     ----------
@@ -35,11 +35,16 @@ class LucidrainsUNetConfig(NetworkConfig):
     norm_groups
         Of group norms.
     standardised
-        Whether the filters of the blocks have mean 0 and variance 1 (versions before 1.8).
+        Whether the filters of the blocks have mean 0 and variance 1 (versions from 0.27.3 to 1.7).
     attention_norm
         Around attention: ``rms``, or ``layer`` (versions before 1.7).
+    norm_offset
+        Whether ``layer`` norms have an offset (versions before 0.26.5).
+    product_scale
+        Factor of the products of queries and keys in full attention, each of which is brought to unit length over the
+        positions (versions from 0.26 to 0.27); ``None`` for products over the root of the channels.
     averaged_values
-        Whether linear attention divides its values by the number of positions (versions before 1.8).
+        Whether linear attention divides its values by the number of positions (versions from 0.26.4 to 1.7).
     strided
         Whether resolution is halved by strided filters of 4, and not by joining squares of pixels (before 1.0).
     frequencies
@@ -63,6 +68,8 @@ class LucidrainsUNetConfig(NetworkConfig):
     norm_groups: int = 8
     standardised: bool = False
     attention_norm: Literal["rms", "layer"] = "rms"
+    norm_offset: bool = False
+    product_scale: float | None = None
     averaged_values: bool = False
     strided: bool = False
     frequencies: int | None = None

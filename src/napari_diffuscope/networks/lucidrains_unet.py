@@ -23,10 +23,11 @@ _EPS = 1e-5
 class ChannelNorm(nn.Module):
     """Normalises each pixel over its channels: to unit mean square (``rms``), or to mean 0 and variance 1."""
 
-    def __init__(self, kind: str, channels: int) -> None:
+    def __init__(self, kind: str, channels: int, *, offset: bool = False) -> None:
         super().__init__()
         self._centred = kind == "layer"
         self.g = nn.Parameter(torch.ones(1, channels, 1, 1))
+        self.b = nn.Parameter(torch.zeros(1, channels, 1, 1)) if offset else None
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None, *, silu: bool = False,
                 overwrite: bool = False) -> Tensor:  # fmt: skip
@@ -36,6 +37,8 @@ class ChannelNorm(nn.Module):
             x = (x - mean) * torch.rsqrt(variance + _EPS) * self.g
         else:
             x = F.normalize(x, dim=1) * (self.g * math.sqrt(x.shape[1]))
+        if self.b is not None:
+            x = x + self.b
         if scale is not None and shift is not None:
             x = torch.addcmul(shift[:, :, None, None], x, scale[:, :, None, None] + 1)
         return F.silu(x) if silu else x
@@ -85,13 +88,15 @@ class _Attention(nn.Module):
         super().__init__()
         self.heads, width, memory = config.heads[level], config.head_channels[level], config.memory_tokens
         self.full, self._averaged, inner = full, config.averaged_values, self.heads * width
-        self.norm = ChannelNorm(config.attention_norm, channels)
+        self._product_scale = config.product_scale
+        self.norm = ChannelNorm(config.attention_norm, channels, offset=config.norm_offset)
         if memory:
             shape = (memory, width) if full else (width, memory)
             self.mem_kv = nn.Parameter(torch.randn(2, self.heads, *shape))
         self.to_qkv = nn.Conv2d(channels, 3 * inner, 1, bias=False)
         out = Convolution(2, inner, channels, 1)
-        self.to_out = out if full else nn.Sequential(out, ChannelNorm(config.attention_norm, channels))
+        norm = ChannelNorm(config.attention_norm, channels, offset=config.norm_offset)
+        self.to_out = out if full else nn.Sequential(out, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.to_qkv(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
@@ -105,7 +110,9 @@ class _Attention(nn.Module):
         if hasattr(self, "mem_kv"):
             k, v = (torch.cat((kept.expand(len(k), -1, -1, -1), part), 2)
                     for kept, part in zip(self.mem_kv, (k, v), strict=True))  # fmt: skip
-        return F.scaled_dot_product_attention(q, k, v).transpose(-1, -2)
+        if self._product_scale is not None:  # over the positions and not the channels, as the package did
+            q, k = F.normalize(q, dim=-2), F.normalize(k, dim=-2)
+        return F.scaled_dot_product_attention(q, k, v, scale=self._product_scale).transpose(-1, -2)
 
     def _linear(self, qkv: Tensor) -> Tensor:
         q, k, v = qkv.unbind(1)

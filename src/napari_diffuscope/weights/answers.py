@@ -16,6 +16,7 @@ from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.sidecar import Sidecar, sidecar_place
 
+_TEXTS = ("package_version", "title", "purpose", "licence")
 _LISTS = ("size", "pixel_size", "data_range", "clip", "classes", "citation", "betas")
 _WORDS = {"true": True, "yes": True, "false": False, "no": False, "none": None, "null": None}
 
@@ -60,6 +61,8 @@ def _put(answers: dict[str, Any], name: str, inner: str, value: Any) -> None:
 
 
 def _value(name: str, text: str) -> Any:
+    if name in _TEXTS:
+        return text
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if name in _LISTS and not text.startswith("["):

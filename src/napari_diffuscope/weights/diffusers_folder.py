@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.failures import name_of
 from napari_diffuscope.networks.openai_unet import OpenAIUNetConfig
 from napari_diffuscope.weights.card import NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.checkpoint import read_checkpoint
+from napari_diffuscope.weights.diffusers_keys import as_diffusers_does, makes_images_alone
 from napari_diffuscope.weights.diffusers_names import diffusers_config, from_diffusers
 from napari_diffuscope.weights.evidence import Evidence, card_of, check_complete
 from napari_diffuscope.weights.fingerprints import Facts
@@ -115,12 +116,8 @@ def gather_diffusers(folder: Path, answers: Sidecar = NO_ANSWERS) -> DiffusersGa
     written, sidecar = read_sidecar(folder)
     said = written.updated(answers)
     facts = Facts("openai-unet", architecture.to_dict(), attends=False)
-    known = (
-        _scheduler_says(scheduler, architecture)
-        if scheduler
-        else Sidecar(data_range=(-1.0, 1.0), time="index")
-    )
-    if said.task is None and architecture.in_channels == _state_channels(architecture, known, said):
+    known = _scheduler_says(scheduler, architecture) if scheduler else as_diffusers_does(architecture, said)
+    if makes_images_alone(architecture, known, said):
         known = replace(known, task="generate")
     evidence = Evidence(folder, facts, known.updated(said))
     return DiffusersGathered(evidence, config, network, sidecar)
@@ -136,11 +133,6 @@ def _architecture(network: Path, config: Mapping[str, Any]) -> OpenAIUNetConfig:
     return architecture
 
 
-def _state_channels(architecture: OpenAIUNetConfig, known: Sidecar, said: Sidecar) -> int:
-    learned = "learned-range" in (known.variance, said.variance)
-    return said.state_channels or architecture.out_channels // (2 if learned else 1)
-
-
 def _components(folder: Path) -> tuple[Path, Path | None]:
     """Folders of the network and of the scheduler, if there is one."""
     if not (folder / INDEX).is_file():
@@ -151,6 +143,7 @@ def _components(folder: Path) -> tuple[Path, Path | None]:
         return folder, next((place for place in places if place.is_file()), None)
     parts = {name: part[1] for name, part in _json(folder / INDEX).items() if _names_a_class(name, part)}
     networks = [name for name, kind in parts.items() if kind == "UNet2DModel"]
+    _refuse_latent(folder, parts)
     others = [
         f"{name} ({kind})" for name, kind in parts.items() if name not in networks and not _schedules(kind)
     ]
@@ -162,6 +155,24 @@ def _components(folder: Path) -> tuple[Path, Path | None]:
     schedulers = [name for name, kind in parts.items() if _schedules(kind)]
     place = _inside(folder, schedulers[0]) / _SCHEDULER if schedulers else None
     return _inside(folder, networks[0]), place
+
+
+def _refuse_latent(folder: Path, parts: Mapping[str, str]) -> None:
+    """Refuse a pipeline whose network does not work on images themselves.
+
+    Raises
+    ------
+    DiffuscopeError
+        Saying what it is.
+    """
+    decoders = [
+        f"{name} ({kind})" for name, kind in parts.items() if kind.startswith(("Autoencoder", "VQModel"))
+    ]
+    if decoders:
+        raise DiffuscopeError(
+            f"{name_of(folder)} is a latent diffusion model: its network works on a compressed code, of which "
+            f"{decoders[0]} makes images. That is not supported; only networks that work on images themselves are."
+        )
 
 
 def _names_a_class(name: str, part: Any) -> bool:

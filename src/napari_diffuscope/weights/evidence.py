@@ -102,6 +102,8 @@ class Evidence:
     def needed(self) -> list[str]:
         """Entries of the sidecar file that the model cannot be used without, and that nothing tells."""
         needed = ["heads"] if self.facts.attends and not self.attention else []
+        needed += ["package_version"] if self.facts.eras else []
+        needed += self._needed_of_diffusers() if self.facts.without_config else []
         if self.base is not None:
             return needed
         known = {
@@ -113,11 +115,19 @@ class Evidence:
             name for name in names if getattr(self.said, name) is None and not known.get(name, False)
         ]
 
+    def _needed_of_diffusers(self) -> list[str]:
+        unusual = self.facts.arguments["norm_groups"] != 32
+        asked = ["diffusers_settings", *(["norm_groups"] if unusual else [])]
+        return [name for name in asked if getattr(self.said, name) is None]
+
     def in_words(self) -> str:
         """What the network is, as far as its file tells."""
         arguments = self.facts.arguments
+        title = f"{arguments.get('dims', 2)}D {TITLES[self.facts.kind]}"
+        if self.facts.without_config:
+            title = "diffusers UNet2DModel without config.json"
         return (
-            f"a {arguments.get('dims', 2)}D {TITLES[self.facts.kind]} ({arguments['in_channels']} channels "
+            f"a {title} ({arguments['in_channels']} channels "
             f"in, {arguments['out_channels']} out, {arguments['model_channels']} wide)"
         )
 
@@ -178,7 +188,7 @@ def _network(evidence: Evidence) -> NetworkSpec:
 def _split(evidence: Evidence) -> dict[str, Any]:
     """How a UNet of denoising-diffusion-pytorch splits its attention, as far as that was said."""
     said = evidence.said
-    split: dict[str, Any] = said.given("attention_norm")
+    split: dict[str, Any] = {}
     arguments = evidence.facts.arguments
     shared = [
         heads * each for heads, each in zip(arguments["heads"], arguments["head_channels"], strict=True)

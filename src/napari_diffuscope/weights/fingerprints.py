@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from napari_diffuscope.weights.card import DiffusionSpec, ScheduleSpec, Task
+from napari_diffuscope.weights.lucidrains_versions import Era
 
 System = Literal["dispr", "smlm", "restoration", "msdsr"]
 
@@ -26,8 +27,10 @@ class Facts:
         Whether it has attention, whose heads its file does not tell.
     undecided_input
         Whether it takes twice the channels of an image, for its own last estimate or for a measurement.
-    norm_open
-        Whether its file leaves open how attention normalises.
+    eras
+        Versions of denoising-diffusion-pytorch that it may come from, and that compute differently.
+    without_config
+        Whether it is a network of diffusers whose configuration is missing.
     """
 
     kind: str
@@ -35,7 +38,8 @@ class Facts:
     prefix: str = ""
     attends: bool = True
     undecided_input: bool = False
-    norm_open: bool = False
+    eras: tuple[Era, ...] = ()
+    without_config: bool = False
 
     def are(self, kind: str, **wanted: Any) -> bool:
         """Whether the network is of this kind and has these arguments."""

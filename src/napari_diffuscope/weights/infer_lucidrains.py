@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.networks.lucidrains_config import LucidrainsUNetConfig
 from napari_diffuscope.weights.infer import Shapes, ratio
+from napari_diffuscope.weights.lucidrains_versions import BEFORE, Era, era_of, fitting_eras
 
 _OLD_NAMES = ((".fn.fn.", "."), (".fn.norm.", ".norm."))
 """What versions before 1.8 call things that were wrapped then."""
@@ -30,13 +32,13 @@ class LucidrainsFacts:
         The architecture; where heads are unknown with the package's own 4.
     heads_known
         Whether the file tells the number of heads, as it does since version 1.9.
-    norm_known
-        Whether it tells how attention normalises.
+    eras
+        Versions of the package that it may come from and that compute differently; empty where the file tells.
     """
 
     config: LucidrainsUNetConfig
     heads_known: bool
-    norm_known: bool
+    eras: tuple[Era, ...] = ()
 
 
 def infer_lucidrains(shapes: Shapes, *, old_names: bool, version: str = "") -> LucidrainsFacts:
@@ -49,7 +51,7 @@ def infer_lucidrains(shapes: Shapes, *, old_names: bool, version: str = "") -> L
     old_names
         Whether the file has the names of versions before 1.8.
     version
-        What the file says of the version that wrote it, if anything.
+        Which version wrote it, as the file or the user says; empty where nobody does.
 
     Raises
     ------
@@ -65,7 +67,17 @@ def infer_lucidrains(shapes: Shapes, *, old_names: bool, version: str = "") -> L
         ) from error
 
 
+def is_too_old(names: Iterable[str]) -> bool:
+    """Whether names are those of a network of the package before version 0.22: nothing follows its last level."""
+    names = list(names)
+    levels = {int(m[1]) for name in names if (m := re.search(r"\bdowns\.(\d+)\.", name))}
+    parts = {m[1] for name in names if (m := re.search(r"\bdowns\.(\d+\.3)\.", name))}
+    return bool(levels) and any("mid_attn." in name for name in names) and f"{max(levels)}.3" not in parts
+
+
 def _refuse_relatives(shapes: Shapes) -> None:
+    if is_too_old(shapes):
+        raise DiffuscopeError(BEFORE.format(name="An early version"))
     first = shapes["init_conv.weight"]
     if len(first) != 4 or first[2:] != (7, 7):
         raise DiffuscopeError(
@@ -86,6 +98,8 @@ def _inferred(shapes: Shapes, old_names: bool, version: str) -> LucidrainsFacts:
     memory = shapes.get("mid_attn.mem_kv")
     grouped = "mid_block1.block1.norm.bias" in shapes
     frequencies = shapes.get("time_mlp.0.weights")
+    strided = downs[0][-1] == 4 if levels > 1 else None
+    eras = _eras(shapes, strided, version) if old_names else ()
     config = LucidrainsUNetConfig(
         in_channels=shapes["init_conv.weight"][1],
         out_channels=shapes["final_conv.weight"][0],
@@ -97,13 +111,26 @@ def _inferred(shapes: Shapes, old_names: bool, version: str) -> LucidrainsFacts:
         full_attention=tuple(full for _, _, full in attentions),
         memory_tokens=memory[2] if memory else 0,
         norm="group" if grouped else "rms",
-        standardised=old_names,
-        attention_norm="layer" if old_names and not version.startswith("1.7.") else "rms",
-        averaged_values=old_names,
-        strided=levels > 1 and downs[0][-1] == 4,
+        strided=bool(strided),
         frequencies=frequencies[0] if frequencies else None,
+        **(eras[-1].arguments if eras else {}),
     )
-    return LucidrainsFacts(config, memory is not None, not old_names or bool(version))
+    return LucidrainsFacts(config, memory is not None, eras if len(eras) > 1 else ())
+
+
+def _eras(shapes: Shapes, strided: bool | None, version: str) -> tuple[Era, ...]:
+    """Versions of before 1.8 that a file may come from."""
+    fitting = fitting_eras(offsets="mid_attn.norm.b" in shapes, strided=strided)
+    if not version:
+        return fitting
+    era = era_of(version)
+    if era not in fitting:
+        words = ", ".join(one.words for one in fitting)
+        raise DiffuscopeError(
+            f"Version {version} of denoising-diffusion-pytorch cannot have written it: its tensors are those of "
+            f"{words}; say which with package_version."
+        )
+    return (era,)
 
 
 def _attention(shapes: Shapes, place: str) -> tuple[int, int, bool]:

@@ -16,7 +16,8 @@ from napari_diffuscope.weights.diffusers_folder import gather_diffusers, is_diff
 from napari_diffuscope.weights.evidence import Evidence
 from napari_diffuscope.weights.model import model_place
 from napari_diffuscope.weights.published import gather
-from napari_diffuscope.weights.questions import QUESTIONS, Asked, Choice, Likely, questions_about
+from napari_diffuscope.weights.question import Asked, Choice, Likely
+from napari_diffuscope.weights.questions import QUESTIONS, questions_about
 from napari_diffuscope.weights.sidecar import SeveralNetworksError, Sidecar
 
 

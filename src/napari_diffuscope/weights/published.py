@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.card import ModelCard, ScheduleSpec
 from napari_diffuscope.weights.checkpoint import Checkpoint, read_checkpoint
+from napari_diffuscope.weights.diffusers_keys import as_diffusers_does, config_of_keys
+from napari_diffuscope.weights.diffusers_names import diffusers_config, from_diffusers
 from napari_diffuscope.weights.evidence import Evidence, card_of, check_complete
 from napari_diffuscope.weights.fingerprints import SYSTEMS, Facts, Fingerprint, recognise
 from napari_diffuscope.weights.folder import filled_network
@@ -76,7 +78,7 @@ def open_checkpoint(path: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
     evidence, checkpoint, selection = gathered.evidence, gathered.checkpoint, gathered.selection
     check_complete(evidence)
     card = replace(card_of(evidence), training=_provenance(checkpoint, selection))
-    return Opened(path, card, lambda: selection.tensors(checkpoint), evidence.fingerprint, gathered.sidecar)
+    return Opened(path, card, gathered.tensors, evidence.fingerprint, gathered.sidecar)
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,20 @@ class Gathered:
         The file, and which of its tensors are the network.
     sidecar
         The sidecar file that was used, if any.
+    config
+        The configuration of a network of diffusers, whose tensors have other names than ours.
     """
 
     evidence: Evidence
     checkpoint: Checkpoint
     selection: NetworkTensors
     sidecar: Path | None
+    config: Mapping[str, Any] | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Tensors by the network's own names."""
+        stored = self.selection.tensors(self.checkpoint)
+        return stored if self.config is None else from_diffusers(self.config, stored)[1]
 
 
 def gather(path: Path, answers: Sidecar = NO_ANSWERS) -> Gathered:
@@ -112,10 +122,8 @@ def gather(path: Path, answers: Sidecar = NO_ANSWERS) -> Gathered:
     said = written.updated(answers)
     selection = select_network(checkpoint, said.weights)
     if selection.kind == "diffusers-unet":
-        raise DiffuscopeError(
-            f"{path} is a network of diffusers, whose settings are in files beside it: open its folder."
-        )
-    facts = _facts(selection, checkpoint)
+        return _gathered_of_diffusers(path, checkpoint, selection, said, sidecar)
+    facts = _facts(selection, checkpoint, said)
     schedule = _schedule_in(selection, checkpoint)
     if facts.kind == "lucidrains-unet":
         said = _as_the_package_does(facts, selection, checkpoint).updated(said)
@@ -125,7 +133,23 @@ def gather(path: Path, answers: Sidecar = NO_ANSWERS) -> Gathered:
     return Gathered(evidence, checkpoint, selection, sidecar)
 
 
-def _facts(selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
+def _gathered_of_diffusers(
+    path: Path, checkpoint: Checkpoint, selection: NetworkTensors, said: Sidecar, sidecar: Path | None
+) -> Gathered:
+    """A network of diffusers without the files that lie beside it."""
+    try:
+        config = config_of_keys(selection.shapes(checkpoint), said)
+        architecture = diffusers_config(config)
+    except DiffuscopeError as error:
+        raise DiffuscopeError(f"{path} cannot be opened: {error}") from error
+    facts = Facts("openai-unet", architecture.to_dict(), selection.prefix, attends=False, without_config=True)
+    said = as_diffusers_does(architecture, said).updated(said)
+    schedule = _schedule_in(selection, checkpoint)
+    evidence = Evidence(path, facts, said, schedule=schedule, settings=checkpoint.settings)
+    return Gathered(evidence, checkpoint, selection, sidecar, config)
+
+
+def _facts(selection: NetworkTensors, checkpoint: Checkpoint, said: Sidecar) -> Facts:
     shapes = selection.shapes(checkpoint)
     try:
         match selection.kind:
@@ -133,16 +157,19 @@ def _facts(selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
                 arguments = infer_openai(shapes).to_dict()
                 return Facts("openai-unet", arguments, selection.prefix, attends=has_attention(shapes))
             case "lucidrains-unet":
-                return _lucidrains_facts(shapes, selection, checkpoint)
+                return _lucidrains_facts(shapes, selection, checkpoint, said)
             case _:
                 return Facts("edm2-unet", infer_edm2(shapes).to_dict(), selection.prefix)
     except DiffuscopeError as error:
         raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {error}") from error
 
 
-def _lucidrains_facts(shapes: Shapes, selection: NetworkTensors, checkpoint: Checkpoint) -> Facts:
+def _lucidrains_facts(
+    shapes: Shapes, selection: NetworkTensors, checkpoint: Checkpoint, said: Sidecar
+) -> Facts:
     old_names = any(".fn.fn." in name for name in selection.names.values())
-    inferred = infer_lucidrains(shapes, old_names=old_names, version=str(checkpoint.notes.get("version", "")))
+    version = said.package_version or str(checkpoint.notes.get("version", ""))
+    inferred = infer_lucidrains(shapes, old_names=old_names, version=version)
     config = inferred.config
     return Facts(
         "lucidrains-unet",
@@ -150,7 +177,7 @@ def _lucidrains_facts(shapes: Shapes, selection: NetworkTensors, checkpoint: Che
         selection.prefix,
         attends=not inferred.heads_known,
         undecided_input=config.in_channels == 2 * config.out_channels,
-        norm_open=not inferred.norm_known,
+        eras=inferred.eras,
     )
 
 

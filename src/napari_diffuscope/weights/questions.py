@@ -6,171 +6,43 @@ of a question is the entry of the sidecar file (:class:`~napari_diffuscope.weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from napari_diffuscope.weights.evidence import Evidence
-from napari_diffuscope.weights.hints import hinted_heads, hinted_prediction, hinted_schedule
-
-
-@dataclass(frozen=True)
-class Likely:
-    """A likely answer, and why it is likely."""
-
-    value: Any
-    why: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An answer that may be given, and what it means."""
-
-    value: Any
-    words: str
-
-
-@dataclass(frozen=True)
-class Question:
-    """Something that a file of weights does not tell.
-
-    Parameters
-    ----------
-    name
-        Entry of the sidecar file.
-    title
-        The question, in a few words.
-    explanation
-        What it means, and how a wrong answer shows, for a microscopist.
-    choices
-        Answers that may be given; others of the kind ``form`` says may be, too, where it is not empty.
-    form
-        How other answers are written; empty where only ``choices`` are allowed.
-    asked
-        Whether a file leaves it open.
-    likely
-        The likely answer; its value is ``None`` where none is.
-    tried
-        Answers that are worth a comparison on an image.
-    """
-
-    name: str
-    title: str
-    explanation: str
-    choices: tuple[Choice, ...]
-    asked: Callable[[Evidence], bool]
-    likely: Callable[[Evidence], Likely]
-    form: str = ""
-    tried: bool = True
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question about one file.
-
-    Parameters
-    ----------
-    question
-        The question.
-    likely
-        The likely answer.
-    needed
-        Whether the file cannot be opened without an answer; otherwise the likely one is taken.
-    """
-
-    question: Question
-    likely: Likely
-    needed: bool
+from napari_diffuscope.weights.likely import (
+    allowed_eras,
+    allowed_groups,
+    attends,
+    is_openai_unet,
+    likely_groups,
+    likely_heads,
+    likely_order,
+    likely_prediction,
+    likely_range,
+    likely_schedule,
+    likely_task,
+    likely_time,
+    likely_variance,
+    likely_version,
+    unsaid,
+)
+from napari_diffuscope.weights.question import Asked, Choice, Likely, Question
 
 
 def questions_about(evidence: Evidence) -> list[Asked]:
     """All that a checkpoint leaves open, those that must be answered first."""
     needed = set(evidence.needed())
     asked = [
-        Asked(question, question.likely(evidence), question.name in needed)
+        Asked(_about(question, evidence), question.likely(evidence), question.name in needed)
         for question in QUESTIONS
         if question.name in needed or question.asked(evidence)
     ]
     return sorted(asked, key=lambda one: not one.needed)
 
 
-def _likely_task(evidence: Evidence) -> Likely:
-    if evidence.facts.arguments.get("dims") == 3:
-        return Likely("shape", "the network works on volumes, as those that predict the shapes of cells do")
-    if evidence.condition_channels > 0 or evidence.facts.undecided_input:
-        return Likely("restore", "the network is given an image beside the noise")
-    return Likely("generate", "the network is given nothing but noise")
-
-
-def _likely_heads(evidence: Evidence) -> Likely:
-    hint = hinted_heads(evidence.settings)
-    widest = evidence.widest
-    if hint is not None and hint[0] == "heads" and widest % hint[1] == 0:
-        return Likely(hint[1], f"the settings in the file say {hint[2]} = {hint[1]}")
-    if hint is not None and widest % hint[1] == 0:
-        return Likely(
-            widest // hint[1], f"the settings in the file say {hint[2]} = {hint[1]} of {widest} channels"
-        )
-    if evidence.facts.kind == "lucidrains-unet":
-        return Likely(4, "4 is what the package takes where nothing else is said")
-    if evidence.facts.kind == "edm2-unet":
-        return Likely(widest // 64 or 1, "EDM2 networks have heads of 64 channels where nothing else is said")
-    if evidence.facts.prefix.endswith("diffusion_model.") and widest % 32 == 0:
-        return Likely(
-            widest // 32, "codes that descend from latent-diffusion mostly have heads of 32 channels"
-        )
-    return Likely(4, "improved-diffusion and guided-diffusion take 4 where nothing else is said")
-
-
-def _likely_prediction(evidence: Evidence) -> Likely:
-    if hint := hinted_prediction(evidence.settings):
-        return Likely(hint[0], f"the settings in the file say so ({hint[1]})")
-    if evidence.facts.kind == "lucidrains-unet":
-        return Likely("epsilon", "versions of the package that do not store it took the noise")
-    return Likely("epsilon", "most published networks are trained to predict the noise")
-
-
-def _likely_schedule(evidence: Evidence) -> Likely:
-    default: dict[str, Any] = {"kind": "linear", "count": 1000}
-    why = "1000 levels, linear, is what most codes take where nothing else is said"
-    if evidence.facts.kind == "lucidrains-unet":
-        default, why = {"kind": "sigmoid", "count": 1000}, "the package takes 1000 levels of this kind"
-    hint = hinted_schedule(evidence.settings)
-    if hint is None:
-        return Likely(default, why)
-    kind = hint[0].get("kind", default["kind"])
-    return Likely({**default, "kind": kind, **hint[0]}, f"the settings in the file say so ({hint[1]})")
-
-
-def _likely_time(evidence: Evidence) -> Likely:
-    if evidence.facts.kind == "edm2-unet":
-        return Likely("alpha-bar", "the restoration code that uses this network tells it γ")
-    return Likely("index", "most codes tell the network the number of the level")
-
-
-def _likely_range(evidence: Evidence) -> Likely:
-    return Likely((-1.0, 1.0), "nearly all codes stretch their images to -1 … 1")
-
-
-def _likely_order(evidence: Evidence) -> Likely:
-    if evidence.facts.kind == "edm2-unet":
-        return Likely(True, "Palette and the codes after it put the measurement first")
-    return Likely(False, "guided-diffusion puts the measurement behind the noisy image; Palette does not")
-
-
-def _likely_variance(evidence: Evidence) -> Likely:
-    arguments = evidence.facts.arguments
-    if evidence.learns_variance:
-        return Likely("learned-range", f"it gives {arguments['out_channels']} channels, twice an image's")
-    return Likely("fixed-small", "it gives no channels for a variance of its own")
-
-
-def _is_openai(evidence: Evidence) -> bool:
-    return evidence.facts.kind == "openai-unet" and evidence.base is None
-
-
-def _unsaid(name: str) -> Callable[[Evidence], bool]:
-    return lambda evidence: evidence.base is None and getattr(evidence.said, name) is None
+def _about(question: Question, evidence: Evidence) -> Question:
+    """A question with the answers that one file allows."""
+    return question if question.offered is None else replace(question, choices=question.offered(evidence))
 
 
 QUESTIONS: tuple[Question, ...] = (
@@ -195,8 +67,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("shape", "predicts the 3D shape of a cell from one plane"),
             Choice("generate", "makes images out of noise alone"),
         ),
-        _unsaid("task"),
-        _likely_task,
+        unsaid("task"),
+        likely_task,
         tried=False,
     ),
     Question(
@@ -207,7 +79,7 @@ QUESTIONS: tuple[Question, ...] = (
         "stay noisy. In the training code it is called num_heads, or follows from num_head_channels.",
         tuple(Choice(count, f"{count} head{'s' if count > 1 else ''}") for count in (1, 2, 4, 8, 16)),
         lambda evidence: evidence.facts.attends and not evidence.attention,
-        _likely_heads,
+        likely_heads,
         form="a whole number",
     ),
     Question(
@@ -221,8 +93,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("v", "the velocity (v), a mixture of both"),
             Choice("x0", "the clean image (x₀)"),
         ),
-        _unsaid("prediction"),
-        _likely_prediction,
+        unsaid("prediction"),
+        likely_prediction,
     ),
     Question(
         "schedule",
@@ -244,7 +116,7 @@ QUESTIONS: tuple[Question, ...] = (
         lambda evidence: (
             evidence.base is None and evidence.said.schedule is None and evidence.schedule is None
         ),
-        _likely_schedule,
+        likely_schedule,
         form="a kind and its number of levels, as cosine 500",
     ),
     Question(
@@ -258,8 +130,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("alpha-bar", "the share of the image in it, γ or ᾱ"),
             Choice("continuous", "a time from 0 to 1"),
         ),
-        _unsaid("time"),
-        _likely_time,
+        unsaid("time"),
+        likely_time,
     ),
     Question(
         "data_range",
@@ -267,8 +139,8 @@ QUESTIONS: tuple[Question, ...] = (
         "Images are stretched to the range that the network was trained on. With the wrong one results are "
         "too dark, too bright or flat.",
         (Choice((-1.0, 1.0), "-1 to 1"), Choice((0.0, 1.0), "0 to 1")),
-        _unsaid("data_range"),
-        _likely_range,
+        unsaid("data_range"),
+        likely_range,
         form="lowest,highest",
     ),
     Question(
@@ -280,8 +152,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice(True, "yes: the measured image, then the noisy one"),
             Choice(False, "no: the noisy image, then the measured one"),
         ),
-        lambda evidence: evidence.condition_channels > 0 and _unsaid("condition_first")(evidence),
-        _likely_order,
+        lambda evidence: evidence.condition_channels > 0 and unsaid("condition_first")(evidence),
+        likely_order,
     ),
     Question(
         "variance",
@@ -293,8 +165,8 @@ QUESTIONS: tuple[Question, ...] = (
             Choice("fixed-small", "no"),
             Choice("fixed-large", "no, and the published sampler takes the larger variance"),
         ),
-        lambda evidence: _unsaid("variance")(evidence) and evidence.learns_variance,
-        _likely_variance,
+        lambda evidence: unsaid("variance")(evidence) and evidence.learns_variance,
+        likely_variance,
         tried=False,
     ),
     Question(
@@ -303,17 +175,55 @@ QUESTIONS: tuple[Question, ...] = (
         "Two orders exist, with weights of the same shape; codes call the second one use_new_attention_order. "
         "The wrong one gives blotchy images.",
         (Choice("heads-first", "the usual order"), Choice("qkv-first", "use_new_attention_order")),
-        lambda evidence: _is_openai(evidence) and evidence.facts.attends and _unsaid("qkv_order")(evidence),
+        lambda evidence: (
+            is_openai_unet(evidence) and evidence.facts.attends and unsaid("qkv_order")(evidence)
+        ),
         lambda evidence: Likely("heads-first", "the codes' default"),
     ),
     Question(
-        "attention_norm",
-        "Which version of the package wrote it?",
-        "Versions 1.7 of denoising-diffusion-pytorch differ from those before in a way that the weights do "
-        "not show. The wrong one gives faint stains.",
-        (Choice("layer", "up to 1.6"), Choice("rms", "1.7")),
-        lambda evidence: evidence.facts.norm_open and _unsaid("attention_norm")(evidence),
-        lambda evidence: Likely("layer", "far more versions have it"),
+        "package_version",
+        "Which version of denoising-diffusion-pytorch wrote it?",
+        "Versions of the package before 1.8 compute differently with weights of the same names and shapes. With a "
+        "wrong one images get stains or stay noisy. The requirements of the training code tell it.",
+        (),
+        lambda evidence: bool(evidence.facts.eras),
+        likely_version,
+        form="a version, as 0.27.5",
+        offered=allowed_eras,
+    ),
+    Question(
+        "diffusers_settings",
+        "Which settings had its config.json?",
+        "Weights of diffusers do not tell some settings that lie in a config.json beside them, and with other ones "
+        "images stay noisy. If you have that file, cancel, put both into one folder and import the folder: then "
+        "nothing is guessed.",
+        (
+            Choice("defaults", "the library's own: flip_sin_to_cos true, freq_shift 0, heads of 8 channels"),
+            Choice("ddpm", "those of google/ddpm-…: flip_sin_to_cos false, freq_shift 1, one head"),
+        ),
+        lambda evidence: False,
+        lambda evidence: Likely("defaults", "most trainings leave them as they are"),
+    ),
+    Question(
+        "norm_groups",
+        "How many groups have its norms?",
+        "Each norm treats its channels in so many groups, called norm_num_groups; with a wrong number images get "
+        "stains.",
+        (),
+        lambda evidence: evidence.facts.without_config and evidence.said.norm_groups is None,
+        likely_groups,
+        form="a whole number that divides all widths",
+        offered=allowed_groups,
+    ),
+    Question(
+        "head_channels",
+        "How many channels has each attention head?",
+        "Weights have the same shape whatever their number, called attention_head_dim; with a wrong one images turn "
+        "blotchy. Leave it as it is where the settings above are right.",
+        tuple(Choice(count, f"{count} channels") for count in (8, 16, 32, 64)),
+        lambda evidence: evidence.facts.without_config and attends(evidence) and not evidence.attention,
+        lambda evidence: Likely(None, "as the settings have it"),
+        form="a whole number",
     ),
     Question(
         "z_preserving",
@@ -322,9 +232,9 @@ QUESTIONS: tuple[Question, ...] = (
         "With the wrong answer the shapes are meaningless.",
         (Choice(True, "it halves y and x alone"), Choice(False, "it halves z as well")),
         lambda evidence: (
-            _is_openai(evidence)
+            is_openai_unet(evidence)
             and evidence.facts.arguments.get("dims") == 3
-            and _unsaid("z_preserving")(evidence)
+            and unsaid("z_preserving")(evidence)
         ),
         lambda evidence: Likely(True, "networks of cell shapes keep the planes"),
     ),
@@ -333,7 +243,7 @@ QUESTIONS: tuple[Question, ...] = (
         "How large were its training images?",
         "Edges in pixels. A network with attention works best on windows as large as those of its training.",
         (),
-        lambda evidence: _unsaid("size")(evidence),
+        lambda evidence: unsaid("size")(evidence),
         lambda evidence: Likely(None, "not known"),
         form="edges in pixels along the axes, as 128,128",
         tried=False,
@@ -343,7 +253,7 @@ QUESTIONS: tuple[Question, ...] = (
         "Which pixel size did its training images have?",
         "In micrometres. With it you are warned where an image does not fit.",
         (),
-        lambda evidence: _unsaid("pixel_size")(evidence),
+        lambda evidence: unsaid("pixel_size")(evidence),
         lambda evidence: Likely(None, "not known"),
         form="smallest,largest in µm, as 0.05,0.1",
         tried=False,

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.weights.checkpoint import Checkpoint
-from napari_diffuscope.weights.infer_lucidrains import name_of_today
+from napari_diffuscope.weights.infer_lucidrains import is_too_old, name_of_today
+from napari_diffuscope.weights.lucidrains_versions import BEFORE
 from napari_diffuscope.weights.sidecar import SeveralNetworksError
 
 NetworkKind = Literal["openai-unet", "edm2-unet", "lucidrains-unet", "diffusers-unet"]
@@ -159,6 +160,8 @@ def _chosen(candidates: list[_Candidate], checkpoint: Checkpoint, wanted: str | 
     """The one network that is meant: the one that was asked for, the running average, or the only one."""
     if not checkpoint.shapes:
         raise DiffuscopeError(f"{checkpoint.path} holds no weights; get the file again.")
+    if not candidates and is_too_old(checkpoint.shapes):
+        raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {BEFORE.format(name='An early version')}")
     if not candidates:
         some = quoted(", ".join(list(checkpoint.shapes)[:3]), 90)
         raise DiffuscopeError(
@@ -253,8 +256,8 @@ def _listed_average(raw: Mapping[str, str], checkpoint: Checkpoint) -> dict[str,
 def _sentence_about(strange: list[str], checkpoint: Checkpoint) -> str:
     if any("first_stage_model." in name or "cond_stage_model." in name for name in strange):
         return (
-            f"{checkpoint.path} holds a network that works in the latent space of another ({strange[0]}), "
-            "which is not supported: only networks that work on images themselves are."
+            f"{checkpoint.path} is a latent diffusion model: its network works in the latent space of another "
+            f"({strange[0]}). That is not supported; only networks that work on images themselves are."
         )
     return (
         f"{checkpoint.path} holds {len(strange)} tensors that belong neither to its network nor to its noise "

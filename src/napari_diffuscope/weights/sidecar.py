@@ -33,8 +33,12 @@ class Sidecar:
         As on a model card.
     weights
         Which of several networks in the file: what comes before the names of its tensors.
-    attention_norm
-        Of networks of denoising-diffusion-pytorch before 1.8: ``layer`` (up to 1.6) or ``rms`` (1.7).
+    package_version
+        Of networks of denoising-diffusion-pytorch before 1.8: which version wrote it, as ``0.27.5``.
+    diffusers_settings
+        Of a network of diffusers without its ``config.json``: ``defaults``, or ``ddpm`` for those of the first models.
+    norm_groups
+        Of such a network: groups of its norms.
     """
 
     system: System | None = None
@@ -59,10 +63,12 @@ class Sidecar:
     variance: Literal["fixed-small", "fixed-large", "learned-range"] | None = None
     clip: tuple[float, float] | None = None
     weights: str | None = None
-    attention_norm: Literal["layer", "rms"] | None = None
+    package_version: str | None = None
+    diffusers_settings: Literal["defaults", "ddpm"] | None = None
+    norm_groups: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in self.given("heads", "head_channels", "state_channels").items():
+        for name, value in self.given("heads", "head_channels", "state_channels", "norm_groups").items():
             if value < 1:
                 raise DiffuscopeError(f"The sidecar entry {name} must be at least 1, not {value}.")
 

@@ -19,7 +19,7 @@ from napari_diffuscope.viewer.models.question_row import QuestionRow
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.widgets import button, choice, fill, note, say, scrolled
-from napari_diffuscope.weights.questions import Asked
+from napari_diffuscope.weights.question import Asked
 
 _LOOKING = "Looking at {name}; nothing in it is run."
 _HOW_TO_TELL = (

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.widgets import choice, choose, note
 from napari_diffuscope.weights.answers import answers_from_words, parsed_answers
-from napari_diffuscope.weights.questions import Asked
+from napari_diffuscope.weights.question import Asked
 
 
 class QuestionRow(QWidget):
@@ -29,7 +29,7 @@ class QuestionRow(QWidget):
         self.asked, question = asked, asked.question
         entries = [(one.words, one.value) for one in question.choices]
         if not asked.needed and asked.likely.value is None:
-            entries.insert(0, ("not known", None))
+            entries.insert(0, (asked.likely.why, None))
         self.box = choice(entries, question.explanation)
         likely = asked.likely.value
         if likely is not None and not self._choose(likely):
