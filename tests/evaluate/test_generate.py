@@ -16,7 +16,7 @@ from napari_diffuscope import DiffuscopeError, generate
 from napari_diffuscope.cli import app
 from napari_diffuscope.evaluate.generate.realism import realism_rows
 from napari_diffuscope.evaluate.generate.settings import GENERATE, GenerateEvaluationSettings
-from napari_diffuscope.evaluate.generate.usefulness import UNSEEN, Arm, arms_of, measured, trained
+from napari_diffuscope.evaluate.generate.usefulness import UNSEEN, Arm, Pairs, arms_of, measured, trained
 from napari_diffuscope.evaluate.harness import evaluation_job
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.filaments import filament_density, filament_width, spot_density
@@ -89,7 +89,8 @@ def test_a_network_learns_from_what_it_is_shown_and_is_tested_on_whole_fields() 
 def test_every_arm_of_the_protocol_is_there() -> None:
     fields = [Field(0, str(n), threads(n)) for n in range(5)]
     drawn = np.stack([threads(n) for n in range(2)])
-    arms = arms_of(fields, drawn, {"ours": drawn})
+    settings = GenerateEvaluationSettings(data="fields")
+    arms = {arm.name: arm for arm in arms_of(fields, drawn, {"ours": drawn}, settings)}
     assert list(arms) == [
         "1 real",
         "3 real",
@@ -105,6 +106,18 @@ def test_every_arm_of_the_protocol_is_there() -> None:
     ]
     assert len(arms["3 real + ours"].images) == 3
     assert len(arms["3 real + ours"].other) == 2
+
+
+def test_arms_are_chosen_and_every_repeat_has_other_real_fields() -> None:
+    fields = [Field(0, str(n), threads(n)) for n in range(5)]
+    drawn = np.stack([threads(n) for n in range(2)])
+    settings = GenerateEvaluationSettings(data="fields", arms=("real", "both"), real=(1,), generated_share=0.25)
+    arms = [arms_of(fields, drawn, {"ours": drawn}, settings, repeat) for repeat in range(6)]
+    assert {tuple(arm.name for arm in each) for each in arms} == {("1 real", "1 real + ours")}
+    assert len({alone.images[0].tobytes() for alone, _ in arms}) > 2
+    assert all(alone.images[0] is both.images[0] for alone, both in arms)
+    patches = Pairs(arms[0][1], patch=32, seed=0, pixel_um=0.02)
+    assert [patches.is_other(number) for number in range(8)] == 2 * [False, False, False, True]
 
 
 @pytest.fixture

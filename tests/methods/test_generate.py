@@ -368,6 +368,20 @@ def test_images_that_are_copies_of_the_training_are_told(copying: str, tmp_path:
     assert new[0]["score"] < 0.9
 
 
+def test_a_set_that_is_nearer_to_the_training_without_one_copy_is_told_in_both_sentences(
+    tmp_path: Path,
+) -> None:
+    folder = write_generator(tmp_path / "near")
+    training = list(generate(model=str(folder), number=12, size=64, seed=5).generated)
+    carry_training(folder, training, [0.1 * image + 1 for image in training])  # alike in shape, not in brightness
+    result = generate(model=str(folder), number=8, size=64)
+    assert result.record["card"]["copies"]["flagged"] == []
+    words = result.record["card"]["words"]
+    assert words[0].startswith("None of 8 images is more like a training image")
+    assert words[1] == "As a whole the 8 images are nearer to the training than new images are."
+    assert words[1] in result.record["messages"]
+
+
 def test_scores_lie_in_the_file_and_of_large_images_a_part_is_compared(copying: str, tmp_path: Path) -> None:
     from napari_diffuscope.imaging.tiff import read_record
 

@@ -14,6 +14,7 @@ from napari_diffuscope.cli.batch import run_batch
 from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.method import Input, Method, loaded
 from napari_diffuscope.methods.storing import Destination
 
@@ -156,7 +157,7 @@ def write_to(
     Raises
     ------
     DiffuscopeError
-        As the job, and for files that must not be written.
+        As the job, for files that must not be written, and for what could not be written beside a whole result.
     typer.Exit
         With 130 after Ctrl-C.
     """
@@ -173,6 +174,8 @@ def write_to(
         raise typer.Exit(exit_code(stop)) from None
     if stored.record:
         give_record(stored.record, record_file, overwrite=destination.overwrite)
+    if stored.missing:
+        raise DiffuscopeError(stored.missing)
     if not quiet:
         typer.echo(stored.said, err=True)
     return stored.record

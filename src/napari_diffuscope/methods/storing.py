@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.blocks import (
     BlockSink,
     ReorderedSink,
@@ -130,10 +130,21 @@ def files_job(
 
 @dataclass(frozen=True)
 class Stored:
-    """What a run into files gave: its record, and a sentence on what was written."""
+    """What a run into files gave.
+
+    Parameters
+    ----------
+    record
+        Of the run.
+    said
+        A sentence on what was written.
+    missing
+        A sentence on what was to lie beside a result that is whole, and could not be written; empty where nothing.
+    """
 
     record: dict[str, Any]
     said: str
+    missing: str = ""
 
 
 class Destination:
@@ -241,10 +252,20 @@ class FileDestination(Destination):
             self.method, self.inputs, self.settings, self.files, overwrite=self.overwrite, **options
         )
         written = f"Wrote {' and '.join(map(str, self.files.values()))}"
-        return Stored(result.record, written + self.complete(result))
+        try:
+            return Stored(result.record, written + self.complete(result))
+        except DiffuscopeError as error:  # the files are whole: the run is no failure
+            whole = quoted(self.output.name)
+            return Stored(result.record, written, f"{whole} is whole, but not what lies beside it: {error}")
 
     def complete(self, result: Result) -> str:
-        """Write what lies beside the files, if anything; returns what to say of it."""
+        """Write what lies beside the files, if anything; returns what to say of it.
+
+        Raises
+        ------
+        DiffuscopeError
+            If it cannot be written.
+        """
         return ""
 
 

@@ -184,15 +184,17 @@ def _usefulness(work: _Work, table: Table) -> Job[None]:
     structure = work.classes[label]
     fields = [one for one in work.fields.training if one.label == label]
     kept = [one for one in work.fields.kept if one.label == label]
-    drawn = drawn_images(structure, settings.number, 128, pixel_um=work.pixel_um, seed=settings.seed + 1)
-    generated = {}
-    for model in work.models:
-        generated[model] = yield from _made(work, model, structure)
+    generated, drawn = {}, np.zeros((0, 128, 128), np.float32)
+    if "drawn" in settings.arms:
+        drawn = drawn_images(structure, settings.number, 128, pixel_um=work.pixel_um, seed=settings.seed + 1)
+    if {"generated", "both"} & set(settings.arms):
+        for model in work.models:
+            generated[model] = yield from _made(work, model, structure)
     there = {(row["arm"], row["seed"]) for row in table.rows}
     plan = [
         (arm, seed)
-        for arm in usefulness.arms_of(fields, drawn, generated).values()
         for seed in range(settings.repeats)
+        for arm in usefulness.arms_of(fields, drawn, generated, settings, seed)
     ]
     for done, (arm, seed) in enumerate(plan):
         if (arm.name, str(seed)) in there:

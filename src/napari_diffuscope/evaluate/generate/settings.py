@@ -11,6 +11,9 @@ from napari_diffuscope.methods.common_settings import device
 from napari_diffuscope.methods.declared import declared
 
 Part = Literal["copies", "realism", "usefulness"]
+Trained = Literal["real", "drawn", "strong", "generated", "both"]
+"""What a tested network is trained on: real fields, the mathematical model, real fields with strong augmentation,
+generated images, real fields and generated images."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class GenerateEvaluationSettings(EvaluationSettings):
         For values that are none of what is declared.
     """
 
-    LATER = ("models", "device", "parts", "inception", "dinov2")
+    LATER = ("models", "device", "parts", "inception", "dinov2", "arms", "real", "repeats")
 
     data: str = common.data(
         "Folder of real images by class, as generators are trained on, with train and validate."
@@ -46,6 +49,18 @@ class GenerateEvaluationSettings(EvaluationSettings):
     steps: int = common.steps(20)
     structure: str | None = declared(
         None, "Structure", "Class that usefulness is measured on; the real one of most fields by default."
+    )
+    arms: tuple[Trained, ...] = declared(
+        ("real", "drawn", "strong", "generated", "both"),
+        "Arms",
+        "What networks are trained on: real fields, the mathematical model, real fields with strong augmentation, "
+        "generated images, real and generated ones; repeat; all by default.",
+    )
+    real: tuple[int, ...] = declared(
+        (1, 3, 0), "Real fields", "On how many real fields; repeat; 0 for all. By default 1, 3 and all.", low=0
+    )
+    generated_share: float = declared(
+        0.5, "Generated share", "Share of the patches that is generated, where both are.", low=0.0, high=1.0
     )
     patch: int = common.whole(64, "Patch", "Edge of the patches that the tested networks are trained on.", 32)
     training_steps: int = common.whole(300, "Training steps", "Of each tested network.", 1)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_diffuscope.evaluate.generate.settings import GenerateEvaluationSettings
 from napari_diffuscope.evaluate.tables import Value
 from napari_diffuscope.measure.correlation import fourier_ring_correlation
 from napari_diffuscope.measure.quality import psnr
@@ -48,13 +49,16 @@ class Arm:
     strong
         Whether patches are also turned by any angle, resized, bent and changed in contrast.
     other
-        Further images that every second patch comes from.
+        Further images that a share of the patches comes from.
+    share
+        How much of them.
     """
 
     name: str
     images: Sequence[np.ndarray]
     strong: bool = False
     other: Sequence[np.ndarray] = ()
+    share: float = 0.5
 
 
 def twin(
@@ -65,7 +69,7 @@ def twin(
     return low_quality(image, optics, rng, pixel_um=pixel_um, limits=(0.0, 1.0))
 
 
-class _Patches:
+class Pairs:
     """Pairs of patches of an arm by number."""
 
     def __init__(self, arm: Arm, *, patch: int, seed: int, pixel_um: float) -> None:
@@ -82,9 +86,14 @@ class _Patches:
         if self.strong is not None:
             high = self.strong.drawn(rng, 0)[0] ** rng.uniform(0.7, 1.4)
         else:
-            images = self.arm.other if self.arm.other and number % 2 else self.arm.images
+            images = self.arm.other if self.is_other(number) else self.arm.images
             high = _cropped(rng, images[int(rng.integers(len(images)))], self.patch)
         return twin(high, rng.uniform(*APERTURES), rng.uniform(*WAVELENGTHS), rng, self.pixel_um), high
+
+    def is_other(self, number: int) -> bool:
+        """Whether a patch is one of the others: their share of the numbers, evenly spread."""
+        share = self.arm.share
+        return bool(self.arm.other) and int((number + 1) * share + 1e-9) > int(number * share + 1e-9)
 
 
 def _cropped(rng: np.random.Generator, image: np.ndarray, patch: int) -> np.ndarray:
@@ -98,7 +107,7 @@ def trained(arm: Arm, *, patch: int, steps: int, seed: int, pixel_um: float) -> 
     torch.manual_seed(seed)
     network = LocalUNet(CONFIG).train()
     optimiser = torch.optim.Adam(network.parameters(), RATE, betas=(0.9, 0.99))
-    pairs = _Patches(arm, patch=patch, seed=seed, pixel_um=pixel_um)
+    pairs = Pairs(arm, patch=patch, seed=seed, pixel_um=pixel_um)
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -156,25 +165,45 @@ def _whole(pixels: np.ndarray) -> np.ndarray:
 
 
 def arms_of(
-    fields: Sequence[Field], drawn: np.ndarray, generated: Mapping[str, np.ndarray]
-) -> dict[str, Arm]:
-    """All arms: real fields (1, 3, all), the mathematical model, generated images, both, and strong augmentation.
+    fields: Sequence[Field],
+    drawn: np.ndarray,
+    generated: Mapping[str, np.ndarray],
+    settings: GenerateEvaluationSettings,
+    repeat: int = 0,
+) -> list[Arm]:
+    """What networks are trained on: real fields, the mathematical model, generated images, and what goes together.
 
     Parameters
     ----------
     fields
-        Real fields of the class that may be learned from.
+        Real fields of the class that may be learned from. Which of them are the few is drawn for every repeat, so that
+        what is measured does not hang on one of them.
     drawn
         Images of the mathematical model.
     generated
         Images of each model, by its name.
+    settings
+        Of the evaluation: which arms, and on how many real fields.
+    repeat
+        Number of the repeat.
     """
-    counts = sorted({min(count, len(fields)) for count in (1, 3, len(fields))})
-    real = {count: [field.pixels for field in fields[:count]] for count in counts}
-    arms = [Arm(f"{count} real", images) for count, images in real.items()]
-    arms += [Arm("mathematical model", list(drawn))]
-    arms += [Arm(f"{count} real, strong augmentation", images, strong=True) for count, images in real.items()]
+    wanted, share = set(settings.arms), settings.generated_share
+    order = np.random.default_rng([settings.seed + repeat, 3]).permutation(len(fields))
+    counts = sorted({min(count or len(fields), len(fields)) for count in settings.real})
+    real = {count: [fields[place].pixels for place in order[:count]] for count in counts}
+    arms: list[Arm] = []
+    if "real" in wanted:
+        arms += [Arm(f"{count} real", images) for count, images in real.items()]
+    if "drawn" in wanted:
+        arms.append(Arm("mathematical model", list(drawn)))
+    if "strong" in wanted:
+        arms += [Arm(f"{count} real, strong augmentation", one, strong=True) for count, one in real.items()]
     for model, images in generated.items():
-        arms.append(Arm(model, list(images)))
-        arms += [Arm(f"{count} real + {model}", one, other=list(images)) for count, one in real.items()]
-    return {arm.name: arm for arm in arms}
+        if "generated" in wanted:
+            arms.append(Arm(model, list(images)))
+        if "both" in wanted:
+            arms += [
+                Arm(f"{count} real + {model}", one, other=list(images), share=share)
+                for count, one in real.items()
+            ]
+    return arms

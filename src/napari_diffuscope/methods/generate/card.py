@@ -64,7 +64,8 @@ def warning_of(card: Card) -> str:
             f"{'it may be a copy' if one else 'they may be copies'}."
         )
     if _nearer(copies):
-        said += " As a whole they are nearer to the training than new images are."
+        whose = "they are" if said else f"the {copies['compared']} images are"
+        said += f" As a whole {whose} nearer to the training than new images are."
     return said.strip()
 
 
@@ -108,8 +109,9 @@ def _copies_in_words(card: Card) -> list[str]:
     copies = card["copies"]
     if copies is None:
         return ["Whether they are copies is not known: the model carries no training images to compare with."]
-    if said := warning_of(card):
-        return [said]
+    warned = warning_of(card)
+    if copies["flagged"]:
+        return [warned]
     words = (
         f"None of {copies['compared']} images is more like a training image than 99 % of the real images are "
         f"that were kept out ({card['compared_with']})."
@@ -117,7 +119,7 @@ def _copies_in_words(card: Card) -> list[str]:
     if copies["limit"] is None:
         closest = copies["closest"][0]
         words = f"The image most like the training (number {closest['number']}) correlates by {closest['score']:.2f}."
-    return [words]
+    return [words, *([warned] if warned else [])]
 
 
 def _realism_in_words(card: Card, judge: Judge) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.outputs import check_free, write_json
+from napari_diffuscope.imaging.outputs import check_free
 from napari_diffuscope.measure.training_images import POWER
 from napari_diffuscope.methods.generate.card import Card
 from napari_diffuscope.methods.generate.judging import Pair
@@ -82,9 +83,15 @@ def write_card(page: Path, card: Card, pictures: Sequence[Pair], *, overwrite: b
     page, numbers = card_files(page)
     for file in (page, numbers):
         check_free(file, overwrite=overwrite)
-    write_json(numbers, card, overwrite=overwrite)
-    with writing(page):
-        replace_text(page, page_of(card, pictures), overwrite=overwrite)
+    text, values = page_of(card, pictures), json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    with (
+        writing(page),
+        replacing(numbers, overwrite=overwrite) as below,
+        replacing(page, overwrite=overwrite) as above,
+    ):  # both or none: half a card would be in the way of the next
+        for file, content in ((below, values), (above, text)):
+            file.write(content.encode("utf-8"))
+            file.flush()
 
 
 def page_of(card: Card, pictures: Sequence[Pair]) -> str:
