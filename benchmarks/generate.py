@@ -2,6 +2,7 @@
 
 python benchmarks/generate.py            # the starter; a network of its size, untrained, where there is none
 python benchmarks/generate.py --model MODEL --size 4096
+python benchmarks/generate.py --field FIELD.tif      # the borders of a field that is there
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+from _seams import seams_in_words
 
-BORDERS = 1000
 ARCHITECTURE = {
     "condition_channels": 0,
     "widths": (48, 64, 128, 192),
@@ -88,33 +88,19 @@ def large_field(model: str, size: int, steps: int, threads: int, out: Path) -> t
     return time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
-def border_p(field: np.ndarray, tile: int) -> float:
-    """Probability that steps across tile borders are as those elsewhere: Mann-Whitney on mean absolute steps.
+def print_seams(path: Path) -> None:
+    """Whether the borders of tiles can be told in a field."""
+    from napari_diffuscope.imaging.files import open_image
 
-    A border is a stretch of 32 pixels along an edge of a tile; the others lie half a tile away from it.
-    """
-    from scipy.stats import mannwhitneyu
-
-    def steps(offset: int) -> np.ndarray:
-        found = []
-        for plane in (field, field.T):
-            step = np.abs(np.diff(plane.astype(np.float64), axis=0))
-            rows = np.arange(tile, plane.shape[0] - tile // 2, tile) - 1 + offset
-            found += [step[row, x : x + 32].mean() for row in rows for x in range(0, plane.shape[1] - 32, 32)]
-        return np.random.default_rng(0).permutation(found)[:BORDERS]
-
-    across, inside = steps(0), steps(tile // 2)
-    print(
-        f"  {len(across)} borders of {tile} pixel tiles: {across.mean():.4f} across, {inside.mean():.4f} inside"
-    )
-    return float(mannwhitneyu(across, inside).pvalue)
+    field = open_image(path).read_plane(0)
+    for tile in (512, 256):
+        print(f"  {seams_in_words(field, tile)}")
 
 
 def main() -> None:
     """Measure and print."""
     import torch
 
-    from napari_diffuscope.imaging.files import open_image
     from napari_diffuscope.methods.generate.settings import DEFAULT_MODEL
     from napari_diffuscope.weights.catalogue import model_folders
 
@@ -126,7 +112,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--skip-field", action="store_true")
+    parser.add_argument("--field", type=Path)
     chosen = parser.parse_args()
+    if chosen.field:
+        print_seams(chosen.field)
+        return
     torch.set_num_threads(chosen.threads)
     with tempfile.TemporaryDirectory() as place:
         known = chosen.model in model_folders() or Path(chosen.model).exists()
@@ -142,9 +132,7 @@ def main() -> None:
         out = Path(place) / "field.tif"
         took, peak = large_field(model, chosen.size, chosen.steps, chosen.threads, out)
         print(f"{chosen.size} x {chosen.size}, {chosen.steps} steps: {took:.0f} s, {peak:.0f} MB at most")
-        field = open_image(out).read_plane(0)
-        for tile in (512, 256):
-            print(f"  p = {border_p(field, tile):.2f}")
+        print_seams(out)
 
 
 if __name__ == "__main__":

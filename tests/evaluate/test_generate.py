@@ -111,7 +111,9 @@ def test_every_arm_of_the_protocol_is_there() -> None:
 def test_arms_are_chosen_and_every_repeat_has_other_real_fields() -> None:
     fields = [Field(0, str(n), threads(n)) for n in range(5)]
     drawn = np.stack([threads(n) for n in range(2)])
-    settings = GenerateEvaluationSettings(data="fields", arms=("real", "both"), real=(1,), generated_share=0.25)
+    settings = GenerateEvaluationSettings(
+        data="fields", arms=("real", "both"), real=(1,), generated_share=0.25
+    )
     arms = [arms_of(fields, drawn, {"ours": drawn}, settings, repeat) for repeat in range(6)]
     assert {tuple(arm.name for arm in each) for each in arms} == {("1 real", "1 real + ours")}
     assert len({alone.images[0].tobytes() for alone, _ in arms}) > 2

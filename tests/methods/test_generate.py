@@ -373,7 +373,9 @@ def test_a_set_that_is_nearer_to_the_training_without_one_copy_is_told_in_both_s
 ) -> None:
     folder = write_generator(tmp_path / "near")
     training = list(generate(model=str(folder), number=12, size=64, seed=5).generated)
-    carry_training(folder, training, [0.1 * image + 1 for image in training])  # alike in shape, not in brightness
+    carry_training(
+        folder, training, [0.1 * image + 1 for image in training]
+    )  # alike in shape, not in brightness
     result = generate(model=str(folder), number=8, size=64)
     assert result.record["card"]["copies"]["flagged"] == []
     words = result.record["card"]["words"]

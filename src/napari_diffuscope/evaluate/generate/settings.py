@@ -57,7 +57,10 @@ class GenerateEvaluationSettings(EvaluationSettings):
         "generated images, real and generated ones; repeat; all by default.",
     )
     real: tuple[int, ...] = declared(
-        (1, 3, 0), "Real fields", "On how many real fields; repeat; 0 for all. By default 1, 3 and all.", low=0
+        (1, 3, 0),
+        "Real fields",
+        "On how many real fields; repeat; 0 for all. By default 1, 3 and all.",
+        low=0,
     )
     generated_share: float = declared(
         0.5, "Generated share", "Share of the patches that is generated, where both are.", low=0.0, high=1.0

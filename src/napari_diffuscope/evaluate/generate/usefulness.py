@@ -70,7 +70,7 @@ def twin(
 
 
 class Pairs:
-    """Pairs of patches of an arm by number."""
+    """Pairs of patches of an arm by number: the low-quality twin and the image, float32."""
 
     def __init__(self, arm: Arm, *, patch: int, seed: int, pixel_um: float) -> None:
         self.arm, self.patch, self.seed, self.pixel_um = arm, patch, seed, pixel_um
@@ -82,6 +82,7 @@ class Pairs:
         )
 
     def __call__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Both patches ``(P, P)`` of a number."""
         rng = np.random.default_rng([self.seed, number])
         if self.strong is not None:
             high = self.strong.drawn(rng, 0)[0] ** rng.uniform(0.7, 1.4)

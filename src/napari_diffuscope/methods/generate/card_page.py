@@ -89,9 +89,9 @@ def write_card(page: Path, card: Card, pictures: Sequence[Pair], *, overwrite: b
         replacing(numbers, overwrite=overwrite) as below,
         replacing(page, overwrite=overwrite) as above,
     ):  # both or none: half a card would be in the way of the next
-        for file, content in ((below, values), (above, text)):
-            file.write(content.encode("utf-8"))
-            file.flush()
+        for part, content in ((below, values), (above, text)):
+            part.write(content.encode("utf-8"))
+            part.flush()
 
 
 def page_of(card: Card, pictures: Sequence[Pair]) -> str:
