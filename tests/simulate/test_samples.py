@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_diffuscope import generate
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER, SAMPLE_NAMES, sample_path
 from napari_diffuscope.simulate.sample_readme import sample_readme
 from napari_diffuscope.simulate.samples import SAMPLES, add_noise, clean_counts, main
+
+SIMULATED = [name for name in SAMPLE_NAMES if name != "generated"]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def test_files_know_their_axes_pixel_sizes_and_times(sample):
 def test_files_are_small_and_listed():
     assert sum(path.stat().st_size for path in SAMPLE_FOLDER.iterdir()) < 6e6
     noisy_and_clean = {name for sample in SAMPLES for name in sample.files}
-    assert noisy_and_clean | {"cells_image", "cells_labels", "cells_truth"} == set(SAMPLE_NAMES)
+    assert noisy_and_clean | {"cells_image", "cells_labels", "cells_truth", "generated"} == set(SAMPLE_NAMES)
     assert {path.name for path in SAMPLE_FOLDER.glob("*.tif")} == {f"{name}.ome.tif" for name in SAMPLE_NAMES}
 
 
@@ -49,7 +52,7 @@ def test_readme_is_the_one_that_the_settings_give():
 
 
 def test_the_command_makes_the_files_again(remade):
-    for name in SAMPLE_NAMES:
+    for name in SIMULATED:
         shipped = tifffile.imread(sample_path(name))
         again = tifffile.imread(remade / f"{name}.ome.tif")
         sample = next((sample for sample in SAMPLES if name in sample.files), None)
@@ -70,7 +73,7 @@ def _equal(folder, name):
 def test_two_runs_give_the_same_bytes(remade, tmp_path):
     subprocess.run([sys.executable, "-m", "napari_diffuscope.simulate.samples", str(tmp_path)], check=True)
     files = sorted(path.name for path in remade.iterdir())
-    assert len(files) == len(SAMPLE_NAMES) + 1
+    assert len(files) == len(SIMULATED) + 1
     for name in files:
         assert (remade / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
@@ -114,3 +117,17 @@ def test_the_anisotropic_stack_has_every_fifth_plane_of_the_isotropic_one():
 def test_unknown_samples_are_refused_by_name():
     with pytest.raises(DiffuscopeError, match="no sample 'pear'; choose one of pair_noisy"):
         sample_path("pear")
+
+
+def test_generated_images_are_those_of_the_command_in_the_readme():
+    shipped = tifffile.imread(sample_path("generated"))
+    [words] = [
+        line
+        for line in (SAMPLE_FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+        if "--seed" in line
+    ]
+    assert "--class microtubules --number 4 --seed 4" in words
+    again = generate(class_="microtubules", number=1, seed=4).generated
+    assert again == pytest.approx(shipped[0], abs=0.01)
+    assert shipped.std() > 0.05
+    assert sample_path("generated").stat().st_size < 300_000

@@ -56,6 +56,7 @@ def test_menus(viewer) -> None:
         ("anisotropic", ["anisotropic clean", "anisotropic noisy"]),
         ("timelapse", ["timelapse noisy"]),
         ("cells", ["cells image", "cells labels", "cells truth"]),
+        ("generated", ["generated"]),
     ],
 )
 def test_samples_open_with_pixel_size_units_and_axes(viewer, key, names) -> None:

@@ -20,6 +20,7 @@ SAMPLE_NAMES = (
     "cells_image",
     "cells_labels",
     "cells_truth",
+    "generated",
 )
 """Names of the sample images."""
 

@@ -9,7 +9,8 @@ from napari_diffuscope.simulate.sample import Sample
 
 _HEAD = """# Sample data
 
-Simulated by napari-diffuscope itself; no microscope was involved. Make them again, this file included, with
+Made by napari-diffuscope itself; no microscope was involved. All but `generated` are simulated. Make those again, this
+file included, with
 
 ```
 python -m napari_diffuscope.simulate.samples OUT_FOLDER
@@ -18,16 +19,29 @@ python -m napari_diffuscope.simulate.samples OUT_FOLDER
 Equal versions of numpy, scipy and tifffile on equal processors give equal files, bit for bit.
 To the extent possible under law, the authors have waived all rights to these images (CC0 1.0).
 
-All files are OME-TIFF, uint16, with pixel sizes (and the time between frames) in their metadata.
+All files are OME-TIFF with pixel sizes (and the time between frames) in their metadata; the simulated ones are uint16.
 Values are counts: `offset + gain · quantum efficiency · photons`. The clean file of a pair holds the expected
 counts at the same blur, so noisy minus clean has mean 0: no offset or scale lies between the two.
 (Labels and true shapes of cells hold no counts: 0 is background, other numbers are cells.)
 """
 
+_GENERATED = """## generated
+
+What `diffuscope generate` gives: four images of microtubules that never were in a cell, float32, T 4 × Y 128 × X 128,
+0.02 µm per pixel, values relative to the bright structures of a field. The file carries the record of its run, scores
+and card included. Make it again with
+
+```
+diffuscope generate generated.ome.tif --class microtubules --number 4 --seed 4
+```
+
+or with `diffuscope repeat generated.ome.tif again.ome.tif`. Equal processors give equal numbers.
+"""
+
 
 def sample_readme(samples: Sequence[Sample]) -> str:
     """The text, Markdown, one section per sample."""
-    return "\n".join([_HEAD, *(_section(sample) for sample in samples), _cells_section()])
+    return "\n".join([_HEAD, *(_section(sample) for sample in samples), _cells_section(), _GENERATED])
 
 
 def _section(sample: Sample) -> str:

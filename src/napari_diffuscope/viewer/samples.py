@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.layers import SOURCE_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -38,6 +40,15 @@ def cells() -> list[LayerData]:
     # the imaged plane, which is the middle one, lies where an image without z lies
     translate = (-(data.shape[0] // 2) * keywords["scale"][0], 0.0, 0.0)
     return [image, labels, (data, keywords | {"translate": translate, "visible": False}, kind)]
+
+
+def generated() -> list[LayerData]:
+    """Images of microtubules that were never in a cell, with the record of their run."""
+    from napari_diffuscope.imaging.record_of_file import record_of_file
+
+    data, keywords, kind = _layer("generated")
+    keywords["metadata"][RECORD_KEY] = record_of_file(Path(keywords["metadata"][SOURCE_KEY]))
+    return [(np.asarray(data), keywords, kind)]
 
 
 def _labels_layer(name: str) -> LayerData:
