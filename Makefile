@@ -10,12 +10,13 @@
 # make docs             screenshots by script, then the pages into site/
 #
 # A fresh machine needs Python 3.11 or newer, make and git. Everything else goes into .venv.
-# PYTHON=/path/to/python chooses the Python; ARGS="..." adds arguments to pytest.
+# PYTHON=/path/to/python chooses the Python; ARGS="..." adds arguments to pytest; JOBS=0 runs the tests in one process.
 
 PYTHON ?= python3
 HEADLESS ?=
 ARGS ?=
 FUZZ ?= --calls 10000
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -79,8 +80,11 @@ demo: $(VENV)/.installed-test virtual-screen
 	@echo "Look at demo-screenshot.png"
 endif
 
+# A file's tests stay together: many share a model or a window.
+SHARED_OUT = -n $(JOBS) --dist loadfile
+
 test: $(VENV)/.installed-test virtual-screen
-	$(RUN) -m pytest -q $(ARGS)
+	$(RUN) -m pytest -q $(SHARED_OUT) $(ARGS)
 
 # Each library chooses its kernels by itself; all are held back at once, so that one pass is enough.
 OLDER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
@@ -91,7 +95,7 @@ NUMERIC := tests/measure tests/diffusion tests/networks tests/methods tests/simu
 
 processors: $(VENV)/.installed-test
 	@if [ "$$(uname -m)" = x86_64 ]; then env $(OLDER) NPY_DISABLE_CPU_FEATURES="$$($(RUN) -c '$(VECTORS)')" \
-	  $(RUN) -m pytest -q -m "not slow" $(NUMERIC) $(ARGS); \
+	  $(RUN) -m pytest -q -m "not slow" $(SHARED_OUT) $(NUMERIC) $(ARGS); \
 	else echo "Nothing to do: these settings are for x86 processors."; fi
 
 fuzz: $(VENV)/.installed-test

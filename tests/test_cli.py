@@ -413,6 +413,10 @@ def test_ctrl_c_is_no_fault_of_the_library_that_it_interrupts() -> None:
 
     from napari_diffuscope.cli.signals import Stopped, stoppable
 
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what runs in the background may ignore it
+
     def interrupted() -> None:
         with stoppable():
             try:
@@ -420,8 +424,11 @@ def test_ctrl_c_is_no_fault_of_the_library_that_it_interrupts() -> None:
             except BaseException as error:
                 raise RuntimeError("could not determine the shape") from error
 
-    with pytest.raises(Stopped) as stopped:
-        interrupted()
+    try:
+        with pytest.raises(Stopped) as stopped:
+            interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stopped.value.number == signal.SIGINT
 
 

@@ -57,7 +57,18 @@ def test_a_round_is_rehearsed_without_a_gpu(tmp_path: Path) -> None:
     script.write_text(REHEARSED)
     plan.write_text(PLAN)
     (tmp_path / "carried" / "shared").mkdir(parents=True)  # no images: specimens alone
-    options = ["--device", "cpu", "--minutes", "0.5", "--specimens", "2", "--textures", "2", "--workers", "0"]
+    options = [
+        "--device",
+        "cpu",
+        "--minutes",
+        "0.75",
+        "--specimens",
+        "2",
+        "--textures",
+        "2",
+        "--workers",
+        "0",
+    ]
     done = subprocess.run(
         [sys.executable, script, *options, "--out", out, "--plan", plan, "--carried", tmp_path / "carried"],
         cwd=ROOT,

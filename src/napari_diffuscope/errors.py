@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 LONGEST_SENTENCE = 300
@@ -9,6 +10,10 @@ LONGEST_SENTENCE = 300
 
 LONGEST_QUOTE = 60
 """Characters of a wrong value or name that a sentence quotes."""
+
+
+_DEEP_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+[^\s'\"/\\]+(?:[/\\]+[^\s'\"/\\]+){4,}")
+"""A path of five parts and more."""
 
 
 class DiffuscopeError(Exception):
@@ -19,12 +24,12 @@ class DiffuscopeError(Exception):
     Parameters
     ----------
     sentence
-        Put on one line, and cut in its middle if it is longer than 300 characters: what is wrong stands at its
-        beginning, what to do at its end.
+        Put on one line. If it is longer than 300 characters, deep paths lose their middle, and then the sentence:
+        what is wrong stands at its beginning, what to do at its end.
     """
 
     def __init__(self, sentence: object = "") -> None:
-        super().__init__(shortened(one_line(sentence), LONGEST_SENTENCE))
+        super().__init__(shortened(_shallow(one_line(sentence)), LONGEST_SENTENCE))
 
 
 class OutOfMemory(DiffuscopeError):
@@ -34,6 +39,20 @@ class OutOfMemory(DiffuscopeError):
 def one_line(text: object) -> str:
     """Text on one line that can be printed everywhere: halves of characters are written as codes."""
     return " ".join(str(text).encode("utf-8", "backslashreplace").decode("utf-8").split())
+
+
+def _shallow(sentence: str) -> str:
+    """A sentence that is too long, with the middle of its deep paths left out."""
+    if len(sentence) <= LONGEST_SENTENCE:
+        return sentence
+    return _DEEP_PATH.sub(_ends, sentence)
+
+
+def _ends(path: re.Match[str]) -> str:
+    """First part of a path and its last two."""
+    mark = "\\" if "\\" in path[0] else "/"
+    parts = re.split(r"[/\\]+", path[0])
+    return mark.join([*parts[:2], "…", *parts[-2:]])
 
 
 def shortened(text: str, most: int = LONGEST_QUOTE) -> str:
