@@ -32,6 +32,9 @@ def rehearse(destination: Destination, *, quiet: bool = False) -> None:
         typer.echo(_line(output, files.get(output.name, destination.output), found.blocks[output.name]))
     if not found.outputs:
         typer.echo(f"{destination.output}: {destination.what}")
+    if found.skipped is not None:
+        empty, total = found.skipped.empty, found.skipped.total
+        typer.echo(f"Empty: {empty:,} of {total:,} parts ({empty / max(total, 1):.0%}), which are skipped.")
     typer.echo(_room(files, found.outputs, destination.output))
     time = "unknown" if found.seconds is None else f"about {in_words(found.seconds)}"
     tried = f", from {found.tried} of them tried here" if found.tried else ", from its beginning tried here"

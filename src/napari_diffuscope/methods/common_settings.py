@@ -124,6 +124,26 @@ def defects(default: str, where_kept: str = "") -> Any:
     )
 
 
+def skip_below(became: str) -> Any:
+    """Below which intensity a part of the image is empty, and left out.
+
+    Parameters
+    ----------
+    became
+        What the result has there: ``"their measured values"``.
+    """
+    return declared(
+        None,
+        "Skip what is below",
+        "Intensity that something must reach: parts of 256 x 256 pixels in which nothing does are taken as empty and "
+        f"left out, which saves their time; they get {became}, noise included.",
+        low=0.0,
+        step=1.0,
+        unset="nothing is skipped",
+        advanced=True,
+    )
+
+
 def length(label: str, help: str) -> Any:
     """A length in µm; left out, it is what the image says."""
     return declared(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,6 +67,8 @@ class Evaluator:
     tile: int | None = None
     batch: int | None = None
     choice: TileChoice = field(init=False)
+    left_out: np.ndarray | None = field(default=None, init=False, repr=False)
+    """bool ``(h, w)``: pixels of the region that are taken as the condition has them, without asking the network."""
 
     def __post_init__(self) -> None:
         automatic = self._automatic()
@@ -135,7 +138,7 @@ class Evaluator:
             canvas = self._canvas(x)
             fitted = yield from self._fill(canvas, x, level, condition)
             if fitted:
-                return self._whole(canvas)
+                return self._with_left_out(self._whole(canvas), condition)
             yield TileDone(None, (), 0, self._back_off())
 
     def _fill(
@@ -145,7 +148,7 @@ class Evaluator:
         context = unless_memory_ends(lambda: self._context(x, level, condition))
         if context is None:
             return False
-        pieces = list(product(self.tiles(), range(len(x))))
+        pieces = list(product(filter(self._wanted, self.tiles()), range(len(x))))
         for first in range(0, len(pieces), self.choice.batch):
             group = pieces[first : first + self.choice.batch]
             with torch.inference_mode(), context:
@@ -157,6 +160,17 @@ class Evaluator:
                 self._place(canvas, core, tile, member)
                 yield TileDone(core, tile.core_from(self.origin), member)
         return True
+
+    def _wanted(self, tile: Tile) -> bool:
+        """Whether any pixel of a tile is asked for."""
+        return self.left_out is None or not bool(self.left_out[tile.core_from(self.origin)].all())
+
+    def _with_left_out(self, whole: Tensor, condition: Tensor) -> Tensor:
+        """The estimate, with what is left out as the condition has it, whatever tiles there were."""
+        if self.left_out is None:
+            return whole
+        inside = condition[:, :1, *(slice(start, stop) for start, stop in self.region)]
+        return torch.where(torch.from_numpy(self.left_out).to(whole.device), inside, whole)
 
     def _canvas(self, x: Tensor) -> Tensor:
         return torch.empty_like(x)

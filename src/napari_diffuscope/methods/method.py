@@ -148,6 +148,9 @@ class Method:
         where nobody can tell. The card is that of the model, if the method has models.
     trial
         ``(inputs, settings, card)`` to the inputs and settings of a short run that tells how long evaluations take.
+    empty_parts
+        ``(inputs, settings)`` to a job that counts what is left out as empty (a `Skipped`), of methods whose settings
+        have ``skip_below``.
     """
 
     name: str
@@ -167,6 +170,7 @@ class Method:
     storing: type[Settings] | None = None
     effort: str | Callable[[Inputs, Any, Any], Effort] | None = None
     trial: str | Callable[[Inputs, Any, Any], tuple[Inputs, Any]] | None = None
+    empty_parts: str | Callable[[Inputs, Any], Any] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models_for", self.models_for or self.result)

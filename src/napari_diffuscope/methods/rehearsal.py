@@ -13,8 +13,9 @@ from napari_diffuscope.imaging.blocks import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.method import Inputs, Method, Output
+from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
 from napari_diffuscope.methods.running import block_of, method_job
+from napari_diffuscope.methods.skipping import Skipped
 from napari_diffuscope.progress import Pace
 
 PROBES = 3
@@ -52,6 +53,8 @@ class Rehearsal:
         Blocks that were worked on.
     messages
         What the run has to say.
+    skipped
+        What would be left out as empty; ``None`` where nothing is.
     """
 
     outputs: tuple[Output, ...]
@@ -59,6 +62,7 @@ class Rehearsal:
     seconds: float | None
     tried: int
     messages: tuple[str, ...]
+    skipped: Skipped | None = None
 
 
 def rehearsal_job(method: Method, inputs: Inputs, settings: Any, **options: Any) -> Job[Rehearsal]:
@@ -93,7 +97,10 @@ def rehearsal_job(method: Method, inputs: Inputs, settings: Any, **options: Any)
     finally:
         job.close()
     tried = min((sink.count for sink in sinks.values()), default=0)
-    return Rehearsal(tuple(outputs), blocks, watch.seconds, tried, tuple(messages))
+    skipped = None
+    if method.empty_parts is not None and getattr(settings, "skip_below", None) is not None:
+        skipped = yield from loaded(method.empty_parts)(inputs, settings)
+    return Rehearsal(tuple(outputs), blocks, watch.seconds, tried, tuple(messages), skipped)
 
 
 class _Watch:

@@ -30,6 +30,7 @@ from napari_diffuscope.methods.evaluation import Evaluator, TileDone
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.restore.chains import Chain, Noise, chain_for
+from napari_diffuscope.methods.restore.empty_parts import EmptyParts, leave
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
 from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
@@ -52,6 +53,7 @@ class _Run:
     chain: Chain
     bridging: Bridging
     evaluator: Evaluator
+    empty_parts: EmptyParts
     grid: Grid | None = None
     planes_done: int = 0
     tiles_done: int = 0
@@ -131,17 +133,20 @@ def restore_job(work: Work) -> Job[None]:
     evaluator = evaluator_for(model, shape, region, tile=settings.tile, batch=settings.batch)
     bridging = Bridging(image, intensities, settings.defects, part.region)
     chain = chain_for(model, settings)
-    run = _Run(work, image, settings, model, part, chain, bridging, evaluator, grid)
+    empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
+    run = _Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, grid)
     done: list[int] = work.record.setdefault("planes_done", [])
     for flat in _in_order(part, work.options.get("order")):
         yield from _restore_plane(run, flat)
         done.append(flat)
         work.record["defects"] = bridging.tally.to_dict()
+        empty_parts.note(work.record)
     made = {block.index for flat in part.planes for block in run.blocks(flat)}
     for block in work.plan:
         if block.index not in made:  # planes between those that were asked for
             work.leave_blank(block)
     yield from map(work.warn, bridging.tally.sentences(kept=settings.defects == "keep"))
+    yield from map(work.warn, empty_parts.sentences)
 
 
 def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
@@ -159,7 +164,9 @@ def _restore_plane(run: _Run, flat: int) -> Job[None]:
         shown = run.bridging.shown(flat, plane)
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
         crop = plane[inside]
-        if shown.constant:
+        empty = run.empty_parts.of(flat, shown.pixels)
+        run.evaluator.left_out = None if run.grid else empty
+        if shown.constant or (empty is not None and empty.all()):
             results = _trivial(run, crop)  # nothing to restore in a constant plane
         else:
             pixels = run.grid.forward(shown.pixels) if run.grid else shown.pixels
@@ -169,6 +176,7 @@ def _restore_plane(run: _Run, flat: int) -> Job[None]:
                 for name, sample, values in (yield from _chains(run, flat, condition, shown.line))
             ]
         for name, _, values in results:
+            leave(values, name, crop, empty)
             _put_back(values, name, crop, shown, inside)
         yield from _write(run, flat, results)
     run.planes_done, run.tiles_done = run.planes_done + 1, 0

@@ -27,6 +27,7 @@ RESTORE = Method(
     beside=("deviation",),
     effort="napari_diffuscope.methods.restore.effort:restore_effort",
     trial="napari_diffuscope.methods.restore.effort:restore_trial",
+    empty_parts="napari_diffuscope.methods.restore.empty_parts:empty_job",
 )
 
 

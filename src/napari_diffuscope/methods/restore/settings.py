@@ -82,6 +82,7 @@ class RestoreSettings(Settings):
         advanced=True,
     )
     defects: Defects = common.defects("keep", "in the result")
+    skip_below: float | None = common.skip_below("their measured values, and no uncertainty")
     tile: int | None = declared(
         None,
         "Tile",

@@ -139,10 +139,21 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
         deviation = np.sqrt(squares / np.float32(sample)) * np.float32(
             filling.model.model.card.deviation_scale
         )
+        deviation[_left_out(filling, volume, block)] = np.nan
         results = {RESULT: mean.reshape(block.shape), DEVIATION: deviation.reshape(block.shape)}
         yield from filling.work.write(block, results)
     elif RESULT in filling.work.sinks:
         yield filling.work.update(output=RESULT, region=block.region, preview=mean.reshape(block.shape))
+
+
+def _left_out(filling: Filling, volume: Volume, block: Block) -> np.ndarray:
+    """Voxels of a block of the output, ``(Z, Y, X)``, that no part of which the network was asked for decides."""
+    empty = filling.empty_parts.of(volume, volume.core(block))
+    if empty is None:
+        return np.zeros(block.shape[-3:], bool)
+    part = block.region[-3]
+    share = filling.scale.resampled(empty.astype(np.float32), part.start, part.stop)
+    return np.asarray(share == 1)
 
 
 def _moments(

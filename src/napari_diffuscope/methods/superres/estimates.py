@@ -26,6 +26,11 @@ def estimates(
     """Estimates ``(C, Z, Y, X)`` of a core in both directions."""
     found = []
     level = filling.plan.levels[step]
+    empty = filling.empty_parts.of(volume, core)
+    if empty is not None and empty.all():
+        filling.work.done += sum(stop - start for start, stop in core[1:])
+        yield filling.work.update()
+        return [_plain(filling, volume, core)] * len(DIRECTIONS)
     for along in DIRECTIONS:
         seen = filling.model.needed(core, volume.shape, along)
         condition = volume.condition(seen)
@@ -51,7 +56,16 @@ def estimates(
             return filling.work.warn(message) if message else filling.work.update(**shown)
 
         found.append((yield from relayed(evaluation, told)))
+    if empty is not None and empty.any():
+        plain, mask = _plain(filling, volume, core), torch.from_numpy(empty)
+        found = [torch.where(mask, plain, one) for one in found]
     return found
+
+
+def _plain(filling: Filling, volume: Volume, core: Ranges) -> Tensor:
+    """What a core has ``(C, Z, Y, X)`` without the network: straight lines between the measured planes."""
+    values = volume.condition(core).values
+    return values[None].expand(filling.model.model.card.state_channels, *values.shape)
 
 
 def _shown(

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.plan import SamplingPlan
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
@@ -33,6 +34,8 @@ class Filling:
         Where samplers of several steps keep their states.
     reimpose
         Whether measured planes are put back.
+    empty_parts
+        What the network is not asked for.
     volumes
         How many there are.
     """
@@ -43,6 +46,7 @@ class Filling:
     scale: ZScale
     states: States
     reimpose: bool
+    empty_parts: EmptyParts
     volumes: int = 1
 
     @property

@@ -18,6 +18,7 @@ from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.superres.chain import volume_job
+from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.filling import Filling, count_slices
 from napari_diffuscope.methods.superres.plan import sampling_plan
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale
@@ -61,7 +62,9 @@ def superres_job(work: Work) -> Job[None]:
         yield from volume_job(filling, volume)
     kept = filling.reimpose and work.settings.defects == "keep"
     yield from map(work.warn, tally.sentences(kept=kept, far="bridged for the network"))
+    yield from map(work.warn, filling.empty_parts.sentences)
     work.record["defects"] = tally.to_dict()
+    filling.empty_parts.note(work.record)
     work.afterwards.append(states.forget)
 
 
@@ -92,7 +95,8 @@ def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling
         "disagreement": [],
     }
     plan, tally = sampling_plan(model, settings), Tally()
-    filling = Filling(work, SliceModel(model, settings.batch), plan, scale, states, reimpose)
+    empty_parts = EmptyParts(settings.skip_below)
+    filling = Filling(work, SliceModel(model, settings.batch), plan, scale, states, reimpose, empty_parts)
     volumes = volumes_of(
         image, scale, intensities, model.card.data_range, defects=settings.defects, tally=tally
     )

@@ -28,6 +28,7 @@ SUPERRES = Method(
     block="blocks",
     effort="napari_diffuscope.methods.superres.effort:superres_effort",
     trial="napari_diffuscope.methods.superres.effort:superres_trial",
+    empty_parts="napari_diffuscope.methods.superres.empty_parts:empty_job",
 )
 
 

@@ -117,6 +117,7 @@ class SuperresSettings(Settings):
     )
     rgb: RGB = common.rgb()
     defects: Defects = common.defects("keep", "where your own planes are")
+    skip_below: float | None = common.skip_below("values between those of your planes, and no uncertainty")
     pixels: Pixels = declared(
         "float32",
         "Pixels",

@@ -1,0 +1,101 @@
+"""Parts of an image in which nothing is: they are not shown to the network, and stay as they were measured.
+
+A part is a square of a plane, counted from the corner of the image, whatever is worked on at a time: so tiles and
+blocks decide nothing. Free of torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SQUARE = 256
+"""Edge of a part, in pixels; of volumes, parts are so many planes deep: :data:`DEPTH`."""
+
+DEPTH = 16
+"""Measured planes of a part of a volume."""
+
+Span = tuple[int, int]
+
+
+def empty_squares(plane: np.ndarray, below: float) -> np.ndarray:
+    """Which squares have no pixel that reaches a threshold; pixels without a value do not count.
+
+    Parameters
+    ----------
+    plane
+        ``(Y, X)``, whole.
+    below
+        The threshold, in the units of the plane.
+
+    Returns
+    -------
+    ndarray
+        bool, ``(rows, columns)`` of squares.
+    """
+    with np.errstate(invalid="ignore"):
+        bright = plane >= below
+    rows = np.logical_or.reduceat(bright, np.arange(0, plane.shape[0], SQUARE), axis=0)
+    return ~np.logical_or.reduceat(rows, np.arange(0, plane.shape[1], SQUARE), axis=1)
+
+
+def of_pixels(squares: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
+    """For every pixel of a rectangle whether its square is one of those, ``(Y, X)``."""
+    pixels: np.ndarray = squares[np.ix_(np.arange(*rows) // SQUARE, np.arange(*columns) // SQUARE)]
+    return pixels
+
+
+def squares_of(squares: np.ndarray, region: tuple[Span, Span]) -> np.ndarray:
+    """The squares that a rectangle touches."""
+    rows, columns = (slice(start // SQUARE, -(-stop // SQUARE)) for start, stop in region)
+    return squares[rows, columns]
+
+
+@dataclass
+class Skipped:
+    """How much was left out.
+
+    Parameters
+    ----------
+    below
+        The threshold; ``None`` where nothing is left out.
+    parts
+        For each piece that was looked at, by any name, how many of its parts are empty, and how many it has.
+    """
+
+    below: float | None
+    parts: dict[Any, tuple[int, int]] = field(default_factory=dict)
+
+    def note(self, name: Any, empty: np.ndarray) -> None:
+        """Count the parts of a piece; once, however often it is told."""
+        self.parts[name] = (int(np.count_nonzero(empty)), int(empty.size))
+
+    @property
+    def empty(self) -> int:
+        """Parts that were left out."""
+        return sum(empty for empty, _ in self.parts.values())
+
+    @property
+    def total(self) -> int:
+        """Parts that were looked at."""
+        return sum(count for _, count in self.parts.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, for the record."""
+        return {"below": self.below, "empty_parts": self.empty, "parts": self.total}
+
+    def sentence(self, became: str) -> str:
+        """What the user must be told.
+
+        Parameters
+        ----------
+        became
+            What is there instead: ``"they have their measured values"``.
+        """
+        share = self.empty / self.total if self.total else 0.0
+        return (
+            f"Not shown to the network, for nothing in them reaches {self.below:g}: {self.empty:,} of {self.total:,} "
+            f"parts ({share:.0%}); {became}."
+        )
