@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dialog(viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path) -> ImportDialog:
-    viewer.add_image(noisy(3, 90, 80))
+    viewer.add_image(noisy(3, 40, 36))
     dock = open_dock("Models")
     dock.import_paths([checkpoint])
     qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
@@ -110,6 +111,52 @@ def test_without_an_image_the_questions_are_asked_all_the_same(
     assert "shows nothing" in dock.asking.bar.status.text()
     with qtbot.waitSignal(dock.asking.imported, timeout=PATIENCE):
         dock.asking.import_button.click()
+
+
+def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
+    viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path
+) -> None:
+    viewer.add_image(noisy(3, 40, 36))
+    with zipfile.ZipFile(checkpoint.with_name("suppl.zip"), "w") as archive:
+        archive.write(checkpoint, "data/paper.pt")
+    checkpoint.unlink()
+    dock = open_dock("Models")
+    dock.import_paths([checkpoint.with_name("suppl.zip")])
+    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
+    dialog = dock.asking
+    qtbot.waitUntil(lambda: len(dialog.strip.buttons) > 0, timeout=PATIENCE)
+    assert row_of(dialog, "heads").answer() == 2
+    with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
+        dialog.import_button.click()
+    assert imported.args == ["suppl"]
+    assert load_model("suppl").card.network.arguments["heads"] == 2
+    assert json.loads(checkpoint.with_name("suppl.zip.json").read_text())["heads"] == 2
+    dock.import_paths([checkpoint.with_name("suppl.zip")])
+    qtbot.waitUntil(lambda: dock.models.chosen.name == "suppl-2", timeout=PATIENCE)
+
+
+def test_a_network_of_volumes_is_asked_about_and_not_tried(
+    viewer: Any, open_dock: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    config = OpenAIUNetConfig(
+        dims=3,
+        in_channels=3,
+        out_channels=1,
+        model_channels=32,
+        channel_multipliers=(1,),
+        res_blocks=1,
+        attention_downsampling=(),
+        middle_attention=False,
+    )
+    torch.save(OpenAIUNet(config).state_dict(), tmp_path / "cells.pt")
+    viewer.add_image(noisy(3, 40, 36))
+    dock = open_dock("Models")
+    dock.import_paths([tmp_path / "cells.pt"])
+    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
+    assert "cannot be tried on an image" in dock.asking.how.text()
+    assert not dock.asking.compare_button.isEnabled()
+    assert dock.asking.import_button.isEnabled()
+    dock.asking.reject()
 
 
 def test_every_control_explains_itself(dialog: ImportDialog) -> None:

@@ -7,12 +7,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox
 
 from napari_diffuscope.weights.catalogue import STARTERS, find_model, listed_models
 from napari_diffuscope.weights.entries import add_entry
+from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.trial import verify_model
 
 from .conftest import PATIENCE, click
@@ -127,6 +129,44 @@ def test_download_verify_test_export_and_remove(
     assert not (own_places / "cache" / "lab").exists()
     after(qtbot, dock, lambda: dock.import_paths([own_places / "lab.zip"]))
     assert verify_model("lab"), "what was exported can be imported"
+
+
+@pytest.mark.parametrize("format", ["Zip file…", "Folder…", "BioImage Model Zoo package…"])
+def test_export_in_every_format_and_import_again(
+    qtbot, dock, tiny_model, own_places, monkeypatch, format
+) -> None:
+    after(qtbot, dock, lambda: dock.import_paths([tiny_model]))
+    place = own_places / "out.zip"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place.with_suffix("")), ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(own_places))
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("A. Author, B. Author", True))
+    action = next(one for one in dock.export_button.menu().actions() if one.text() == format)
+    outcome = after(qtbot, dock, action.trigger)
+    assert outcome.state == "done", outcome.error
+    written = own_places / "tiny" if format == "Folder…" else place
+    assert str(written) in dock.bar.status.text()
+    if "Zoo" in format:
+        assert b"B. Author" in zipfile.ZipFile(written).read("bioimageio.yaml")
+    after(qtbot, dock, lambda: dock.import_paths([written]))
+    name = dock.models.chosen.name
+    assert name != "tiny"
+    x, level = torch.ones(1, 1, 16, 16), torch.tensor([0.5])
+    outputs = [load_model(one).network(torch.cat((x, x), 1), level) for one in (tiny_model, find_model(name))]
+    assert torch.equal(*outputs)
+
+
+def test_a_model_without_an_example_says_so_and_gets_one(qtbot, dock, tiny_model) -> None:
+    after(qtbot, dock, lambda: dock.import_paths([tiny_model]))
+    assert "Example to test by" not in dock.cards.toPlainText(), "an import stores one"
+    (find_model("tiny") / "trial.npz").unlink()
+    dock.look_again()
+    assert "offers to store" in dock.cards.toPlainText()
+    after(qtbot, dock, lambda: click(qtbot, dock.test_button))
+    assert "no stored example" in dock.question.text()
+    after(qtbot, dock, lambda: dock.question.button(QMessageBox.StandardButton.Yes).click())
+    assert "is stored now" in dock.bar.status.text()
+    after(qtbot, dock, lambda: click(qtbot, dock.test_button))
+    assert "gives what it gave" in dock.bar.status.text()
 
 
 def titles(dock) -> list[str]:

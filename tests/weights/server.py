@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class ModelServer(ThreadingHTTPServer):
@@ -22,6 +24,7 @@ class ModelServer(ThreadingHTTPServer):
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.asked: list[tuple[str, str]] = []
         self.ended = threading.Event()
+        self.record: dict[str, Any] = {}
 
     def address(self, place: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{place}"
@@ -38,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        place = self.path.strip("/").partition(".")[0]
+        place = self.path.strip("/").partition(".")[0].partition("/")[0]
         self.server.asked.append((place, self.headers.get("Range", "")))
         with suppress(OSError):
             getattr(self, f"_{place}", self._number)()
@@ -93,6 +96,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _silent(self) -> None:
         self.server.ended.wait(20)
+
+    def _doi(self) -> None:
+        """What doi.org says: it leads to the page of the archive, or knows nothing."""
+        known = "10.5281/zenodo.7" in self.path
+        self._answer(302 if known else 404, b"", Location=self.server.address("page/7"))
+
+    def _page(self) -> None:
+        self._answer(200, b"<html>", **{"Content-Type": "text/html"})
+
+    def _api(self) -> None:
+        """What an archive says of a record."""
+        links = {"self": self.server.address("whole/content")}
+        record = {"id": 7, "files": [{"key": "model.zip", "links": links}]}
+        self._answer(200, json.dumps(self.server.record or record).encode())
+
+    def _answer(self, status: int, content: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
     def _moved(self) -> None:
         self.send_response(302)

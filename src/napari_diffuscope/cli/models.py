@@ -136,11 +136,9 @@ def import_command(
 def _ask(source: Path, said: dict[str, Any]) -> None:
     """Print what is still to be answered, and the command that takes the likely answers."""
     from napari_diffuscope.weights.answers import answers_in_words
-    from napari_diffuscope.weights.describe import unpacked
     from napari_diffuscope.weights.interview import interview
 
-    with unpacked(source) as place:
-        asked = interview(place, said)
+    asked = interview(source, said)
     for one in asked.needed:
         question = one.question
         choices = [f"{answers_in_words({question.name: c.value})}  ({c.words})" for c in question.choices]

@@ -22,8 +22,9 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.weights.answers import parsed_answers
+from napari_diffuscope.weights.archives import unpacked
 from napari_diffuscope.weights.model import Model, model_place, open_published
-from napari_diffuscope.weights.trial import ToldModel
+from napari_diffuscope.weights.trial_run import ToldModel
 
 EDGE = 128
 """Largest edge of a piece in pixels."""
@@ -58,7 +59,7 @@ def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarr
     Parameters
     ----------
     path
-        The checkpoint.
+        The checkpoint, or an archive with it.
     candidates
         Answers by name, complete each.
     piece
@@ -71,12 +72,13 @@ def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarr
     """
     total = len(candidates) * STEPS
     tried = []
-    for number, answers in enumerate(candidates):
-        yield Update(number * STEPS, total, f"Trying answer {number + 1} of {len(candidates)}")
-        try:
-            tried.append((yield from _tried(path, answers, piece, number * STEPS, total)))
-        except DiffuscopeError as error:
-            tried.append(TriedAnswer(None, problem=str(error)))
+    with unpacked(path) as place:
+        for number, answers in enumerate(candidates):
+            yield Update(number * STEPS, total, f"Trying answer {number + 1} of {len(candidates)}")
+            try:
+                tried.append((yield from _tried(place, answers, piece, number * STEPS, total)))
+            except DiffuscopeError as error:
+                tried.append(TriedAnswer(None, problem=str(error).replace(str(place), str(path))))
     return tried
 
 

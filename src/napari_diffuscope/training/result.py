@@ -20,6 +20,8 @@ from napari_diffuscope.training.state import State
 from napari_diffuscope.training.task import Task
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec
 from napari_diffuscope.weights.folder import write_folder
+from napari_diffuscope.weights.place import TRIAL_FILE
+from napari_diffuscope.weights.trial_run import trial_of
 
 
 def finished_card(
@@ -92,7 +94,7 @@ def hardware(device: torch.device) -> str:
 def write_model(
     out: Path, card: ModelCard, task: Task, network: nn.Module, *, overwrite: bool = False
 ) -> ModelCard:
-    """Store averaged weights in half precision, with the card and an example, all or nothing.
+    """Store averaged weights in half precision, with the card, an example and a trial, all or nothing.
 
     Raises
     ------
@@ -100,9 +102,11 @@ def write_model(
         If the disk is full or the folder may not be written to; the checkpoint is there to resume.
     """
     tensors = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+    trial = trial_of(card, tensors)
+    files = {**task.files(), **({} if trial is None else {TRIAL_FILE: trial})}
     try:
         return write_folder(
-            out, card, tensors, example=task.example(network), files=task.files(), overwrite=overwrite
+            out, card, tensors, example=task.example(network), files=files, overwrite=overwrite
         )
     except DiffuscopeError as error:
         if error.__cause__ is None:

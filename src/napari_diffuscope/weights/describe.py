@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import reading, writing
+from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.weights.answers import answers_table, keep_answers, parsed_answers
+from napari_diffuscope.weights.archives import SUFFIXES, said_about, unpacked
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
 from napari_diffuscope.weights.catalogue import user_folder
 from napari_diffuscope.weights.evidence import TITLES
@@ -28,12 +27,11 @@ from napari_diffuscope.weights.folder import (
     sha256_of,
     write_folder,
 )
-from napari_diffuscope.weights.model import model_place, open_published, refuse_zoo_package
-from napari_diffuscope.weights.place import MODEL_FOLDER_FILES, ORIGIN_FILE, check_model_place
-from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, UnansweredError, read_sidecar
-from napari_diffuscope.weights.unpack import is_archive, unpack
+from napari_diffuscope.weights.model import model_place, open_published
+from napari_diffuscope.weights.place import MODEL_FOLDER_FILES, ORIGIN_FILE, TRIAL_FILE, check_model_place
+from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar
+from napari_diffuscope.weights.trial_run import trial_of
 
-_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _PREDICTIONS = {"epsilon": "the noise (ε)", "v": "the velocity (v)", "x0": "the clean image (x₀)"}
 _VARIANCES = {
@@ -116,7 +114,8 @@ def import_model(
 ) -> ModelCard:
     """Make a model folder of a checkpoint, a diffusers folder, or an archive with one of these in it.
 
-    The weights are stored bit by bit as they are.
+    The weights are stored bit by bit as they are. A model that has none gets a small example by which it is tested on
+    other computers, unless it is so large that this would take long.
 
     Parameters
     ----------
@@ -156,7 +155,8 @@ def import_model(
             raise DiffuscopeError(
                 f"{source} is a model with a card, which says everything; leave the answers away."
             )
-        inspected = inspect(place, said)
+        described = said if has_card else said_about(model_place(source), said)
+        inspected = inspect(place, described)
         training = dict(inspected.card.training)
         if inspected.card.sha256 and not has_card:
             training["file_sha256"] = inspected.card.sha256
@@ -167,17 +167,24 @@ def import_model(
             replace(inspected.card, training=training),
             inspected.tensors,
             overwrite=overwrite,
-            files=_files_beside(model_place(place)) if has_card else None,
+            files=_with_trial(_files_beside(model_place(place)) if has_card else {}, inspected),
         )
-        if said != NO_ANSWERS and place == source:
-            keep_answers(source, read_sidecar(source)[0].updated(said))
+        if said != NO_ANSWERS:
+            keep_answers(model_place(source), described)
         return card
+
+
+def _with_trial(files: dict[str, bytes], inspected: Inspected) -> dict[str, bytes]:
+    """The files of a model, with the small example that it is tested by."""
+    if TRIAL_FILE not in files and (trial := trial_of(inspected.card, inspected.tensors)) is not None:
+        files[TRIAL_FILE] = trial
+    return files
 
 
 def model_name(source: Path) -> str:
     """What a model is called that is made of a file: the file's name without endings, as a folder may be called."""
     name = source.name
-    for ending in (*_SUFFIXES, *ARCHIVES):
+    for ending in (*SUFFIXES, *ARCHIVES):
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
     plain = re.sub(r"[^\w.+=-]+", "-", name).strip("-. ")
@@ -188,40 +195,6 @@ def _files_beside(folder: Path) -> dict[str, bytes]:
     """What a model folder holds beside its card and weights."""
     names = [name for name in MODEL_FOLDER_FILES if name not in (CARD_FILE, WEIGHTS_FILE, ORIGIN_FILE)]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
-
-
-@contextmanager
-def unpacked(source: Path) -> Iterator[Path]:
-    """The model itself, for as long as it is needed: of an archive, what is in it."""
-    if not is_archive(source):
-        yield source
-        return
-    with writing(Path("the folder for temporary files")):
-        temporary = tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True)
-    with temporary as name:
-        unpack(source, Path(name))
-        try:
-            yield _model_among(Path(name), source)
-        except UnansweredError:
-            raise
-        except DiffuscopeError as error:  # the user knows the archive, and not where it was unpacked
-            sentence = str(error).replace(f"{name}{os.sep}", f"{source}: ").replace(name, str(source))
-            raise DiffuscopeError(sentence.replace(Path(name).name, source.name)) from error
-
-
-def _model_among(folder: Path, source: Path) -> Path:
-    """The one model in an unpacked archive."""
-    refuse_zoo_package(folder, source)
-    places = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
-    for name in ("model_index.json", "config.json"):
-        places = places or sorted(path.parent for path in folder.rglob(name))
-    places = places or sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
-    if len(places) == 1:
-        return places[0]
-    if not places:
-        raise DiffuscopeError(f"{source} holds no model: neither a model folder nor a file of weights.")
-    names = ", ".join(str(path.relative_to(folder)) for path in places[:5])
-    raise DiffuscopeError(f"{source} holds {len(places)} models ({names}); unpack it and import one of them.")
 
 
 def _facts(inspected: Inspected) -> list[tuple[str, str]]:

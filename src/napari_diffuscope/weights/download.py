@@ -20,6 +20,7 @@ from napari_diffuscope.shared_preferences import cache_folder, why_offline
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
 from napari_diffuscope.weights.catalogue import find_listed
 from napari_diffuscope.weights.checksums import hashed
+from napari_diffuscope.weights.doi import resolved
 from napari_diffuscope.weights.entries import Entry, add_entry, all_entries, kind_of, name_from
 from napari_diffuscope.weights.hub import fetch_from_hub
 from napari_diffuscope.weights.place import ORIGIN_FILE, TRIAL_FILE
@@ -185,8 +186,8 @@ def _arrived(entry: Entry, place: Path) -> Job[Path]:
         if entry.sha256 and source.is_file():
             yield from _checked(source, entry, forget_it=False)
         return source
-    address = entry.address if kind == "web" else _resolved(entry.address)
-    part = place / (Path(address.partition("?")[0]).name or "model")
+    address = entry.address if kind == "web" else (yield from resolved(entry.address))
+    part = place / (Path(entry.address.partition("?")[0]).name or "model")
     if part.suffix == "":
         part = part.with_name("model")
     counted = relayed(
@@ -199,24 +200,6 @@ def _arrived(entry: Entry, place: Path) -> Job[Path]:
     if entry.sha256:
         yield from _checked(part, entry, forget_it=True)
     return part
-
-
-def _resolved(address: str) -> str:
-    """Where the file of a DOI lies, as its archive says."""
-    from pooch.downloaders import doi_to_repository
-
-    doi, _, file = address[len("doi:") :].rpartition("/")
-    try:
-        found: str = doi_to_repository(doi).download_url(file)
-    except ValueError as error:
-        raise DiffuscopeError(
-            f"There is no file {file!r} under the DOI {doi} ({error}); look at doi.org/{doi}."
-        ) from error
-    except OSError as error:  # what requests raises
-        raise DiffuscopeError(
-            f"Nobody could be asked where {doi} leads; check the connection and try again."
-        ) from error
-    return found
 
 
 def _checked(file: Path, entry: Entry, *, forget_it: bool) -> Job[None]:

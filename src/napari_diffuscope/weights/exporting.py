@@ -92,7 +92,7 @@ def _pack(
     added, sentence = [], f"{target} holds the model."
     if format == "bioimageio":
         added = write_zoo_files(folder, authors)
-        sentence = check_zoo_package(folder)
+        sentence += f" {check_zoo_package(folder)}"
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target, overwrite=overwrite) as file, zipfile.ZipFile(file, "w") as archive:

@@ -11,6 +11,7 @@ from typing import Any
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.weights.answers import parsed_answers
+from napari_diffuscope.weights.archives import said_about, unpacked
 from napari_diffuscope.weights.card import CARD_FILE
 from napari_diffuscope.weights.diffusers_folder import gather_diffusers, is_diffusers_folder
 from napari_diffuscope.weights.evidence import Evidence
@@ -33,11 +34,14 @@ class Interview:
         What its network is, as far as it tells.
     asked
         What is open, what must be answered first; empty for a model folder and for the published models.
+    volumes
+        Whether it works on volumes, so that answers cannot be tried on an image.
     """
 
     path: Path
     what: str
     asked: tuple[Asked, ...]
+    volumes: bool = False
 
     @property
     def needed(self) -> tuple[Asked, ...]:
@@ -56,7 +60,7 @@ def interview(path: str | os.PathLike[str], answers: Mapping[str, Any] | Sidecar
     Parameters
     ----------
     path
-        A checkpoint, or a folder.
+        A checkpoint, a folder, or an archive with one of these in it.
     answers
         What is said already.
 
@@ -65,16 +69,24 @@ def interview(path: str | os.PathLike[str], answers: Mapping[str, Any] | Sidecar
     DiffuscopeError
         If it is no checkpoint of a network that is known.
     """
-    place, said = model_place(path), parsed_answers(answers)
-    if (place / CARD_FILE).is_file():
-        return Interview(place, "a model with a card", ())
-    with reading(place, "model"):
-        try:
-            evidence = _evidence(place, said)
-        except SeveralNetworksError as error:
-            evidence = _evidence(place, replace(said, weights=error.names[0]))
-            return Interview(place, evidence.in_words(), (_which(error.names), *questions_about(evidence)))
-        return Interview(place, evidence.in_words(), tuple(questions_about(evidence)))
+    source, said = model_place(path), parsed_answers(answers)
+    with unpacked(source) as inside:
+        place = model_place(inside)
+        if (place / CARD_FILE).is_file():
+            return Interview(source, "a model with a card", ())
+        with reading(place, "model"):
+            return _about(source, place, said_about(source, said))
+
+
+def _about(source: Path, place: Path, said: Sidecar) -> Interview:
+    which: tuple[Asked, ...] = ()
+    try:
+        evidence = _evidence(place, said)
+    except SeveralNetworksError as error:
+        which = (_which(error.names),)
+        evidence = _evidence(place, replace(said, weights=error.names[0]))
+    volumes = evidence.facts.arguments.get("dims") == 3
+    return Interview(source, evidence.in_words(), (*which, *questions_about(evidence)), volumes)
 
 
 def _evidence(place: Path, said: Sidecar) -> Evidence:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import math
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from napari_diffuscope.atomic import replace_bytes
-from napari_diffuscope.diffusion.schedule import CosineSchedule, NoiseLevel
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading, writing
 from napari_diffuscope.weights.card import WEIGHTS_FILE
 from napari_diffuscope.weights.describe import inspect
 from napari_diffuscope.weights.folder import sha256_of
 from napari_diffuscope.weights.folders import origin_of
-from napari_diffuscope.weights.model import Model, load_model, model_place
+from napari_diffuscope.weights.model import load_model, model_place
 from napari_diffuscope.weights.place import TRIAL_FILE
+from napari_diffuscope.weights.trial_run import FORMAT, evaluated, packed_trial
 
 TOLERANCE = 0.01
 """Largest difference that is let pass, in units of the deviation of the stored result: other processors and graphics
 cards differ by less, wrong or damaged weights by far more."""
-
-_LEAST_EDGE = 16
-_MOST_VALUES = 1024
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ def try_model(name_or_path: str | os.PathLike[str], *, device: str = "cpu") -> T
     model = load_model(place, device=device)
     stored = _stored(place / TRIAL_FILE) if place.is_dir() else None
     began = time.perf_counter()
-    output = _evaluated(model)
+    output = evaluated(model)
     seconds = time.perf_counter() - began
     name = place.name
     if not np.isfinite(output).all():
@@ -135,10 +127,8 @@ def store_trial(folder: Path) -> Path:
     DiffuscopeError
         If the model cannot be opened or the file not be written.
     """
-    content = io.BytesIO()
-    np.savez_compressed(content, format=_FORMAT, output=_evaluated(load_model(folder)))
     with writing(folder / TRIAL_FILE):
-        replace_bytes(folder / TRIAL_FILE, content.getvalue())
+        replace_bytes(folder / TRIAL_FILE, packed_trial(evaluated(load_model(folder))))
     return folder / TRIAL_FILE
 
 
@@ -161,53 +151,6 @@ def _stored(path: Path) -> np.ndarray | None:
     if not path.is_file():
         return None
     with reading(path, "trial"), np.load(path, allow_pickle=False) as values:
-        if int(values["format"]) != _FORMAT:
+        if int(values["format"]) != FORMAT:
             return None
         return np.asarray(values["output"], np.float32)
-
-
-def _evaluated(model: Model) -> np.ndarray:
-    """What the network estimates from a pattern, in the middle of its schedule: at most 1024 values, spread evenly."""
-    card, device = model.card, model.device
-    strides = getattr(getattr(model.network, "config", None), "total_stride", (1,) * len(card.axes))
-    edges = [_LEAST_EDGE] * len(card.axes)
-    if len(card.axes) == 3 and card.size is not None:
-        edges[0] = card.size[0]  # networks of shapes know one depth
-    space = tuple(stride * -(-edge // stride) for edge, stride in zip(edges, strides, strict=True))
-    state = pattern((1, card.state_channels, *space), 1.0).to(device)
-    condition = (
-        pattern((1, card.condition_channels, *space), 0.5).to(device) if card.condition_channels else None
-    )
-    labels = torch.eye(1, len(card.classes), device=device) if card.classes else None
-    told = ToldModel(card, model.network, model.source, labels)
-    with torch.inference_mode():
-        clean = told.estimate(state, _level(model), condition).float().cpu().reshape(-1)
-    step = -(-clean.numel() // _MOST_VALUES)
-    return np.asarray(clean[::step].numpy())
-
-
-def pattern(shape: tuple[int, ...], height: float) -> Tensor:
-    """Ramps and something like noise; whole numbers alone, so that it is the same on every computer."""
-    index = torch.arange(math.prod(shape), dtype=torch.int64)
-    ramp, noise = index % 61, (index * 40503) % 65536
-    values = ramp.double() / 64 + noise.double() / 65536 - 1.0
-    return (height * values).float().reshape(shape)
-
-
-def _level(model: Model) -> NoiseLevel:
-    schedule = model.schedule
-    return schedule.at(0.5) if isinstance(schedule, CosineSchedule) else schedule.at(len(schedule) // 2)
-
-
-@dataclass(frozen=True)
-class ToldModel(Model):
-    """A model whose network is told a class, where it knows classes."""
-
-    labels: Tensor | None = None
-
-    def prediction(self, inputs: Tensor, time: Tensor) -> Tensor:
-        """Network output."""
-        if self.labels is None:
-            return super().prediction(inputs, time)
-        output: Tensor = self.network(inputs, time, self.labels)
-        return output

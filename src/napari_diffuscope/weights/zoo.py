@@ -12,7 +12,7 @@ from napari_diffuscope.diffusion.schedule import CosineSchedule, NoiseLevel
 from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.folder import build_network
-from napari_diffuscope.weights.trial import ToldModel, pattern
+from napari_diffuscope.weights.trial_run import ToldModel, pattern
 
 _EDGE = 64
 

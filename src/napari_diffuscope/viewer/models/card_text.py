@@ -13,6 +13,7 @@ from napari_diffuscope.viewer.model_choice import pixel_sizes
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.catalogue import ListedModel
 from napari_diffuscope.weights.entries import Entry
+from napari_diffuscope.weights.place import TRIAL_FILE
 
 NOT_STATED = "not stated"
 
@@ -36,6 +37,7 @@ def card_html(model: ListedModel) -> str:
         ("State", BADGES[model.badge]),
         ("What is wrong", model.problem),
         *rows,
+        ("Example to test by", _trial_in_words(model)),
         ("Place", place),
         (
             "Size",
@@ -46,6 +48,15 @@ def card_html(model: ListedModel) -> str:
     purpose = about.purpose if about is not None else ""
     lines = "".join(f"<p><b>{name}</b><br>{_linked(text)}</p>" for name, text in rows if text)
     return f"<h3>{escape(model.title)}</h3><p>{escape(purpose)}</p>{lines}"
+
+
+def _trial_in_words(model: ListedModel) -> str:
+    """What is said where a model has no example that it is tested by."""
+    if model.folder is None or (model.folder / TRIAL_FILE).is_file():
+        return ""
+    return "none; Test runs the model" + (
+        "" if model.badge == "shipped" else ", and offers to store what it gives"
+    )
 
 
 def _card_rows(card: ModelCard, entry: Entry | None) -> list[tuple[str, str]]:

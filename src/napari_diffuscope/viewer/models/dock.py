@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari import current_viewer
 from napari.utils.notifications import show_warning
@@ -30,6 +30,7 @@ from napari_diffuscope.shared_preferences import cache_folder, why_offline
 from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.viewer.models.example_view import ExampleView
+from napari_diffuscope.viewer.models.export_button import ExportButton
 from napari_diffuscope.viewer.models.import_dialog import ImportDialog, import_model
 from napari_diffuscope.viewer.models.model_list import ModelList
 from napari_diffuscope.viewer.models.works import (
@@ -38,6 +39,7 @@ from napari_diffuscope.viewer.models.works import (
     exporting,
     importing,
     removing,
+    storing_trial,
     trying,
     verifying,
 )
@@ -49,7 +51,11 @@ from napari_diffuscope.viewer.widgets import button, note
 from napari_diffuscope.weights.catalogue import listed_models, user_folder
 from napari_diffuscope.weights.citing import bibtex_of
 from napari_diffuscope.weights.entries import kind_of
+from napari_diffuscope.weights.place import ExportFormat
 from napari_diffuscope.weights.removal import planned_removal
+
+if TYPE_CHECKING:
+    from napari_diffuscope.weights.trial import Tried
 
 _FILTERS = "Models (*.safetensors *.pt *.pth *.ckpt *.bin *.zip *.tar *.tgz *.tar.gz);;All files (*)"
 
@@ -159,10 +165,10 @@ class ModelsDock(TabbedWidget):
         name = self._name()
         self._start(lambda: downloading(name))
 
-    def export_to(self, target: Path) -> None:
-        """Pack the chosen model into a zip file."""
+    def export_to(self, target: Path, format: ExportFormat = "zip", authors: Sequence[str] = ()) -> None:
+        """Write the chosen model where others can take it: as a folder, a zip file, or a package of the zoo."""
         folder = self._folder()
-        self._start(lambda: exporting(folder, target))
+        self._start(lambda: exporting(folder, target, format, authors))
 
     def verify(self) -> None:
         """Read the chosen model through."""
@@ -172,7 +178,7 @@ class ModelsDock(TabbedWidget):
     def test(self) -> None:
         """Run the chosen model on its example."""
         name, device = self._name(), preferences().device
-        self._start(lambda: trying(name, device))
+        self._start(lambda: trying(name, device), lambda tried: self._tell_tried(name, tried))
 
     def reveal(self) -> None:
         """Show the folder of the chosen model in the file manager."""
@@ -205,12 +211,6 @@ class ModelsDock(TabbedWidget):
     def _ask_folder(self) -> None:
         if path := QFileDialog.getExistingDirectory(self, "Import a model folder"):
             self.import_paths([Path(path)])
-
-    def _ask_export(self) -> None:
-        suggested = f"{self._folder().name}.zip"
-        path, _ = QFileDialog.getSaveFileName(self, "Export the model", suggested, "Zip file (*.zip)")
-        if path:
-            self.export_to(Path(path) if path.endswith(".zip") else Path(f"{path}.zip"))
 
     def _name(self) -> str:
         if self.models.chosen is None:
@@ -246,6 +246,23 @@ class ModelsDock(TabbedWidget):
     def _say_done(self, sentence: str) -> None:
         self.look_again()
         self.bar.say(sentence)
+
+    def _tell_tried(self, name: str, tried: Tried) -> None:
+        """Say how a test went, and offer to keep the result of a model of the user's that has none to compare with."""
+        self._say_done(tried.sentence)
+        model = self.models.chosen
+        if tried.difference is not None or model is None or model.name != name or model.badge == "shipped":
+            return
+        question = QMessageBox(
+            QMessageBox.Icon.Question, "Store an example",
+            f"{name} runs, but has no stored example to compare with. Store what it gives now? Then a test on another "
+            "computer tells whether it gives the same there.",
+            QMessageBox.StandardButton.No | QMessageBox.StandardButton.Yes, self,
+        )  # fmt: skip
+        self.question = question
+        question.accepted.connect(lambda: self._start(lambda: storing_trial(name)))
+        question.finished.connect(lambda _: question.deleteLater())
+        question.open()
 
     def _tell_imported(self, results: Sequence[Imported]) -> None:
         """List what was taken in, and say of each other file why it was not."""
@@ -310,9 +327,7 @@ class ModelsDock(TabbedWidget):
         menu.addAction("Folder…", self._ask_folder)
         self.import_button.setMenu(menu)
         self.download_button = self._button("Download", DOWNLOAD_TIP, self.download)
-        self.export_button = self._button(
-            "Export…", "Pack the model into a zip file for a colleague or an archive.", self._ask_export
-        )
+        self.export_button = ExportButton(self._folder, self.export_to, self.bar.guarded)
         self.verify_button = self._button(
             "Verify", "Read the model through: that every weight is there, finite, and the one that its card names.",
             self.verify,

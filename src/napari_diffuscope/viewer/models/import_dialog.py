@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
@@ -19,9 +19,15 @@ from napari_diffuscope.viewer.models.question_row import QuestionRow
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.widgets import button, choice, fill, note, say, scrolled
-from napari_diffuscope.weights.question import Asked
+
+if TYPE_CHECKING:
+    from napari_diffuscope.weights.interview import Interview
 
 _LOOKING = "Looking at {name}; nothing in it is run."
+_VOLUMES = (
+    "Answers about a network of volumes cannot be tried on an image: it makes shapes of cells, which no image shows. "
+    "Take the answers from the paper or its code, import the model, and try it on a cell that you know."
+)
 _HOW_TO_TELL = (
     "Noise was added to the middle of the open image and taken away again, once for each answer. The right answer "
     "gives back clean structures in their places; press its picture to take it."
@@ -36,7 +42,7 @@ def import_model(viewer: Any, path: Path, parent: QWidget | None = None) -> Impo
     viewer
         The napari viewer on whose image answers are tried.
     path
-        A checkpoint, a model folder, a diffusers folder.
+        A checkpoint, a model folder, a diffusers folder, or an archive with one of these.
     parent
         The window that the dialog belongs to.
 
@@ -148,24 +154,30 @@ class ImportDialog(QDialog):
 
     # What came of it
 
-    def _ask(self, result: tuple[str, list[Asked]]) -> None:
-        what, asked = result
-        if not any(one.needed for one in asked):
+    def _ask(self, result: Interview) -> None:
+        if not result.needed:
             self.take_in()
             return
         self.what.setText(
-            f"{self.path.name} is {what}. Its file does not tell the following; likely answers are chosen."
+            f"{self.path.name} is {result.what}. Its file does not tell the following; likely answers are chosen."
         )
         for row in self.rows:
             row.hide()
             row.deleteLater()
-        self.rows = [QuestionRow(one) for one in asked]
+        self.rows = [QuestionRow(one) for one in result.asked]
         for row in self.rows:
             self._questions.addWidget(row)
         tried = [row for row in self.rows if row.asked.question.tried and len(row.candidates) > 1]
         fill(self.compared, [(row.asked.question.title, row.name) for row in tried])
         self.show()
-        self.compare()
+        self._volumes = result.volumes
+        if self._volumes:
+            say(self.how, _VOLUMES)
+            self.compared.setEnabled(False)
+        else:
+            self.compare()
+
+    _volumes = False
 
     def _show_tried(self, row: QuestionRow, candidates: list[tuple[str, Any]], tried: list[Any]) -> None:
         self.strip.show_tried(candidates, tried)
@@ -179,7 +191,7 @@ class ImportDialog(QDialog):
         if self._shown is not None:
             self._shown.give(value)
 
-    def _taken_in(self, result: str | tuple[str, list[Asked]]) -> None:
+    def _taken_in(self, result: str | Interview) -> None:
         if not isinstance(result, str):  # an answer opened a question
             self._ask(result)
             return
@@ -204,8 +216,8 @@ class ImportDialog(QDialog):
         self._update_buttons()
 
     def _update_buttons(self) -> None:
-        for control in (self.compare_button, self.import_button):
-            control.setEnabled(not self.runner.running)
+        self.compare_button.setEnabled(not self.runner.running and not self._volumes)
+        self.import_button.setEnabled(not self.runner.running)
 
     def _lay_out(self) -> None:
         questions = QWidget()
@@ -233,12 +245,11 @@ class ImportDialog(QDialog):
         self.resize(1020, 700)
 
 
-def _asking(path: Path, answers: dict[str, Any]) -> Job[tuple[str, list[Asked]]]:
+def _asking(path: Path, answers: dict[str, Any]) -> Job[Interview]:
     from napari_diffuscope.weights.interview import interview
 
     yield Update(0, 0, _LOOKING.format(name=path.name))
-    asked = interview(path, answers)
-    return asked.what, list(asked.asked)
+    return interview(path, answers)
 
 
 def _trying(path: Path, answers: list[dict[str, Any]], read: Callable[[], np.ndarray]) -> Job[Any]:
@@ -248,7 +259,7 @@ def _trying(path: Path, answers: list[dict[str, Any]], read: Callable[[], np.nda
     return (yield from try_answers(path, list(answers), read()))
 
 
-def _importing(path: Path, answers: dict[str, Any]) -> Generator[Update, None, str | tuple[str, list[Asked]]]:
+def _importing(path: Path, answers: dict[str, Any]) -> Generator[Update, None, str | Interview]:
     from napari_diffuscope.viewer.models.works import free_name
     from napari_diffuscope.weights.describe import import_model, model_name
     from napari_diffuscope.weights.folders import user_folder

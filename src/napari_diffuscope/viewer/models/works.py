@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.weights.download import download_job
 from napari_diffuscope.weights.entries import name_from
 from napari_diffuscope.weights.folders import model_folders, user_folder
-from napari_diffuscope.weights.place import MODEL_FOLDER_FILES
+from napari_diffuscope.weights.place import ExportFormat
 from napari_diffuscope.weights.removal import remove_model
+
+if TYPE_CHECKING:
+    from napari_diffuscope.weights.trial import Tried
 
 PARTS = 1000
 """Progress is told in thousandths: a bar cannot count bytes beyond two thousand million."""
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ def importing(sources: Sequence[Path]) -> Job[list[Imported]]:
     """Take files, folders and archives into the user's models, one after the other; a bad one stops no other."""
     from napari_diffuscope.weights.describe import import_model
     from napari_diffuscope.weights.sidecar import UnansweredError
-    from napari_diffuscope.weights.unpack import is_archive
 
     results = []
     for number, source in enumerate(sources):
@@ -59,7 +57,7 @@ def importing(sources: Sequence[Path]) -> Job[list[Imported]]:
             import_model(source, folder)
             results.append(Imported(source, folder.name))
         except UnansweredError as error:
-            results.append(Imported(source, problem=str(error), open=not is_archive(source)))
+            results.append(Imported(source, problem=str(error), open=True))
         except DiffuscopeError as error:
             results.append(Imported(source, problem=str(error)))
     return results
@@ -72,28 +70,20 @@ def free_name(name: str) -> str:
     return next(each for each in candidates if each not in taken and not (user_folder() / each).exists())
 
 
-def exporting(folder: Path, target: Path) -> Job[str]:
-    """Pack a model folder into a zip file that can be imported elsewhere; it appears whole or not at all."""
-    files = [folder / name for name in MODEL_FOLDER_FILES if (folder / name).is_file()]
-    total = sum(file.stat().st_size for file in files)
-    with (
-        writing(target),
-        replacing(target) as growing,
-        zipfile.ZipFile(growing, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        for done in _packed(archive, folder.name, files):
-            yield Update(done * PARTS // max(total, 1), PARTS, f"Packing {folder.name}")
-    return f"{folder.name} is packed in {target}; whoever gets it can import it as it is."
+def exporting(folder: Path, target: Path, format: ExportFormat, authors: Sequence[str]) -> Job[str]:
+    """Write a model where others can take it; it appears whole or not at all.
 
+    Parameters
+    ----------
+    folder, target, format, authors
+        As of :func:`~napari_diffuscope.weights.exporting.export_model`; whether a zip file may be replaced was asked.
+    """
+    from napari_diffuscope.weights.exporting import export_model
 
-def _packed(archive: zipfile.ZipFile, name: str, files: Sequence[Path]) -> Iterator[int]:
-    done = 0
-    for file in files:
-        with file.open("rb") as source, archive.open(f"{name}/{file.name}", "w", force_zip64=True) as entry:
-            while chunk := source.read(_CHUNK):
-                entry.write(chunk)
-                done += len(chunk)
-                yield done
+    yield Update(0, 0, f"Exporting {folder.name}")
+    zipped = format != "folder"
+    _, sentence = export_model(folder, target, format=format, authors=authors, overwrite=zipped)
+    return f"{sentence} Whoever gets it can import it as it is."
 
 
 def verifying(name: str) -> Job[str]:
@@ -105,7 +95,7 @@ def verifying(name: str) -> Job[str]:
     return f"{name} is whole: every weight is there and finite, sha256 {digest[:12]}…"
 
 
-def trying(name: str, device: str) -> Job[str]:
+def trying(name: str, device: str) -> Job[Tried]:
     """Run a model on its stored example.
 
     Raises
@@ -120,7 +110,16 @@ def trying(name: str, device: str) -> Job[str]:
     tried = try_model(name, device=choose_device(device))
     if not tried.passed:
         raise DiffuscopeError(tried.sentence)
-    return tried.sentence
+    return tried
+
+
+def storing_trial(name: str) -> Job[str]:
+    """Keep what a model gives now as its example."""
+    from napari_diffuscope.weights.trial import store_missing_trial
+
+    yield Update(0, 0, f"Running {name} to store its example")
+    store_missing_trial(name)
+    return f"The example of {name} is stored now; it goes along when the model is exported."
 
 
 def removing(name: str) -> Job[str]:

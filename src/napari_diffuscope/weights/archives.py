@@ -1,0 +1,74 @@
+"""Models in archives: unpacked for as long as they are looked at, and described beside the archive."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
+from napari_diffuscope.weights.model import refuse_zoo_package
+from napari_diffuscope.weights.sidecar import Sidecar, UnansweredError, read_sidecar, sidecar_place
+from napari_diffuscope.weights.unpack import is_archive, unpack
+
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
+"""Endings of files of weights."""
+
+
+@contextmanager
+def unpacked(source: Path) -> Iterator[Path]:
+    """The model itself, for as long as it is needed: of an archive, what is in it.
+
+    Raises
+    ------
+    DiffuscopeError
+        If an archive is damaged, or holds no model or several. What is raised meanwhile names the archive, and not the
+        place that it was unpacked to.
+    """
+    if not is_archive(source):
+        yield source
+        return
+    with writing(Path("the folder for temporary files")):
+        temporary = tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True)
+    with temporary as name:
+        unpack(source, Path(name))
+        try:
+            place = _model_among(Path(name), source)
+            yield place
+        except UnansweredError as error:
+            error.args = (
+                _named(str(error), name, source).replace(f"{place.name}.json", sidecar_place(source).name),
+            )
+            raise
+        except DiffuscopeError as error:
+            raise DiffuscopeError(_named(str(error), name, source)) from error
+
+
+def _named(sentence: str, folder: str, source: Path) -> str:
+    """A sentence about what was unpacked, as one about the archive: the user knows no other place."""
+    sentence = sentence.replace(f"{folder}{os.sep}", f"{source}: ").replace(folder, str(source))
+    return sentence.replace(Path(folder).name, source.name)
+
+
+def said_about(source: Path, answers: Sidecar) -> Sidecar:
+    """What is said about a checkpoint or the one in an archive: beside it, and by answers, which go before."""
+    return read_sidecar(source)[0].updated(answers)
+
+
+def _model_among(folder: Path, source: Path) -> Path:
+    """The one model in an unpacked archive."""
+    refuse_zoo_package(folder, source)
+    places = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
+    for name in ("model_index.json", "config.json"):
+        places = places or sorted(path.parent for path in folder.rglob(name))
+    places = places or sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    if len(places) == 1:
+        return places[0]
+    if not places:
+        raise DiffuscopeError(f"{source} holds no model: neither a model folder nor a file of weights.")
+    names = ", ".join(str(path.relative_to(folder)) for path in places[:5])
+    raise DiffuscopeError(f"{source} holds {len(places)} models ({names}); unpack it and import one of them.")
