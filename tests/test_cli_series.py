@@ -97,3 +97,31 @@ def test_a_stopped_acquisition_is_restored_as_far_as_it_goes(
         image = open_image(tmp_path / f"{name}.tif")
         assert image.shape == (3, 40, 48)
         assert np.isfinite(np.asarray(image.data)).all()
+
+
+def test_a_scene_is_chosen_by_its_name_recorded_and_repeated(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(
+        "pylibCZIrw", reason='the reader is missing: pip install "napari-diffuscope[formats]"'
+    )
+    from tests.imaging.microscope_files import write_czi
+
+    scenes = [noise(1, 1, 1, 24, 32), noise(1, 1, 1, 40, 32)]
+    source = write_czi(tmp_path / "two.czi", scenes, names=["left", "right"], channels=["DAPI"])
+    options = ("--model", tiny_model, "--quiet")
+    assert run_command("restore", source, tmp_path / "a.tif", *options, "--scene", "left") == 0
+    assert capsys.readouterr().err == ""
+    result = open_image(tmp_path / "a.tif")
+    assert (result.shape, result.scale) == ((24, 32), (0.1, 0.1))
+    record = read_record(tmp_path / "a.tif")["input"]
+    assert (record["series"], record["scene"], record["source"]) == (0, "left", str(source))
+    first = np.asarray(result.data)
+    np.testing.assert_array_equal(first, restore(source, scene="left", model=str(tiny_model)).restored)
+    assert run_command("repeat", tmp_path / "a.tif", tmp_path / "b.tif", "--quiet") == 0
+    np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "b.tif").data), first)
+    assert run_command("restore", source, tmp_path / "c.tif", *options) == 0
+    assert "series 1 ('right' 40 x 32) is read, the largest" in capsys.readouterr().err
+    for wrong in (("--scene", "middle"), ("--scene", "left", "--series", "0")):
+        assert run_command("restore", source, tmp_path / "d.tif", *options, *wrong) == 1
+        assert not (tmp_path / "d.tif").exists()

@@ -63,6 +63,8 @@ NOT_IMPORTED = {
     "imagecodecs": "tifffile decodes compressed files with it",
     "dask": "layers and arrays of users are dask arrays",
     "npe2": "reads the manifest",
+    "bioio-lif": "a reader, imported by the name of its module",
+    "bioio-nd2": "a reader, imported by the name of its module",
     "napari": "the extra that brings the window; imported by the viewer alone",
 }
 

@@ -272,3 +272,28 @@ def test_python_gives_the_same(folder: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(DiffuscopeError, match="no method 'polish'"):
         run_batch("polish", folder, tmp_path / "out")
+
+
+def test_a_plate_is_a_folder_of_images_whose_names_stay_in_the_results(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from tests.imaging.test_zarr_scenes import plate
+
+    fields = plate(tmp_path / "raw" / "plate.ome.zarr", "0.5")
+    source, out = tmp_path / "raw" / "plate.ome.zarr", tmp_path / "out"
+    assert called("brighten", source, out, "--quiet") == 0
+    names = {f"plate_{name.replace('/', '_')}.tif": pixels for name, pixels in fields.items()}
+    assert {each.name for each in out.glob("*.tif")} == set(names)
+    for name, pixels in names.items():
+        expected = run_method(BRIGHTEN, pixels, axes="ZYX").bright
+        np.testing.assert_array_equal(np.asarray(open_image(out / name).data), expected)
+    assert [row["image"] for row in table(out)] == [str(source / name) for name in fields]
+
+    assert called("brighten", tmp_path / "raw", tmp_path / "again", "--quiet") == 0
+    assert {each.name for each in (tmp_path / "again").glob("*.tif")} == set(names)
+    assert called("brighten", source, tmp_path / "one.tif", "--quiet", "--scene", "B/2/0") == 0
+    one = run_method(BRIGHTEN, source, scene="B/2/0").bright
+    np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "one.tif").data), one)
+    capfd.readouterr()
+    assert called("brighten", source, tmp_path / "two.tif", "--scene", "B/2/7") == 1
+    assert "no scene 'B/2/7'" in capfd.readouterr().err

@@ -7,7 +7,8 @@ import pytest
 import tifffile
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.files import SUFFIXES, open_image
+from napari_diffuscope.imaging.files import open_image
+from napari_diffuscope.imaging.formats import SUFFIXES
 
 zarr = pytest.importorskip("zarr")
 
@@ -176,7 +177,7 @@ def test_arrays_of_objects_are_not_unpickled(tmp_path):
         open_image(tmp_path / "a.npy")
 
 
-@pytest.mark.parametrize("name", ["a.czi", "a", "a.tif.gz"])
+@pytest.mark.parametrize("name", ["a.oib", "a", "a.tif.gz"])
 def test_kinds_that_are_not_read(tmp_path, name):
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(DiffuscopeError, match="no kind") as caught:

@@ -79,7 +79,7 @@ def test_images_inside_of_others_open_by_their_path(tmp_path: Path) -> None:
     assert not open_image(tmp_path / "plate.zarr" / "A" / "1").notes
     ome(tmp_path / "plate.zarr" / "A" / "1" / "1", SPACE, [0.5, 0.1, 0.1])
     (note,) = open_image(tmp_path / "plate.zarr" / "A" / "1").notes
-    assert "2 images, of which the first" in note
+    assert "holds 2 images; series 0" in note
 
     group = zarr.open_group(tmp_path / "group.zarr", mode="w")
     for name in ("raw", "mask"):

@@ -13,6 +13,7 @@ from napari_diffuscope.batches.plan import planned
 from napari_diffuscope.batches.settings import BatchSettings
 from napari_diffuscope.batches.table import Report
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.registry import METHODS
 
@@ -26,6 +27,8 @@ def run_batch(
     recursive: bool = False,
     others: Mapping[str, str | PathLike[str]] | None = None,
     axes: str | None = None,
+    series: int | None = None,
+    scene: int | str | None = None,
     overwrite: bool = False,
     storing: Mapping[str, Any] | None = None,
     settings: Any = None,
@@ -52,6 +55,9 @@ def run_batch(
         each, or a pattern such as ``"masks/{name}_cells.tif"``.
     axes
         Of all images, where their files are silent or wrong.
+    series, scene
+        Which image of each file, where it holds several: its number, or its name; give one of them. By default the
+        largest, and all fields of a plate in OME-Zarr.
     overwrite
         Whether results that are there are made again.
     storing
@@ -80,6 +86,7 @@ def run_batch(
     declared_method = METHODS[method]
     base: Any = settings or declared_method.settings()
     chosen = replace(base, **choices)
+    number = one_of(series, scene)
     paths = [sources] if isinstance(sources, str | PathLike) else list(sources)
     plan = planned(
         declared_method,
@@ -88,6 +95,9 @@ def run_batch(
         chosen,
         choices=BatchSettings(pattern, recursive),
         others={name: Path(path) for name, path in (others or {}).items()},
+        series=number,
     )
     stored = declared_method.storing(**(storing or {})) if declared_method.storing is not None else None
-    return run(batch_job(plan, chosen, storing=stored, axes=axes, overwrite=overwrite), on_update)
+    numbers = {} if declared_method.image is None else {declared_method.image.name: number}
+    job = batch_job(plan, chosen, storing=stored, axes=axes, series=numbers, overwrite=overwrite)
+    return run(job, on_update)

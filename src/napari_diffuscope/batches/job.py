@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.batches.plan import Item, Plan
+from napari_diffuscope.batches.plan import Item, Plan, shown_name
 from napari_diffuscope.batches.table import Report, Row, write_table
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.formats import is_zarr
 from napari_diffuscope.imaging.outputs import existing, working_in
 from napari_diffuscope.imaging.record_of_file import record_of_file
-from napari_diffuscope.imaging.zarrs import is_zarr
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.method import Method, loaded
 from napari_diffuscope.methods.opening import opened_inputs
@@ -28,7 +28,7 @@ def batch_job(
     *,
     storing: Any = None,
     axes: str | None = None,
-    series: Mapping[str, int | None] | None = None,
+    series: Mapping[str, int | str | None] | None = None,
     overwrite: bool = False,
     on_row: Callable[[Row], None] = lambda row: None,
 ) -> Job[Report]:
@@ -70,7 +70,7 @@ def batch_job(
             on_row(rows[-1])
             if rows[-1].state == "failed":
                 yield _update(
-                    plan, item, SHARE, message=f"{item.source.name}: {rows[-1].message}", warning=True
+                    plan, item, SHARE, message=f"{shown_name(item.source)}: {rows[-1].message}", warning=True
                 )
     return Report(tuple(rows), plan.folder)
 
@@ -83,7 +83,7 @@ def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Job[R
         if item.output.exists() and not how["overwrite"]:
             told = list(_differences(plan.method, item, settings))
             return Row(item.number, item.source, item.output, "there already", message=" ".join(told))
-        yield _update(plan, item, 0, message=item.source.name)
+        yield _update(plan, item, 0, message=shown_name(item.source))
         record = yield from _worked(plan, item, settings, how)
         told = record.get("messages", [])
         state: Any = "done"
@@ -113,7 +113,7 @@ def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Jo
 def _within_batch(plan: Plan, item: Item, update: Update) -> Update:
     """An update of one image as one of the batch; pictures are left out, for nobody looks at them."""
     share = round(SHARE * update.done / update.total) if update.total else 0
-    message = f"{item.source.name}: {update.message}" if update.message else ""
+    message = f"{shown_name(item.source)}: {update.message}" if update.message else ""
     return _update(plan, item, share, message=message, warning=update.warning)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.batches.settings import BatchSettings, checked_pattern
 from napari_diffuscope.errors import DiffuscopeError, shortened
-from napari_diffuscope.imaging.files import SUFFIXES
-from napari_diffuscope.imaging.zarrs import is_zarr
+from napari_diffuscope.imaging.formats import SUFFIXES, is_named_like_image, is_zarr
+from napari_diffuscope.imaging.listing import entries_of, is_folder
+from napari_diffuscope.imaging.zarr_scenes import fields_of
 from napari_diffuscope.methods.method import Method, loaded
 from napari_diffuscope.methods.storing import ENDINGS
 
@@ -62,12 +64,15 @@ class Plan:
     left_out: tuple[Path, ...] = ()
 
 
-def is_batch(method: Method, sources: Sequence[Path], output: Path) -> bool:
-    """Whether a command asks for a batch: several images, a folder or a pattern of them, or a folder for files."""
+def is_batch(
+    method: Method, sources: Sequence[Path], output: Path, *, series: int | str | None = None
+) -> bool:
+    """Whether a command asks for a batch: several images, a folder, plate or pattern of them, or a folder for files."""
     if len(sources) != 1:
         return bool(sources)
     [source] = sources
-    return _is_folder(source) or _is_glob(source) or (_is_folder(output) and not _in_folders(method))
+    several = is_folder(source) or _is_glob(source) or (series is None and _images_of(source) != (source,))
+    return several or (is_folder(output) and not _in_folders(method))
 
 
 def planned(
@@ -78,6 +83,7 @@ def planned(
     *,
     choices: BatchSettings | None = None,
     others: Mapping[str, str | Path] | None = None,
+    series: int | str | None = None,
 ) -> Plan:
     """The plan of a batch.
 
@@ -86,7 +92,7 @@ def planned(
     method, settings
         What is done with each image.
     sources
-        Files, folders and patterns with ``*``.
+        Files, folders and patterns with ``*``; a plate in OME-Zarr stands for all of its fields.
     folder
         Where results go.
     choices
@@ -94,6 +100,8 @@ def planned(
     others
         For each further input one file for all images, a folder in which each image has one of its own name, or a
         pattern such as ``labels/{name}_cells.tif``.
+    series
+        Which image of each file, by number or name; of a plate that field alone.
 
     Raises
     ------
@@ -112,7 +120,7 @@ def planned(
             raise DiffuscopeError(
                 f"{method.title} needs {each.name} for the images; name a file, a folder or a pattern for them."
             )
-    found, left_out = _found(sources, folder, recursive=choices.recursive)
+    found, left_out = _found(sources, folder, recursive=choices.recursive, fields=series is None)
     pattern = choices.pattern or ("{name}" if _in_folders(method) else f"{{name}}{DEFAULT_ENDING}")
     items = []
     for number, (path, below) in enumerate(found, 1):
@@ -125,34 +133,56 @@ def planned(
 
 
 def name_of(path: Path) -> str:
-    """Name of an image file without its ending."""
+    """Name of an image file without its ending; of an image inside of another, that and the way to it."""
+    if (outer := _outer(path)) != path:
+        return "_".join((name_of(outer), *path.relative_to(outer).parts))
     ending = next((each for each in ENDINGS if path.name.lower().endswith(each)), path.suffix)
     return path.name[: len(path.name) - len(ending)] or path.name
 
 
+def shown_name(path: Path) -> str:
+    """What to call an image among others: the name of its file, and the way to it inside of that."""
+    outer = _outer(path)
+    return (Path(outer.name) / path.relative_to(outer)).as_posix()
+
+
+def _outer(path: Path) -> Path:
+    """The Zarr folder in which an image lies, which may be its own."""
+    return next((one for one in path.parents if one.suffix.lower() == ".zarr"), path)
+
+
+def _images_of(path: Path) -> tuple[Path, ...]:
+    """The fields of a plate, or the image itself; what is wrong with one is told when it is its turn."""
+    if path.is_dir() and is_zarr(path):
+        with suppress(DiffuscopeError):
+            return fields_of(path)
+    return (path,)
+
+
 def _words(method: Method, settings: Any, path: Path, below: Path, number: int) -> dict[str, Any]:
-    parent = below.as_posix() if below.parts else path.parent.name
+    parent = below.as_posix() if below.parts else _outer(path).parent.name
     model = Path(str(getattr(settings, "model", ""))).name
     return {"name": name_of(path), "folder": parent, "method": method.name, "model": model, "number": number}
 
 
 def _found(
-    sources: Sequence[Path], results: Path, *, recursive: bool
+    sources: Sequence[Path], results: Path, *, recursive: bool, fields: bool
 ) -> tuple[list[tuple[Path, Path]], list[Path]]:
     """Images, each with the folder below that which was named; and files that are none."""
     images: dict[Path, Path] = {}
     left_out: list[Path] = []
-    for source in sources:
-        for path in _of_glob(source):
-            if not _is_folder(path):
-                images.setdefault(path, Path())
+    for path in (path for source in sources for path in _of_glob(source)):
+        folder = is_folder(path)
+        inside = entries_of(path, recursive=recursive) if folder else [path]
+        for each in inside:
+            if folder and _within(each, results):
                 continue
-            inside = [each for each in _walk(path, recursive=recursive) if not _within(each, results)]
-            for each in inside:
-                if _is_image(each):
-                    images.setdefault(each, each.parent.relative_to(path))
-                else:
-                    left_out.append(each)
+            if folder and not is_named_like_image(each):
+                left_out.append(each)
+                continue
+            below = each.parent.relative_to(path) if folder else Path()
+            for image in _images_of(each) if fields else (each,):
+                images.setdefault(image, below)
     if not images:
         named = shortened(", ".join(map(str, sources)))
         raise DiffuscopeError(f"There are no images in {named} ({', '.join(SUFFIXES)}).")
@@ -168,36 +198,13 @@ def _of_glob(source: Path) -> list[Path]:
     return paths
 
 
-def _walk(folder: Path, *, recursive: bool) -> list[Path]:
-    """Files and images of a folder, in order; what is hidden is left out."""
-    try:
-        entries = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
-    except OSError as error:
-        raise DiffuscopeError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    paths = []
-    for each in entries:
-        if _is_folder(each):
-            paths += _walk(each, recursive=True) if recursive and not each.is_symlink() else []
-        else:
-            paths.append(each)
-    return paths
-
-
 def _within(path: Path, folder: Path) -> bool:
     """Whether a file is a result of an earlier batch: a folder of results may lie in that of the images."""
     return folder.resolve() in path.resolve().parents
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not is_zarr(path)
-
-
 def _is_glob(path: Path) -> bool:
     return glob.has_magic(str(path)) and not path.exists()
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
 
 
 def _in_folders(method: Method) -> bool:
@@ -209,9 +216,9 @@ def _in_folders(method: Method) -> bool:
 def _other(name: str, value: str | Path, words: Mapping[str, Any]) -> Path:
     """The file of a further input that belongs to an image."""
     path = Path(value)
-    if _is_folder(path):
+    if is_folder(path):
         alike = [
-            each for each in sorted(path.iterdir()) if _is_image(each) and name_of(each) == words["name"]
+            each for each in entries_of(path) if is_named_like_image(each) and name_of(each) == words["name"]
         ]
         if len(alike) > 1:
             raise DiffuscopeError(

@@ -22,7 +22,7 @@ def run_batch(
     method: Method,
     settings: Any,
     storing: Any,
-    series: Mapping[str, int | None],
+    series: Mapping[str, int | str | None],
     values: Mapping[str, Any],
 ) -> None:
     """Work on several images, and say what came of them.
@@ -44,7 +44,7 @@ def run_batch(
         With 1 if an image failed, and as the shell expects after a signal to stop.
     """
     from napari_diffuscope.batches.job import batch_job
-    from napari_diffuscope.batches.plan import Plan, planned
+    from napari_diffuscope.batches.plan import Plan, planned, shown_name
     from napari_diffuscope.jobs import run
 
     for name in ("json_file", *method.beside):
@@ -55,7 +55,13 @@ def run_batch(
     others = {each.name: values[each.name] for each in method.others if values[each.name] is not None}
     choices = settings_from(BatchSettings, values)
     plan: Plan = planned(
-        method, values["sources"], values["output"], settings, choices=choices, others=others
+        method,
+        values["sources"],
+        values["output"],
+        settings,
+        choices=choices,
+        others=others,
+        series=series[method.image.name] if method.image is not None else None,
     )
     _tell_left_out(plan)
     if values["dry_run"]:
@@ -72,7 +78,7 @@ def run_batch(
         raise typer.Exit(exit_code(stop)) from None
     typer.echo(report.in_words(), err=True)
     if failed := report.of("failed"):
-        names = ", ".join(row.image.name for row in failed[:MOST_NAMED])
+        names = ", ".join(shown_name(row.image) for row in failed[:MOST_NAMED])
         raise DiffuscopeError(
             f"{len(failed)} of {len(report.rows)} images failed ({names}{', …' if len(failed) > MOST_NAMED else ''})."
         )

@@ -15,6 +15,7 @@ from napari_diffuscope.cli.options import command_with, keyword, options_of, qui
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.methods.method import Input, Method, loaded
 from napari_diffuscope.methods.storing import Destination
 
@@ -77,7 +78,13 @@ def _file_options(method: Method) -> list[Parameter]:
             help=f"Which image of {name}, counted from 0, where it holds several; the largest by default.",
             rich_help_panel=FILES,
         )
-        options.append(keyword(_series_of(method, each), int | None, series, None))
+        scene = typer.Option(
+            metavar="NAME|NUMBER",
+            help="The same by its name, such as the scene of a microscope's file, or A/1/0 of a plate.",
+            rich_help_panel=FILES,
+        )
+        options.append(keyword(_option_of(method, each, "series"), int | None, series, None))
+        options.append(keyword(_option_of(method, each, "scene"), str | None, scene, None))
     for name in method.beside:
         option = typer.Option(
             f"--{name}",
@@ -109,11 +116,13 @@ def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
     storing = settings_from(method.storing, values) if method.storing is not None else None
     sources = values.get("sources", [])
-    series = {each.name: values.get(_series_of(method, each)) for each in method.inputs}
+    series = {each.name: _which(method, each, values) for each in method.inputs}
     from napari_diffuscope.batches.plan import is_batch
     from napari_diffuscope.methods.opening import opened_inputs
 
-    if method.image is not None and is_batch(method, sources, values["output"]):
+    if method.image is not None and is_batch(
+        method, sources, values["output"], series=series[method.image.name]
+    ):
         run_batch(method, settings, storing, series, values)
         return
     given = {each.name: sources[0] if each is method.image else values[each.name] for each in method.inputs}
@@ -188,6 +197,12 @@ def existing_files(sources: Iterable[Path], settings: Any) -> list[Path]:
     return list(existing(*sources, getattr(settings, "model", None)))
 
 
-def _series_of(method: Method, each: Input) -> str:
-    """Name of the option that says which image of a file an input is."""
-    return "series" if each is method.image else f"{each.name}_series"
+def _which(method: Method, each: Input, values: dict[str, Any]) -> int | str | None:
+    """Which image of the file of an input was asked for."""
+    series, scene = (values.get(_option_of(method, each, what)) for what in ("series", "scene"))
+    return one_of(series, scene)
+
+
+def _option_of(method: Method, each: Input, what: str) -> str:
+    """Name of the option that says which image of the file of an input is meant."""
+    return what if each is method.image else f"{each.name}_{what}"

@@ -47,12 +47,11 @@ def _run(*, sources: Sequence[Path], out: Path, quiet: bool, **values: Any) -> N
 
 def _files(sources: Sequence[Path]) -> list[Path]:
     """All image files, of folders those in them."""
-    from napari_diffuscope.imaging.zarrs import is_zarr
-    from napari_diffuscope.training.kept_out import image_files
+    from napari_diffuscope.imaging.listing import image_files, is_folder
 
     found: list[Path] = []
     for source in sources:
-        found += [source] if not source.is_dir() or is_zarr(source) else image_files(source)
+        found += image_files(source) if is_folder(source) else [source]
     if not found:
         raise DiffuscopeError("There are no images to make pairs of; name files or folders.")
     return found

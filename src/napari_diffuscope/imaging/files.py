@@ -8,34 +8,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import letters_of
 from napari_diffuscope.imaging.failures import reading, refuse_address
+from napari_diffuscope.imaging.formats import kind_of
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.npy import open_npy
-from napari_diffuscope.imaging.zarrs import is_zarr, read_zarr
-
-if TYPE_CHECKING:
-    from napari_diffuscope.imaging.tiff import SeriesInfo
-
-TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-SUFFIXES = (*TIFF_SUFFIXES, ".zarr", ".npy", *PICTURE_SUFFIXES)
-"""Endings of the names of files that `open_image` understands; what counts is what is in a file."""
-
-Kind = Literal["TIFF", "Zarr", "NumPy", "PNG or JPEG"]
-
-_BEGINNINGS: dict[bytes, Kind] = {
-    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
-    b"\x93NUMPY": "NumPy",
-    **dict.fromkeys((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"), "PNG or JPEG"),
-}
+from napari_diffuscope.imaging.scenes import SeriesInfo, scene_number
+from napari_diffuscope.imaging.zarrs import list_zarr, read_zarr
 
 
 def open_image(
-    path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance", series: int | None = None
+    path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance", series: int | str | None = None
 ) -> Image:
     """Open an image file; large files are read plane by plane, when wanted.
 
@@ -43,13 +29,14 @@ def open_image(
     ----------
     path
         TIFF (OME, ImageJ, ``.lsm``, ``.stk`` and others), ``.zarr`` or ``.ome.zarr`` or an image inside one,
-        ``.npy``, PNG or JPEG. What is in a file decides, not its name.
+        ``.npy``, PNG or JPEG; with the extra ``formats`` CZI, LIF and ND2. What is in a file decides, not its name.
     axes
         What the axes are, where the file is silent or wrong: one letter of ``TCZYXS`` per axis.
     rgb
         Colour as its ``"luminance"`` or as three ``"channels"``.
     series
-        Which image, where a TIFF file holds several, counted as by :func:`list_series`; the largest by default.
+        Which image (series, scene, field), where a file holds several: its number, counted as by
+        :func:`list_series`, or its name; the largest by default.
 
     Raises
     ------
@@ -64,7 +51,7 @@ def with_typed_axes(image: Image, axes: str | Sequence[str] | None) -> Image:
     return image if axes is None else replace(image, typed_axes="".join(axes).strip().upper())
 
 
-def open_labels(path: str | Path, *, series: int | None = None) -> Image:
+def open_labels(path: str | Path, *, series: int | str | None = None) -> Image:
     """Open a file of labels: as :func:`open_image`, but numbers are taken as they are stored.
 
     Colours of a table, in which programs show labels, are left aside.
@@ -83,7 +70,7 @@ def open_labels(path: str | Path, *, series: int | None = None) -> Image:
 
 
 def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
-    """The images in a file, with name, axes, shape and size, reading no pixels; of other files than TIFF, one.
+    """The images in a file, with name, axes, shape and size, reading no pixels.
 
     Parameters
     ----------
@@ -95,45 +82,25 @@ def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
     DiffuscopeError
         As for :func:`open_image`.
     """
-    from napari_diffuscope.imaging import tiff
-
     path = Path(path)
-    if kind_of(path) == "TIFF":
+    kind = kind_of(path)
+    if kind == "TIFF":
+        from napari_diffuscope.imaging import tiff
+
         return tiff.list_series(path)
+    if kind == "Zarr":
+        return list_zarr(path)
+    if kind not in ("NumPy", "PNG or JPEG"):
+        from napari_diffuscope.imaging.microscope import list_scenes
+
+        return list_scenes(path, kind)
     image = open_image(path)
     size = math.prod(image.shape) * image.dtype.itemsize
-    return (tiff.SeriesInfo(0, image.name, image.axes, image.shape, str(image.dtype), size),)
-
-
-def kind_of(path: Path) -> Kind:
-    """What is in a file or folder.
-
-    Raises
-    ------
-    DiffuscopeError
-        If there is none, or it is of no kind that can be read.
-    """
-    if is_zarr(path):
-        return "Zarr"
-    suffix = path.suffix.lower()
-    with reading(path, "image"), path.open("rb") as file:
-        beginning = file.read(8)
-    for start, kind in _BEGINNINGS.items():
-        if beginning.startswith(start):
-            return kind
-    if suffix in TIFF_SUFFIXES:
-        return "TIFF"
-    if suffix == ".npy":
-        return "NumPy"
-    if suffix in PICTURE_SUFFIXES:
-        return "PNG or JPEG"
-    raise DiffuscopeError(
-        f"{str(path)!r} is of no kind that can be read; convert it to one of {', '.join(SUFFIXES)}."
-    )
+    return (SeriesInfo(0, image.name, image.axes, image.shape, str(image.dtype), size),)
 
 
 def _opened(
-    source: str | Path, axes: str | None, rgb: RGB, series: int | None, *, as_stored: bool = False
+    source: str | Path, axes: str | None, rgb: RGB, series: int | str | None, *, as_stored: bool = False
 ) -> Image:
     refuse_address(source)
     path, axes = Path(source), None if axes is None else letters_of(axes)
@@ -142,10 +109,14 @@ def _opened(
         from napari_diffuscope.imaging.tiff import read_image
 
         return _with_names(read_image(path, axes=axes, rgb=rgb, series=series, as_stored=as_stored), path)
-    if series:
-        raise DiffuscopeError(f"{path.name!r} holds one image, so there is no series {series}; leave it out.")
     if kind == "Zarr":
-        return _with_names(read_zarr(path, axes=axes, rgb=rgb), path)
+        return read_zarr(path, axes=axes, rgb=rgb, series=series)
+    if kind not in ("NumPy", "PNG or JPEG"):
+        from napari_diffuscope.imaging.microscope import read_microscope
+
+        return read_microscope(path, kind, axes=axes, rgb=rgb, series=series)
+    if series is not None:
+        scene_number(series, [""], path)
     if kind == "NumPy":
         return _read_npy(path, axes, rgb)
     return _read_picture(path, axes, rgb, as_stored=as_stored)
@@ -163,7 +134,7 @@ def _with_names(image: Image, path: Path) -> Image:
 
 
 def image_of(
-    source: Any, axes: str | None = None, *, rgb: RGB = "luminance", series: int | None = None
+    source: Any, axes: str | None = None, *, rgb: RGB = "luminance", series: int | str | None = None
 ) -> Image:
     """An image from whatever a caller has.
 
@@ -188,7 +159,7 @@ def image_of(
     return with_typed_axes(Image.wrap(source, axes, rgb=rgb), axes)
 
 
-def labels_of(source: Any, *, series: int | None = None) -> Image:
+def labels_of(source: Any, *, series: int | str | None = None) -> Image:
     """Labels from whatever a caller has, as :func:`image_of`; of a file, as :func:`open_labels`."""
     if isinstance(source, str | os.PathLike):
         return open_labels(Path(source), series=series)

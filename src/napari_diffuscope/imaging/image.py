@@ -49,6 +49,8 @@ class Image:
         them at their start and keep them in the record.
     series
         Number of the image in its source, where that holds several.
+    scene
+        Its name there; empty where it has none, or the source holds no other.
     typed_axes
         Axes that somebody named for it by hand, as its source stores them; empty where nobody did.
     channels
@@ -71,6 +73,7 @@ class Image:
     series: int = 0
     typed_axes: str = ""
     channels: tuple[str, ...] = ()
+    scene: str = ""
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)
@@ -191,6 +194,7 @@ class Image:
         translate: Sequence[float] | None = None,
         notes: Sequence[str] = (),
         series: int = 0,
+        scene: str = "",
     ) -> Image:
         """Make an image of anything that holds pixels, reading none of them.
 
@@ -212,7 +216,7 @@ class Image:
             What to call it, and the file it came from; those of an `Image`, else ``"image"``.
         translate
             Position of the first pixel, one per letter of ``axes`` as for the scale.
-        notes, series
+        notes, series, scene
             As for `Image`; notes of an `Image` are kept before them.
 
         Raises
@@ -226,7 +230,8 @@ class Image:
             if axes is None:
                 axes, scale, units = data.axes, scale or data.scale, units or data.units
                 translate = translate or data.translate
-            name, source, series = name or data.name, source or data.source, series or data.series
+            name, source = name or data.name, source or data.source
+            series, scene = series or data.series, scene or data.scene
             notes, data = (*data.notes, *notes), data.data
         array = full_resolution(data)
         _check_pixels(array)
@@ -249,6 +254,7 @@ class Image:
             translate=tuple(float(starts.get(letter, 0.0)) for letter in letters),
             notes=tuple(dict.fromkeys(notes)),
             series=series,
+            scene=scene,
         )
 
 

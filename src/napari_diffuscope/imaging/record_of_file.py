@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.imaging.blocks import read_zarr_record
-from napari_diffuscope.imaging.files import TIFF_SUFFIXES
+from napari_diffuscope.imaging.formats import TIFF_SUFFIXES, is_zarr
 from napari_diffuscope.imaging.tiff import read_record
-from napari_diffuscope.imaging.zarrs import is_zarr
 
 
 def record_of_file(path: str | Path) -> dict[str, Any] | None:

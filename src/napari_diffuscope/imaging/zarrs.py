@@ -12,15 +12,20 @@ from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.axes import known_axes, letter_of, letters_of
 from napari_diffuscope.imaging.failures import name_of, reading
 from napari_diffuscope.imaging.image import RGB, Image
+from napari_diffuscope.imaging.scenes import SeriesInfo, chosen_scene, scene_number
 from napari_diffuscope.imaging.units import unit_name
 from napari_diffuscope.imaging.views import ArrayLike, AxisView
+from napari_diffuscope.imaging.zarr_scenes import Inside, images_inside, layout_of, no_image, ome_attributes
 from napari_diffuscope.imaging.zarr_store import KIND, ZarrPixels, opened
 
-METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
-"""Files of which a folder that is a Zarr array or group has one."""
 
-
-def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminance") -> Image:
+def read_zarr(
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    rgb: RGB = "luminance",
+    series: int | str | None = None,
+) -> Image:
     """Open a Zarr array or the full resolution of an OME-Zarr image; chunks are read when they are wanted.
 
     Parameters
@@ -32,11 +37,14 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
         OME-Zarr or the names of the dimensions; else by number of dimensions.
     rgb
         Colour (axis S) as its ``"luminance"`` or as three ``"channels"``.
+    series
+        Which image of a plate, a well or another collection, by number or by name (``"A/1/0"``). By default the
+        largest, of a well or a collection; of a plate one has to be chosen.
 
     Returns
     -------
     Image
-        For OME-Zarr, axes of length 1 are left out, and sizes and units are those of its metadata.
+        For OME-Zarr, axes of length 1 are left out, and sizes, units and names of channels are those of its metadata.
 
     Raises
     ------
@@ -49,16 +57,56 @@ def read_zarr(path: str | Path, *, axes: str | None = None, rgb: RGB = "luminanc
     with reading(path, KIND):
         if not path.exists():
             raise DiffuscopeError(f"There is no folder {name_of(path)}; check the path.")
-        return _image_of(_found_in(opened(path), path), path, axes, rgb)
+        number, notes = _chosen(path, series)
+        inside = (images_inside(path) or (Inside("", path),))[number]
+        described = _found_in(opened(inside.path), inside)
+        image = _image_of(described, path, axes, rgb, notes=notes, name=_name_of(inside.path))
+    several = inside.path != path or inside.multiscale > 0
+    return replace(image, series=number, scene=inside.name if several else "", channels=described.channels)
 
 
-def is_zarr(path: str | Path) -> bool:
-    """Whether a folder holds a Zarr array or group, whatever it is called: also one inside of another."""
-    path = Path(path)
-    return path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in METADATA)
+def list_zarr(path: Path) -> tuple[SeriesInfo, ...]:
+    """The images of a group: one, but of plates, wells and other collections.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it holds none, or one cannot be read.
+    """
+    with reading(path, KIND):
+        return tuple(
+            _info(number, one) for number, one in enumerate(images_inside(path) or (Inside("", path),))
+        )
 
 
-def _image_of(described: _Described, path: Path, axes: str | None, rgb: RGB) -> Image:
+def _info(number: int, inside: Inside) -> SeriesInfo:
+    image = _image_of(_found_in(opened(inside.path), inside), inside.path, None, "luminance")
+    size = prod(image.shape) * image.dtype.itemsize
+    return SeriesInfo(number, inside.name, image.axes, image.shape, str(image.dtype), size)
+
+
+def _chosen(path: Path, wanted: int | str | None) -> tuple[int, list[str]]:
+    """Number of the image that is read, and what must be said of that."""
+    inside = images_inside(path)
+    if wanted is not None:
+        return scene_number(wanted, [one.name for one in inside] or [""], path), []
+    layout = layout_of(path)
+    if inside and (layout == "plate" or (layout == "group" and len(inside) > 1)):
+        raise no_image(path, inside)
+    if len(inside) < 2:
+        return 0, []
+    return chosen_scene(list_zarr(path), None, path)
+
+
+def _image_of(
+    described: _Described,
+    path: Path,
+    axes: str | None,
+    rgb: RGB,
+    *,
+    notes: Sequence[str] = (),
+    name: str | None = None,
+) -> Image:
     array = ZarrPixels(path, described.array)
     view: ArrayLike = array
     letters, scale, units, translate = axes, described.scale, described.units, described.translate
@@ -73,10 +121,10 @@ def _image_of(described: _Described, path: Path, axes: str | None, rgb: RGB) -> 
         scale=scale,
         units=units,
         rgb=rgb,
-        name=_name_of(path),
+        name=name or _name_of(path),
         source=str(path),
         translate=translate,
-        notes=described.notes,
+        notes=notes,
     )
 
 
@@ -103,47 +151,39 @@ class _Described:
     scale: list[float]
     units: list[str]
     translate: list[float]
-    notes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
-def _found_in(node: Any, path: Path) -> _Described:
+def _found_in(node: Any, inside: Inside) -> _Described:
     """The image in an array or group."""
     if hasattr(node, "shape"):
         return _plain(node)
-    attributes = node.attrs.asdict()
-    image = attributes.get("ome", attributes)
-    if image.get("multiscales"):
-        return _multiscale(node, image["multiscales"][0])
-    if "0" in node and not hasattr(node["0"], "shape"):
-        # The layout of bioformats2raw, and of the wells of a plate: images as numbered groups.
-        described, count = _found_in(node["0"], path), sum(str(key).isdigit() for key in node)
-        return (
-            replace(described, notes=(*described.notes, _first_of(path, count))) if count > 1 else described
-        )
+    attributes = ome_attributes(inside.path)
+    if attributes.get("multiscales"):
+        described = _multiscale(node, attributes["multiscales"][inside.multiscale])
+        return replace(described, channels=_channels(attributes))
     arrays = list(node.arrays())
     if len(arrays) == 1:
         return _plain(arrays[0][1])
-    raise DiffuscopeError(_many_inside(node, image, path))
+    raise DiffuscopeError(_many_inside(node, inside.path))
 
 
-def _first_of(path: Path, count: int) -> str:
-    return (
-        f"{name_of(path)} holds {count} images, of which the first was taken; "
-        f"open {quoted(str(path / '1'), 100)} for the second."
-    )
+def _channels(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of all channels, as the rendering settings give them; empty where one has none."""
+    omero = attributes.get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    names = [one.get("label") if isinstance(one, Mapping) else None for one in channels or ()]
+    return tuple(map(str, names)) if all(names) else ()
 
 
-def _many_inside(node: Any, attributes: Mapping[str, Any], path: Path) -> str:
-    """Sentence about a group of several images, with the path of one of them."""
+def _many_inside(node: Any, path: Path) -> str:
+    """Sentence about a group that is no image."""
     names = sorted(map(str, node.keys()))
     if not names:
         return f"{name_of(path)} is an empty group, not an image; choose another folder."
-    wells = attributes["plate"].get("wells") if isinstance(attributes.get("plate"), Mapping) else None
-    fields = attributes["well"].get("images") if isinstance(attributes.get("well"), Mapping) else None
-    example = f"{wells[0]['path']}/0" if wells else str(fields[0]["path"]) if fields else names[0]
     return (
         f"{name_of(path)} is no image but a group of {len(names)} others; "
-        f"choose one inside it, like {quoted(str(path / example), 100)}."
+        f"choose one inside it, like {quoted(str(path / names[0]), 100)}."
     )
 
 

@@ -17,7 +17,7 @@ def opened_inputs(
     settings: Any,
     *,
     axes: str | None = None,
-    series: Mapping[str, int | None] | None = None,
+    series: Mapping[str, int | str | None] | None = None,
 ) -> Inputs:
     """Those inputs of a method that there are sources for.
 
@@ -31,7 +31,7 @@ def opened_inputs(
     axes
         Of the image that the outputs belong to, where it is silent or wrong.
     series
-        Which image of a file, by the name of the input.
+        Which image of a file, a number or a name, by the name of the input.
 
     Raises
     ------

@@ -60,6 +60,7 @@ def describe_image(image: Image) -> dict[str, Any]:
         "name": image.name,
         "source": image.source,
         "series": image.series,
+        **({"scene": image.scene} if image.scene else {}),
         "shape": list(image.shape),
         "axes": image.axes,
         "dtype": str(image.dtype),

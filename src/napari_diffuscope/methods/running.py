@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
+from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
 from napari_diffuscope.methods.opening import check_complete, opened_inputs
@@ -130,6 +131,7 @@ def run_method(
     *sources: Any,
     axes: str | None = None,
     series: int | None = None,
+    scene: int | str | None = None,
     settings: Any = None,
     on_update: Callable[[Update], None] | None = None,
     options: Mapping[str, Any] | None = None,
@@ -146,10 +148,11 @@ def run_method(
         zarr), or the path of a file; ``None`` for one that is left out.
     axes
         Axes of the first, such as ``"ZYX"``; by default by its number of dimensions.
-    series
-        Which image of the file of the first, where that holds several; the largest by default.
+    series, scene
+        Which image of the file of the first, where that holds several: its number, or its name; give one of them. The
+        largest by default.
     settings, choices
-        The method's settings, and fields of them to replace; of a further input ``NAME_series``, as ``series``.
+        The method's settings, and fields of them to replace; of a further input ``NAME_series``, a number or a name.
     on_update
         Called with every :class:`~napari_diffuscope.jobs.Update`.
     options
@@ -163,8 +166,8 @@ def run_method(
     named = {each.name: source for each, source in zip(method.inputs, sources, strict=True)}
     numbers = {each.name: choices.pop(f"{each.name}_series", None) for each in method.inputs}
     if method.image is not None:
-        numbers[method.image.name] = series
-    elif axes is not None or series is not None:
+        numbers[method.image.name] = one_of(series, scene)
+    elif axes is not None or series is not None or scene is not None:
         raise DiffuscopeError(f"{method.title} has no image of which axes or a series could be said.")
     base: Any = settings or method.settings()
     settings = replace(base, **choices)

@@ -10,30 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.files import PICTURE_SUFFIXES, TIFF_SUFFIXES
+from napari_diffuscope.imaging.listing import image_files, is_folder
 from napari_diffuscope.training.recipe import ImageSource
 
-SUFFIXES = (*TIFF_SUFFIXES, ".npy", *PICTURE_SUFFIXES)
 T = TypeVar("T")
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder by name, hidden ones left out.
-
-    Raises
-    ------
-    DiffuscopeError
-        If the folder is absent, may not be read, or holds none.
-    """
-    try:
-        images = sorted(
-            p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
-        )
-    except OSError as error:
-        raise DiffuscopeError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    if not images:
-        raise DiffuscopeError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
-    return images
 
 
 def expand(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
@@ -41,7 +21,7 @@ def expand(sources: Sequence[ImageSource]) -> tuple[ImageSource, ...]:
     return tuple(
         replace(source, path=str(path))
         for source in sources
-        for path in (image_files(Path(source.path)) if Path(source.path).is_dir() else [Path(source.path)])
+        for path in (image_files(Path(source.path)) if is_folder(Path(source.path)) else [Path(source.path)])
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.kept_out import image_files, split
+from napari_diffuscope.imaging.listing import image_files
+from napari_diffuscope.training.kept_out import split
 
 LOW_NAMES = ("low", "low_padded", "noisy")
 HIGH_NAMES = ("high", "high_registered", "gt", "ground_truth", "clean")

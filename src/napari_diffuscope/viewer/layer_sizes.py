@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.formats import keeps_sizes
 from napari_diffuscope.imaging.units import to_micrometres, unit_name
 
 #: Where a layer's metadata say what our readers know of it: the file (also of layers that napari did not open
@@ -136,7 +137,7 @@ def stored_description(layer: Any, axes: str | None = None) -> Stored | None:
         Its axes, where somebody chose them; else those that the file names.
     """
     source = source_of(layer)
-    if source is None or not readable(source):
+    if source is None or not keeps_sizes(source):
         return None
     data = layer.data[0] if layer.multiscale else layer.data
     lengths = tuple(data.shape)[:-1] if getattr(layer, "rgb", False) else tuple(data.shape)
@@ -157,13 +158,6 @@ def stored_description(layer: Any, axes: str | None = None) -> Stored | None:
         if axes is not None and long == _long(axes, lengths):
             return stored
     return None
-
-
-def readable(source: str) -> bool:
-    """Whether a file is of a kind that names its axes and sizes."""
-    from napari_diffuscope.imaging.files import TIFF_SUFFIXES
-
-    return source.lower().rstrip("/").endswith((*TIFF_SUFFIXES, ".zarr"))
 
 
 def _long(axes: str, shape: Sequence[int]) -> dict[str, int]:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.formats import keeps_sizes
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.views import AxisView, LuminanceView
 from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.layer_file import LAYER_RECORDS, LAYER_TYPE, SAMPLES_AXIS
-from napari_diffuscope.viewer.layer_sizes import NOTES_KEY, SERIES_KEY, SOURCE_KEY, readable
+from napari_diffuscope.viewer.layer_sizes import NOTES_KEY, SERIES_KEY, SOURCE_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -27,7 +28,7 @@ _COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
     """A reader for one TIFF file or OME-Zarr folder; ``None`` for anything else."""
-    return read_layers if isinstance(path, str) and readable(path) else None
+    return read_layers if isinstance(path, str) and keeps_sizes(path) else None
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
@@ -52,10 +53,8 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
 
 def _others(file: Path, shown: Image) -> list[LayerData]:
     """Layers of the other images of a file, so that the user can choose one with its eye."""
-    from napari_diffuscope.imaging.files import kind_of, list_series, open_image
+    from napari_diffuscope.imaging.files import list_series, open_image
 
-    if kind_of(file) != "TIFF":
-        return []
     found: list[LayerData] = []
     for info in list_series(file)[:MOST_IMAGES]:
         if info.number == shown.series:
@@ -63,7 +62,8 @@ def _others(file: Path, shown: Image) -> list[LayerData]:
         with suppress(DiffuscopeError):  # the image that is shown says which others there are
             image = open_image(file, series=info.number)
             for data, keywords, kind in _layers(image, file):
-                name = f"{keywords['name']} (image {info.number})"
+                named = bool(info.name) and info.name in keywords["name"]
+                name = keywords["name"] if named else f"{keywords['name']} (image {info.number})"
                 found.append((data, keywords | {"name": name, "visible": False}, kind))
     return found
 
@@ -84,7 +84,7 @@ def _layers(image: Image, file: Path) -> list[LayerData]:
     if record.get(LAYER_TYPE) == "labels":
         return [(_whole(image.data), common | _place(image, image.axes, samples), "labels")]
     if image.channel_count > 1 and samples != "C":
-        return _split(image, file, samples, common)
+        return _split(image, samples, common)
     return [_layer(image, image.data, image.axes, samples, common)]
 
 
@@ -112,14 +112,10 @@ def _samples_axis(image: Image, record: dict[str, Any]) -> str:
     return new[0] if len(new) == 1 else ""
 
 
-def _split(image: Image, file: Path, samples: str, common: dict[str, Any]) -> list[LayerData]:
+def _split(image: Image, samples: str, common: dict[str, Any]) -> list[LayerData]:
     """One layer for each channel, in colours that add up."""
-    from napari_diffuscope.imaging.channel_names import channel_names
-
     count, place = image.channel_count, image.axes.index("C")
-    names = channel_names(file, count, series=image.series) or tuple(
-        f"channel {number}" for number in range(count)
-    )
+    names = image.channels or tuple(f"channel {number}" for number in range(count))
     letters = image.axes.replace("C", "")
     order = [axis for axis in range(len(image.axes)) if axis != place]
     found = []

@@ -211,7 +211,12 @@ def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
     if image.source is not None and Path(image.source).exists():
         path = Path(image.source).resolve()
         names = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-        files = [path, *(path / name for name in names if path.is_dir() and (path / name).exists())]
+        folders = [
+            path,
+            *([path / image.scene] if image.scene else []),
+        ]  # of a collection also the image itself
+        inside = [folder / name for folder in folders for name in names if folder.is_dir()]
+        files = [path, *(file for file in inside if file.exists())]
         stamps = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
         if image.series:
             found["series"] = image.series

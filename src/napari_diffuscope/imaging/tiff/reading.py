@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import known_axes
 from napari_diffuscope.imaging.image import RGB, Image
+from napari_diffuscope.imaging.scenes import SeriesInfo
 from napari_diffuscope.imaging.tiff.ome import missing_files
 from napari_diffuscope.imaging.tiff.opening import opened_tiff
 from napari_diffuscope.imaging.tiff.pages import TiffPages
@@ -21,32 +21,6 @@ from napari_diffuscope.imaging.tiff.series import TiffImage, chosen_image, image
 from napari_diffuscope.imaging.tiff.sizes import calibration
 from napari_diffuscope.imaging.tiff.values import with_meaning
 from napari_diffuscope.imaging.views import ArrayLike, AxisView
-
-
-@dataclass(frozen=True)
-class SeriesInfo:
-    """One of the images in a file.
-
-    Parameters
-    ----------
-    number
-        What to ask for to read it.
-    name
-        As the file calls it; may be empty.
-    axes, shape
-        Letter and length of each axis, those of length 1 left out.
-    dtype
-        Pixel type.
-    nbytes
-        Size of the pixels in memory.
-    """
-
-    number: int
-    name: str
-    axes: str
-    shape: tuple[int, ...]
-    dtype: str
-    nbytes: int
 
 
 def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
@@ -85,7 +59,7 @@ def read_image(
     *,
     axes: str | None = None,
     rgb: RGB = "luminance",
-    series: int | None = None,
+    series: int | str | None = None,
     as_stored: bool = False,
 ) -> Image:
     """Open an OME-TIFF, ImageJ hyperstack or other TIFF file; pixels are read when they are wanted.
@@ -100,7 +74,8 @@ def read_image(
     rgb
         Colour as its ``"luminance"`` or as three ``"channels"``; an ImageJ composite always is channels.
     series
-        Which image, where the file holds several, counted as by :func:`list_series`; the largest by default.
+        Which image, where the file holds several, by number, counted as by :func:`list_series`, or by name; the
+        largest by default.
     as_stored
         Whether numbers are taken as they are stored, as those of labels: tables of colours are left aside, and
         white may be the least value.
@@ -146,6 +121,7 @@ def read_image(
         source=str(path),
         notes=notes,
         series=number,
+        scene=images[number].name if len(images) > 1 else "",
     )
 
 

@@ -11,13 +11,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.scenes import chosen_scene, in_words
 from napari_diffuscope.imaging.tiff.ome import pixels_of_images
 
 _PLAIN = ("shaped", "generic", "uniform")
 """Kinds of files whose pages no program has put into an order."""
-_LISTED = 3
-"""Other images that a note names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +57,7 @@ class TiffImage:
     @property
     def in_words(self) -> str:
         """``'overview' 64 x 64``."""
-        lengths = " x ".join(str(length) for length in self.shape if length > 1)
-        return f"{self.name!r} {lengths}" if self.name else lengths
+        return in_words(self.name, self.shape)
 
 
 def images_of(tif: Any) -> list[TiffImage]:
@@ -156,42 +153,19 @@ def _pages_within(tif: Any, series: Any, first: int) -> set[int]:
     return set(range(first + 1, number))
 
 
-def chosen_image(images: Sequence[TiffImage], number: int | None, path: Path) -> tuple[int, list[str]]:
+def chosen_image(images: Sequence[TiffImage], wanted: int | str | None, path: Path) -> tuple[int, list[str]]:
     """Which image is taken: the one asked for, else the largest, and what must be said of that.
 
     Raises
     ------
     DiffuscopeError
-        If there is no image of that number.
+        If there is no such image.
     """
-    if number is not None:
-        if not 0 <= number < len(images):
-            raise DiffuscopeError(
-                f"{path.name!r} holds {_counted(images)}, so there is no series {number}; count from 0."
-            )
-        return number, []
-    largest = max(range(len(images)), key=lambda place: (images[place].bytes, -place))
-    notes = []
-    if images[largest].joined > 1:
-        notes.append(
-            f"{path.name!r} holds {images[largest].joined} images of one size that were written one after the "
+    number, notes = chosen_scene(images, wanted, path)
+    if wanted is None and images[number].joined > 1:
+        joined = (
+            f"{path.name!r} holds {images[number].joined} images of one size that were written one after the "
             "other; they are read as one stack."
         )
-    others = [place for place, image in enumerate(images) if place != largest and not image.reduced]
-    if others:
-        listed = ", ".join(f"{place}: {images[place].in_words}" for place in others[:_LISTED])
-        more = ", …" if len(others) > _LISTED else ""
-        notes.append(
-            f"{path.name!r} holds {_counted(images)}; series {largest} ({images[largest].in_words}) is read, "
-            f"{'the largest' if _alone(images, largest) else 'the first of the largest'}. The others can be chosen "
-            f"with series ({listed}{more})."
-        )
-    return largest, notes
-
-
-def _alone(images: Sequence[TiffImage], largest: int) -> bool:
-    return sum(image.bytes == images[largest].bytes for image in images) == 1
-
-
-def _counted(images: Sequence[TiffImage]) -> str:
-    return "one image" if len(images) == 1 else f"{len(images)} images"
+        notes.insert(0, joined)
+    return number, notes

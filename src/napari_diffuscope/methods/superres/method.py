@@ -41,9 +41,9 @@ def superresolve(image: Any, **choices: Any) -> Result:
         An :class:`~napari_diffuscope.imaging.image.Image`, an array (numpy, dask, zarr), or the path of a file; with
         a z axis.
     choices
-        ``axes`` of an array, such as ``"ZYX"``; ``series`` of a file that holds several images; ``settings``, a
-        :class:`~napari_diffuscope.methods.superres.settings.SuperresSettings`, and fields of it to replace;
-        ``on_update``, called with every :class:`~napari_diffuscope.jobs.Update`.
+        ``axes`` of an array, such as ``"ZYX"``; ``series`` or ``scene`` of a file that holds several images;
+        ``settings``, a :class:`~napari_diffuscope.methods.superres.settings.SuperresSettings`, and fields of it to
+        replace; ``on_update``, called with every :class:`~napari_diffuscope.jobs.Update`.
 
     Returns
     -------

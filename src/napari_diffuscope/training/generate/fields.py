@@ -10,7 +10,9 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.training.kept_out import SUFFIXES, image_files, split
+from napari_diffuscope.imaging.formats import is_named_like_image
+from napari_diffuscope.imaging.listing import image_files, is_folder
+from napari_diffuscope.training.kept_out import split
 from napari_diffuscope.training.pair_files import TRAINING_NAMES, VALIDATION_NAMES, sub_folder
 
 SIMULATED = "simulated"
@@ -117,7 +119,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise DiffuscopeError(f"The folder {folder} cannot be read: there is none.")
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in inside):
+    if any(is_named_like_image(path) and not is_folder(path) for path in inside):
         return ()
     return tuple(path.name for path in inside if path.is_dir())
 

@@ -12,10 +12,10 @@ import numpy as np
 from napari_diffuscope.atomic import replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.listing import image_files
 from napari_diffuscope.methods.shape.cells import find_cells
 from napari_diffuscope.methods.shape.familiarity import cell_values, measured_cells
 from napari_diffuscope.methods.shape.window import ShapeWindow
-from napari_diffuscope.training.kept_out import image_files
 from napari_diffuscope.weights.card import CARD_FILE, read_card
 from napari_diffuscope.weights.card_parts import CellFeatures
 

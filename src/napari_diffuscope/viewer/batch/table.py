@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
-from napari_diffuscope.batches.plan import Plan
+from napari_diffuscope.batches.plan import Plan, shown_name
 from napari_diffuscope.batches.table import Row
 from napari_diffuscope.viewer.widgets import ERROR_COLOUR
 
@@ -36,7 +36,7 @@ class StateTable(QTableWidget):
         self._results.clear()
         self.setRowCount(len(plan.items))
         for row, item in enumerate(plan.items):
-            name = QTableWidgetItem(item.source.name)
+            name = QTableWidgetItem(shown_name(item.source))
             name.setToolTip(f"<qt>{item.source}</qt>")
             self.setItem(row, 0, name)
             self.setItem(row, 1, QTableWidgetItem(WAITING))
