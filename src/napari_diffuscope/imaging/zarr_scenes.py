@@ -65,7 +65,7 @@ def layout_of(path: Path) -> Layout:
         return "image"
     for name in ("plate", "well"):
         if isinstance(attributes.get(name), Mapping):
-            return name  # type: ignore[return-value]
+            return name
     if _LAYOUTS in attributes or _numbered(path):
         return "collection"
     return "group" if any(_groups_with_images(path)) else "image"
