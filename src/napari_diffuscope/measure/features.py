@@ -164,6 +164,13 @@ class StandardisedFeatures:
     centre: np.ndarray
     spread: np.ndarray
 
+    @classmethod
+    def of(cls, reference: np.ndarray, parts: Sequence[Features]) -> tuple[StandardisedFeatures, np.ndarray]:
+        """Those of a reference, and what they say of it ``(N, D)``, which is then not worked out a second time."""
+        numbers = [part(patch_array(reference)) for part in parts]
+        centre, spread = balanced(numbers)
+        return cls(tuple(parts), centre, spread), np.asarray((np.column_stack(numbers) - centre) / spread)
+
     @property
     def name(self) -> str:
         """Names of the parts."""
@@ -190,8 +197,7 @@ def standardised(reference: np.ndarray, parts: Sequence[Features] = DEFAULT_PART
     parts
         Features to join; by default intensity, spectrum and texture.
     """
-    centre, spread = balanced([part(patch_array(reference)) for part in parts])
-    return StandardisedFeatures(tuple(parts), centre, spread)
+    return StandardisedFeatures.of(reference, parts)[0]
 
 
 def balanced(numbers: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -217,8 +223,10 @@ def patch_array(patches: object) -> np.ndarray:
 
 def _moments(values: np.ndarray) -> np.ndarray:
     """Mean, deviation and skewness of each row; a constant row has skewness 0."""
-    mean, spread = values.mean(1), values.std(1)
-    third = ((values - mean[:, None]) ** 3).mean(1)
+    mean = values.mean(1)
+    centred = values - mean[:, None]
+    squares = centred * centred
+    spread, third = np.sqrt(squares.mean(1)), (squares * centred).mean(1)  # ** 3 would take most of the time
     flat = vanishes(spread, np.abs(values).max(1))
     skewness = np.divide(third, spread**3, out=np.zeros_like(third), where=~flat)
     return np.column_stack([mean, spread, skewness])

@@ -22,7 +22,6 @@ from napari_diffuscope.measure.features import (
     SpectrumFeatures,
     StandardisedFeatures,
     TextureFeatures,
-    standardised,
 )
 from napari_diffuscope.measure.patches import covering, spread_over
 from napari_diffuscope.measure.training_images import TrainingImages
@@ -192,8 +191,7 @@ class Memorisation:
             bands = max(2, min(10, side // 4))
             parts = (IntensityFeatures(), SpectrumFeatures(bands), TextureFeatures((1.0, 2.0)))
             stack = np.stack(fitting[::step])
-            features = standardised(stack, parts)
-            self._features[side] = (features, features(stack))
+            self._features[side] = StandardisedFeatures.of(stack, parts)
         return self._features[side]
 
     def _judged(self, one: Nearest, label: int | None, windows: int) -> Nearest:

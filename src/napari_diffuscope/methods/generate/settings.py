@@ -313,8 +313,9 @@ def class_weights(card: ModelCard, wish: str | None) -> tuple[float, ...] | None
                 f"{card.name} knows no class {quoted(name)}; choose one of {', '.join(card.classes)}."
             )
         weights[name] += weight
-    total = sum(weights.values())
-    return tuple(weight / total for weight in weights.values())
+    most = max(weights.values())
+    shares = [weight / most for weight in weights.values()]  # the sum of huge weights would be infinite
+    return tuple(share / sum(shares) for share in shares)
 
 
 def _parts(wish: str, classes: Sequence[str]) -> list[tuple[str, float]]:
