@@ -134,6 +134,17 @@ REFUSED = [
     (Image.wrap(np.ones((64, 64)), "YX", scale=(PIXEL,) * 2, units=("µm",) * 2), "show nothing"),
     (Image.wrap(filaments(1)[0], "YX"), "does not say its pixel size; give it in µm"),
     (Image.wrap(filaments(1)[0], "YX", scale=(0.5,) * 2, units=("µm",) * 2), "smaller than those of"),
+    (Image.wrap(filaments(1)[0], "YX", scale=(1.0,) * 2, units=("mm",) * 2), "far larger than the spot"),
+    (Image.wrap(filaments(1)[0], "YX", scale=(1e-6,) * 2, units=("µm",) * 2), "far smaller than the spot"),
+    (
+        Image.wrap(
+            np.where(np.eye(64) > 0, np.inf, filaments(1)[0][:64, :64]),
+            "YX",
+            scale=(PIXEL,) * 2,
+            units=("µm",) * 2,
+        ),
+        "no numbers",
+    ),
 ]
 
 
@@ -169,4 +180,13 @@ def test_a_run_that_fails_leaves_no_half_set(
     with pytest.raises(DiffuscopeError, match="disk"):
         run(pairs_job([open_image(stack)], TwinOptics(), tmp_path / "out"))
     assert len(written) == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plane_with_a_pixel_that_is_no_number_makes_no_pair(tmp_path: Path) -> None:
+    planes = np.stack([*filaments(3)])
+    planes[1, 5, 5] = np.nan
+    image = Image.wrap(planes, "TYX", scale=(1.0, PIXEL, PIXEL), units=("pixel", "µm", "µm"), name="fields")
+    with pytest.raises(DiffuscopeError, match="no numbers"):
+        run(pairs_job([image], TwinOptics(), tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -20,7 +20,7 @@ from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.simulate.camera import Camera, Exposure
 from napari_diffuscope.simulate.degrade import NoiseModel, noisy
 from napari_diffuscope.simulate.fields import rough_field
-from napari_diffuscope.simulate.optics import airy_psf, blur
+from napari_diffuscope.simulate.optics import AIRY_FWHM, airy_psf, blur
 from napari_diffuscope.simulate.processing import Enlarge
 
 USUAL_CAMERA_PIXEL = 0.1
@@ -33,6 +33,9 @@ LOOKED_AT = 16
 """Planes from which the range of a set of images is taken."""
 
 PAIRS_FILE = "pairs.json"
+
+FINEST, COARSEST = 1 / 200, 10.0
+"""Pixels in widths of the spot of light: beyond these nothing is blurred, or everything."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,19 @@ class TwinOptics:
         Raises
         ------
         DiffuscopeError
-            If nobody says it, or the camera's pixels are smaller.
+            If nobody says it, it does not go with the spot of light, or the camera's pixels are smaller.
         """
         pixel = self.pixel_size or to_micrometres(image.scale[-1], image.units[-1])
         if pixel is None:
             raise DiffuscopeError(
                 f"{image.name!r} does not say its pixel size; give it in µm (--pixel-size)."
+            )
+        spot = AIRY_FWHM * self.wavelength / 1000 / self.numerical_aperture
+        if not FINEST <= pixel / spot <= COARSEST:
+            much = "far smaller" if pixel < spot else "far larger"
+            raise DiffuscopeError(
+                f"The pixels of {image.name!r} ({pixel:g} µm) are {much} than the spot of light of this objective "
+                f"({spot:.2g} µm); correct the pixel size, the numerical aperture or the wavelength."
             )
         if self.camera_pixel is not None and self.camera_pixel < pixel * (1 - 1e-6):
             raise DiffuscopeError(
@@ -101,9 +111,10 @@ def intensity_range(images: Sequence[Image]) -> tuple[float, float]:
     """
     planes = [(image, flat) for image in images for flat in range(image.plane_count)]
     chosen = [planes[i] for i in np.linspace(0, len(planes) - 1, min(len(planes), LOOKED_AT)).astype(int)]
-    lows, highs = zip(
-        *(np.percentile(image.read_plane(flat), (0.1, 99.9)) for image, flat in chosen), strict=True
-    )
+    with np.errstate(invalid="ignore"):  # infinite pixels are refused below
+        lows, highs = zip(
+            *(np.percentile(image.read_plane(flat), (0.1, 99.9)) for image, flat in chosen), strict=True
+        )
     low, high = float(min(lows)), float(max(highs))
     if not high > low:
         raise DiffuscopeError("The images show nothing: all their pixels are alike, or no numbers.")
@@ -219,6 +230,8 @@ def _write_pair(
     from napari_diffuscope.imaging.tiff import write_image
 
     high = np.asarray(plane, dtype=np.float32)
+    if not np.isfinite(high).all():
+        raise DiffuscopeError(f"{name} would have pixels that are no numbers; fill them in first.")
     low = low_quality(high, optics, rng, pixel_um=pixel_um, limits=limits)
     like = Image.wrap(high, "YX", scale=(pixel_um, pixel_um), units=("µm", "µm"))
     for kind, values in (("high", high), ("low", low)):

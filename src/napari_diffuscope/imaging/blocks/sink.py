@@ -211,7 +211,7 @@ class BlockSink:
             yield from self._levels()
             with writing(self.path):
                 self._complete()
-            self.close_files()
+                self.close_files()
             self._partial.commit()
         return self.path
 
@@ -228,8 +228,10 @@ class BlockSink:
 
     def close(self) -> None:
         """Close all files; an unfinished output can be continued later."""
-        self.close_files()
-        self._partial.close()
+        try:
+            self.close_files()
+        finally:
+            self._partial.close()
 
     def __enter__(self) -> Self:
         return self
@@ -239,10 +241,13 @@ class BlockSink:
     ) -> None:
         vain = error is not None and not self.finished and not self.blocks_done
         if vain and not self._partial.journal.closed:  # as where a model is refused: nothing to go on with
-            self.close_files()
+            with suppress(OSError):
+                self.close_files()
             with suppress(OSError):
                 self._partial.give_up()
-        self.close()
+        # What could not be written was told already, and is no second error when the file is closed.
+        with writing(self.path) if error is None else suppress(OSError):
+            self.close()
 
 
 def converted(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

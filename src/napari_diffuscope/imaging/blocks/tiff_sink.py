@@ -111,6 +111,6 @@ class TiffBlockSink(BlockSink):
 
     def close_files(self) -> None:
         """Close the file, but not the journal."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None  # closed even where what it still holds finds no room
+        if file is not None:
+            file.close()
