@@ -62,21 +62,56 @@ class Tally:
         Planes with an intensity range of their own.
     beyond
         Pixels whose value float32 cannot hold.
+    parts
+        Isolated and bright pixels of the parts of planes that were counted, where planes are counted by parts: by
+        flat index and corner.
     """
 
     isolated: dict[int, int] = field(default_factory=dict)
     bright: dict[int, int] = field(default_factory=dict)
     far: list[int] = field(default_factory=list)
     beyond: int = 0
+    parts: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
+
+    def count_part(self, part: tuple[int, int, int], isolated: int, bright: int) -> None:
+        """Count what was found in a part of a plane, once."""
+        if part in self.parts:
+            return
+        self.parts[part] = isolated, bright
+        for counts, number in ((self.isolated, isolated), (self.bright, bright)):
+            if number:
+                counts[part[0]] = counts.get(part[0], 0) + number
+
+    def count_far(self, flat: int) -> None:
+        """Count a plane with an intensity range of its own, once."""
+        if flat not in self.far:
+            self.far.append(flat)
+
+    def add(self, other: Tally) -> None:
+        """Add what was found elsewhere: in other planes, or in parts that may have been counted here."""
+        for part, counts in other.parts.items():
+            self.count_part(part, *counts)
+        if not other.parts:
+            self.isolated.update(other.isolated)
+            self.bright.update(other.bright)
+        for flat in other.far:
+            self.count_far(flat)
+        self.beyond += other.beyond
+
+    def taken(self) -> Tally:
+        """What was found since it was taken last; nothing of it is left here."""
+        found = Tally(self.isolated, self.bright, self.far, self.beyond, self.parts)
+        self.isolated, self.bright, self.far, self.beyond, self.parts = {}, {}, [], 0, {}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, for the record."""
         return {
             "isolated_pixels": sum(self.isolated.values()),
-            "isolated_by_plane": {str(flat): count for flat, count in self.isolated.items()},
+            "isolated_by_plane": {str(flat): count for flat, count in sorted(self.isolated.items())},
             "bright_pixels": sum(self.bright.values()),
-            "bright_by_plane": {str(flat): count for flat, count in self.bright.items()},
-            "planes_with_own_range": list(self.far),
+            "bright_by_plane": {str(flat): count for flat, count in sorted(self.bright.items())},
+            "planes_with_own_range": sorted(self.far),
             "pixels_beyond_float32": self.beyond,
         }
 
@@ -169,8 +204,7 @@ class Bridging:
         return ShownPlane(pixels, line, missing, self._kept(isolated, bright))
 
     def _own(self, flat: int) -> Any:
-        if flat not in self.tally.far:
-            self.tally.far.append(flat)
+        self.tally.count_far(flat)
         line = self.lines.line(flat)
         assert line is not None  # a constant plane is neither far nor bright
         return line, self.lines.heights(flat)

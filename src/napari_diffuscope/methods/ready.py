@@ -27,7 +27,7 @@ def ready_model(work: Work) -> Job[Model]:
         For an unknown model or device, and as :func:`check_suits`.
     """
     settings = work.settings
-    device = choose_device(settings.device)
+    device = choose_device(work.crew.device(settings.device) if work.crew else settings.device)
     yield work.update(message=f"Loading {settings.model}")
     shelf = work.options.get("shelf")
     model = (shelf.load if shelf else load_model)(settings.model, device=device)

@@ -53,6 +53,10 @@ def squares_of(squares: np.ndarray, region: tuple[Span, Span]) -> np.ndarray:
     return squares[rows, columns]
 
 
+Parts = dict[Any, tuple[int, int]]
+"""For each piece that was looked at, by any name, how many of its parts are empty, and how many it has."""
+
+
 @dataclass
 class Skipped:
     """How much was left out.
@@ -66,11 +70,20 @@ class Skipped:
     """
 
     below: float | None
-    parts: dict[Any, tuple[int, int]] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
 
     def note(self, name: Any, empty: np.ndarray) -> None:
         """Count the parts of a piece; once, however often it is told."""
         self.parts[name] = (int(np.count_nonzero(empty)), int(empty.size))
+
+    def taken(self) -> Parts:
+        """What was counted since it was taken last; nothing of it is left here."""
+        parts, self.parts = self.parts, {}
+        return parts
+
+    def add(self, parts: Parts) -> None:
+        """Add what was counted elsewhere."""
+        self.parts.update(parts)
 
     @property
     def empty(self) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,33 @@ from napari_diffuscope.imaging.blocks.array_sink import Sink, blank_array
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs, Method, Output
+
+Piece = TypeVar("Piece")
+Found = TypeVar("Found")
+
+
+class Crew(Protocol):
+    """Who makes pieces of a run that do not depend on each other; without one they are made here, in their order."""
+
+    def device(self, wish: str) -> str:
+        """The device that this process takes for one that was wished for."""
+        ...
+
+    @property
+    def shares_states(self) -> bool:
+        """Whether this process only reads and writes states that another one keeps."""
+        ...
+
+    def each(
+        self,
+        work: Any,
+        stage: str,
+        pieces: Iterable[Piece],
+        make: Callable[[Piece], Job[Found]],
+        note: Callable[[Piece, Found], Job[None]],
+    ) -> Job[None]:
+        """As :meth:`Work.each`."""
+        ...
 
 
 @dataclass
@@ -36,6 +63,8 @@ class Work:
         In the job's own unit.
     afterwards
         Called when the outputs are complete: what only an unfinished run needs is deleted.
+    crew
+        Who makes the pieces, ``None`` for this process alone.
     """
 
     method: Method
@@ -48,6 +77,7 @@ class Work:
     done: int = 0
     total: int = 0
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    crew: Crew | None = None
 
     @property
     def image(self) -> Image:
@@ -72,6 +102,32 @@ class Work:
             if not self.written(block):
                 yield block
             self.done += 1
+
+    def each(
+        self,
+        stage: str,
+        pieces: Iterable[Piece],
+        make: Callable[[Piece], Job[Found]],
+        note: Callable[[Piece, Found], Job[None]],
+    ) -> Job[None]:
+        """Make pieces that do not depend on each other: one after the other, or at the same time by a crew.
+
+        Parameters
+        ----------
+        stage
+            What tells these pieces from those of other calls within the run.
+        pieces
+            What is missing, as small values that tell a piece in every process: numbers, labels, blocks.
+        make
+            Makes a piece, in whichever process: all that it gives are pixels that it writes, warnings, and its result.
+        note
+            Takes the result of a piece into the run, in the process of the run and as soon as the piece is made.
+        """
+        if self.crew is not None:
+            yield from self.crew.each(self, stage, pieces, make, note)
+            return
+        for piece in pieces:
+            yield from note(piece, (yield from make(piece)))
 
     def read(self, block: Block) -> np.ndarray:
         """Pixels of the image where a block of an output of its shape lies, float32."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,9 +12,30 @@ import numpy as np
 
 from napari_diffuscope.imaging.axes import LETTERS, order_of
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.sink import ShardWriter
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.imaging.blocks.zarr_sink import OmeZarrSink
 from napari_diffuscope.jobs import Job
+
+
+def _as_stored(block: Block, lengths: Sequence[int], order: Sequence[int], plan: BlockPlan) -> Block:
+    place = [part.start // edge for part, edge in zip(block.region, lengths, strict=True)]
+    return plan[int(np.ravel_multi_index([place[axis] for axis in order], plan.grid))]
+
+
+@dataclass(frozen=True)
+class ReorderedShards:
+    """Writes blocks of such a file from another process; see `ShardWriter`."""
+
+    shards: ShardWriter
+    plan: BlockPlan
+    block: tuple[int, ...]
+    order: Sequence[int]
+
+    def write(self, block: Block, values: np.ndarray) -> None:
+        """Write the pixels of a block, which are on the disk when this returns."""
+        stored = _as_stored(block, self.block, self.order, self.plan)
+        self.shards.write(stored, np.transpose(values, self.order))
 
 
 class ReorderedSink:
@@ -57,8 +78,7 @@ class ReorderedSink:
 
     def _block(self, block: Block) -> Block:
         """The same block, as the file counts them."""
-        place = [part.start // edge for part, edge in zip(block.region, self.block, strict=True)]
-        return self._plan[int(np.ravel_multi_index(self._stored(place), self._plan.grid))]
+        return _as_stored(block, self.block, self._order, self._plan)
 
     @property
     def record(self) -> Any:
@@ -76,6 +96,15 @@ class ReorderedSink:
     def write_block(self, block: Block, values: np.ndarray) -> None:
         """Write a block and note it as done."""
         self._sink.write_block(self._block(block), np.transpose(values, self._order))
+
+    def shards(self) -> ReorderedShards | None:
+        """What other processes write blocks with."""
+        shards = self._sink.shards()
+        return None if shards is None else ReorderedShards(shards, self._plan, self.block, self._order)
+
+    def note_block(self, block: Block) -> None:
+        """Note a block as done that another process wrote."""
+        self._sink.note_block(self._block(block))
 
     def read_block(self, block: Block) -> np.ndarray | None:
         """The pixels of a block that is done, ``None`` of a finished output."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -19,6 +19,14 @@ from napari_diffuscope.imaging.tiles import Box
 from napari_diffuscope.jobs import Job, run
 
 BLOCK = "block"
+
+
+class ShardWriter(Protocol):
+    """Writes blocks of an output that another process keeps the journal of; it can be sent to other machines."""
+
+    def write(self, block: Block, values: np.ndarray) -> None:
+        """Write the pixels of a block, which are on the disk when this returns."""
+        ...
 
 
 class BlockSink:
@@ -166,17 +174,38 @@ class BlockSink:
         DiffuscopeError
             If they cannot be written; what was written before stays, and can be continued.
         """
+        self._check_block(block)
+        if values.shape != block.shape:
+            raise ValueError(f"A block of shape {block.shape} is not written with values of {values.shape}.")
+        self._partial.check_there()
+        with writing(self.path):
+            self._write(block.region, converted(values, np.dtype(self.spec.dtype)))
+            self._partial.journal.add(BLOCK, block.index)
+
+    def _check_block(self, block: Block) -> None:
+        """Refuse what is no block of this output that is still to be written."""
         if self.finished:
             raise ValueError(f"{self.path} is finished.")
         if block.index >= len(self._plan) or self._plan[block.index].region != block.region:
             raise ValueError(f"Block {block.index} is not of this sink, whose blocks are {self.block}.")
         if self.done(block):
             raise ValueError(f"Block {block.index} of {self.path} is done, and done blocks stay as they are.")
-        if values.shape != block.shape:
-            raise ValueError(f"A block of shape {block.shape} is not written with values of {values.shape}.")
+
+    def shards(self) -> ShardWriter | None:
+        """What other processes write blocks with, ``None`` where they cannot: such blocks come here to be written."""
+        return None
+
+    def note_block(self, block: Block) -> None:
+        """Note a block as done that another process wrote with :meth:`shards` and that is on the disk.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the output was deleted meanwhile, or it cannot be noted.
+        """
+        self._check_block(block)
         self._partial.check_there()
         with writing(self.path):
-            self._write(block.region, converted(values, np.dtype(self.spec.dtype)))
             self._partial.journal.add(BLOCK, block.index)
 
     def read_block(self, block: Block) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_diffuscope.imaging.axes import LETTERS
 from napari_diffuscope.imaging.blocks.journal import sync_file, sync_folder
 from napari_diffuscope.imaging.blocks.ngff import Level, halved, ome_attributes, omero_attributes, plan_levels
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
-from napari_diffuscope.imaging.blocks.sink import BlockSink
+from napari_diffuscope.imaging.blocks.sink import BlockSink, converted
 from napari_diffuscope.imaging.blocks.spec import Channel, VolumeSpec
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import CREATOR, CREATOR_KEY
@@ -27,6 +27,69 @@ RECORD_KEY = "napari-diffuscope"
 
 # zarr writes a shard under such a name and renames it; one is left where it was killed in between.
 _LEFTOVERS = "*.partial"
+
+
+@dataclass
+class ZarrShards:
+    """Writes blocks into the full resolution of an unfinished image from another process; see `ShardWriter`.
+
+    Blocks are whole shards, so that two processes never write one file.
+
+    Parameters
+    ----------
+    folder
+        Of the array.
+    path
+        Where the image will be, for messages.
+    shard, dtype
+        Lengths of a shard; pixel type.
+    """
+
+    folder: str
+    path: str
+    shard: tuple[int, ...]
+    dtype: str
+
+    def write(self, block: Block, values: np.ndarray) -> None:
+        """Write the pixels of a block, which are on the disk when this returns.
+
+        Raises
+        ------
+        DiffuscopeError
+            If they cannot be written, or the image is not there: it lies on a disk that this machine does not share.
+        """
+        import zarr
+
+        folder = Path(self.folder)
+        with writing(Path(self.path)):
+            if not (folder / "zarr.json").is_file():
+                raise DiffuscopeError(
+                    f"The unfinished {self.path!r} is not there; write to a disk that all workers share."
+                )
+            array = zarr.open_array(folder, mode="r+")
+            write_shards(array, folder, self.shard, block.region, converted(values, np.dtype(self.dtype)))
+
+
+def write_shards(array: Any, folder: Path, shard: tuple[int, ...], region: Box, values: np.ndarray) -> None:
+    """Write a region of whole shards, one after the other, and wait until they are on the disk."""
+    lengths = tuple(part.stop - part.start for part in region)
+    for piece in BlockPlan(lengths, shard):
+        place = tuple(
+            slice(first.start + part.start, first.start + part.stop)
+            for first, part in zip(region, piece.region, strict=True)
+        )
+        _put_shard(array, folder, shard, place, values[piece.region])
+
+
+def _put_shard(array: Any, folder: Path, shard: tuple[int, ...], place: Box, values: np.ndarray) -> None:
+    corner = tuple(part.start // edge for part, edge in zip(place, shard, strict=True))
+    file = folder / array.metadata.encode_chunk_key(corner)
+    # What an interrupted run left of it is worth nothing, and zarr would merge it with the new values.
+    file.unlink(missing_ok=True)
+    array[place] = values
+    if file.exists():  # there is none for a shard of zeros
+        sync_file(file)
+        sync_folder(file.parent)
 
 
 class OmeZarrSink(BlockSink):
@@ -85,30 +148,19 @@ class OmeZarrSink(BlockSink):
         return sum(len(_shards(level)) for level in self.levels[1:])
 
     def _write(self, region: Box, values: np.ndarray) -> None:
-        lengths = tuple(part.stop - part.start for part in region)
-        for shard in BlockPlan(lengths, self.layout.shard):
-            place = tuple(
-                slice(first.start + part.start, first.start + part.stop)
-                for first, part in zip(region, shard.region, strict=True)
-            )
-            self._put(0, place, values[shard.region])
+        write_shards(self._arrays[0], self._partial.data / "0", self.layout.shard, region, values)
+
+    def shards(self) -> ZarrShards:
+        """What other processes write blocks with."""
+        return ZarrShards(str(self._partial.data / "0"), str(self.path), self.layout.shard, self.spec.dtype)
 
     def _read(self, region: Box) -> np.ndarray:
         return np.asarray(self._arrays[0][region])
 
     def _put(self, level: int, place: Box, values: np.ndarray) -> None:
         """Write one shard and wait until it is on the disk."""
-        array = self._arrays[level]
-        corner = tuple(
-            part.start // edge for part, edge in zip(place, self.levels[level].layout.shard, strict=True)
-        )
-        file = self._partial.data / str(level) / array.metadata.encode_chunk_key(corner)
-        # What an interrupted run left of it is worth nothing, and zarr would merge it with the new values.
-        file.unlink(missing_ok=True)
-        array[place] = values
-        if file.exists():  # there is none for a shard of zeros
-            sync_file(file)
-            sync_folder(file.parent)
+        shard = self.levels[level].layout.shard
+        _put_shard(self._arrays[level], self._partial.data / str(level), shard, place, values)
 
     def _levels(self) -> Job[None]:
         done, total = 0, self.finishing_steps

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.generate.card import card_of, warning_of
 from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edge
@@ -63,12 +64,21 @@ def generate_job(work: Work) -> Job[Judge | None]:
     per_image = plan.steps * len(chain.pieces)
     work.total = settings.number * per_image
     states = _stored_states(work, chain)
-    for images in _groups(work, chain):
-        missing = [image for image in images if not all(map(work.written, blocks_of(work, image)))]
-        work.done = images[0] * per_image + (len(images) - len(missing)) * per_image
-        chain.judge_again(image for image in images if image not in missing)
-        if missing:
-            yield from chain.made(missing, states or States())
+
+    def missing() -> Iterator[tuple[int, ...]]:
+        for images in _groups(work, chain):
+            there = [image for image in images if all(map(work.written, blocks_of(work, image)))]
+            work.done += len(there) * per_image
+            chain.judge_again(there)
+            if left := tuple(image for image in images if image not in there):
+                yield left
+
+    def note(images: tuple[int, ...], made: None) -> Job[None]:
+        if work.crew is not None:  # what others made is judged by what they wrote
+            chain.judge_again(images)
+        yield work.update()
+
+    yield from work.each("images", missing(), lambda images: chain.made(images, states or States()), note)
     if states is not None:
         work.afterwards.append(states.forget)
     if judge is not None:
@@ -109,4 +119,10 @@ def _bytes(chain: Chain) -> int:
 
 def _stored_states(work: Work, chain: Chain) -> States | None:
     """Where large states lie: beside the output, where they outlive the process; ``None`` for in memory."""
-    return None if _bytes(chain) <= MOST_IN_MEMORY else states_beside(work, tile=chain.tile)
+    if _bytes(chain) <= MOST_IN_MEMORY:
+        return None
+    if work.crew is not None:
+        raise DiffuscopeError(
+            f"Images of {in_pixels(chain.shape)} pixels are each made by one process; leave out the cluster."
+        )
+    return states_beside(work, tile=chain.tile)

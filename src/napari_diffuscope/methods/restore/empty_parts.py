@@ -14,7 +14,7 @@ from napari_diffuscope.methods.bridging import Bridging
 from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.restore.outputs import RESTORED, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.methods.skipping import Skipped, empty_squares, of_pixels, squares_of
+from napari_diffuscope.methods.skipping import Parts, Skipped, empty_squares, of_pixels, squares_of
 
 AS_MEASURED = "they have their measured values, and no deviation"
 """What becomes of parts that are left out."""
@@ -40,9 +40,10 @@ class EmptyParts:
     region: Region
     whole: bool = False
     skipped: Skipped = field(init=False)
+    looked_at: Skipped = field(init=False)
 
     def __post_init__(self) -> None:
-        self.skipped = Skipped(self.below)
+        self.skipped, self.looked_at = Skipped(self.below), Skipped(self.below)
 
     def of(self, flat: int, pixels: np.ndarray) -> np.ndarray | None:
         """For a plane as the network sees it, bool ``(Y, X)`` of the region; ``None`` where nothing is left out."""
@@ -51,8 +52,16 @@ class EmptyParts:
         squares = empty_squares(pixels, self.below)
         if self.whole and not squares.all():
             squares = np.zeros_like(squares)
-        self.skipped.note(flat, squares_of(squares, self.region))
+        self.looked_at.note(flat, squares_of(squares, self.region))
         return of_pixels(squares, *self.region)
+
+    def taken(self) -> Parts:
+        """What was looked at since it was taken last."""
+        return self.looked_at.taken()
+
+    def add(self, parts: Parts) -> None:
+        """Count what was looked at in a piece of the run."""
+        self.skipped.add(parts)
 
     def note(self, record: dict[str, Any]) -> None:
         """Add to the record how much was left out."""
@@ -87,4 +96,4 @@ def empty_job(inputs: Inputs, settings: RestoreSettings) -> Job[Skipped]:
     for number, flat in enumerate(part.planes):
         yield Update(number, len(part.planes), message="" if number else "Looking for empty parts.")
         empty.of(flat, bridging.shown(flat, image.read_plane(flat)).pixels)
-    return empty.skipped
+    return empty.looked_at

@@ -8,7 +8,7 @@ also trained at pure noise gives that mean in a single evaluation, which is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from napari_diffuscope.imaging.parts import part_of_large_planes
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update, relayed
 from napari_diffuscope.methods.blending import evaluator_for
-from napari_diffuscope.methods.bridging import Bridging, ShownPlane
+from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
 from napari_diffuscope.methods.evaluation import Evaluator, TileDone
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
@@ -34,11 +34,15 @@ from napari_diffuscope.methods.restore.empty_parts import EmptyParts, leave
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
 from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.skipping import Parts
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.model import Model
 
 _Result = tuple[str, int | None, np.ndarray]
 """Name of the output, number of the sample, pixels of the plane."""
+
+_Found = tuple[Tally, Parts]
+"""Defects of a plane, and its empty parts."""
 
 
 @dataclass
@@ -55,6 +59,7 @@ class _Run:
     evaluator: Evaluator
     empty_parts: EmptyParts
     grid: Grid | None = None
+    tally: Tally = field(default_factory=Tally)
     planes_done: int = 0
     tiles_done: int = 0
 
@@ -78,6 +83,17 @@ class _Run:
         self.work.total = len(self.part.planes) * self.tiles_per_plane
         self.work.done = self.planes_done * self.tiles_per_plane + self.tiles_done
         return self.work.update(**what)
+
+    def note(self, flat: int, found: _Found) -> Job[None]:
+        """Count a plane as done."""
+        self.planes_done, self.tiles_done = self.planes_done + 1, 0
+        defects, empty = found
+        self.tally.add(defects)
+        self.empty_parts.add(empty)
+        self.work.record["planes_done"].append(flat)
+        self.work.record["defects"] = self.tally.to_dict()
+        self.empty_parts.note(self.work.record)
+        yield self.update()
 
     def back(self, values: np.ndarray) -> np.ndarray:
         """What the model made, in pixels of the image."""
@@ -135,17 +151,14 @@ def restore_job(work: Work) -> Job[None]:
     chain = chain_for(model, settings)
     empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
     run = _Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, grid)
-    done: list[int] = work.record.setdefault("planes_done", [])
-    for flat in _in_order(part, work.options.get("order")):
-        yield from _restore_plane(run, flat)
-        done.append(flat)
-        work.record["defects"] = bridging.tally.to_dict()
-        empty_parts.note(work.record)
+    work.record.setdefault("planes_done", [])
+    flats = _in_order(part, work.options.get("order"))
+    yield from work.each("planes", flats, lambda flat: _restore_plane(run, flat), run.note)
     made = {block.index for flat in part.planes for block in run.blocks(flat)}
     for block in work.plan:
         if block.index not in made:  # planes between those that were asked for
             work.leave_blank(block)
-    yield from map(work.warn, bridging.tally.sentences(kept=settings.defects == "keep"))
+    yield from map(work.warn, run.tally.sentences(kept=settings.defects == "keep"))
     yield from map(work.warn, empty_parts.sentences)
 
 
@@ -157,8 +170,8 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
     return first + [flat for flat in part.planes if flat not in set(first)]
 
 
-def _restore_plane(run: _Run, flat: int) -> Job[None]:
-    """Restore one plane and write it."""
+def _restore_plane(run: _Run, flat: int) -> Job[_Found]:
+    """Restore one plane and write it; returns what was found in it."""
     if not all(map(run.work.written, run.blocks(flat))):
         plane = run.image.read_plane(flat)
         shown = run.bridging.shown(flat, plane)
@@ -179,8 +192,7 @@ def _restore_plane(run: _Run, flat: int) -> Job[None]:
             leave(values, name, crop, empty)
             _put_back(values, name, crop, shown, inside)
         yield from _write(run, flat, results)
-    run.planes_done, run.tiles_done = run.planes_done + 1, 0
-    yield run.update()
+    return run.bridging.tally.taken(), run.empty_parts.taken()
 
 
 def _write(run: _Run, flat: int, results: Sequence[_Result]) -> Job[None]:

@@ -74,28 +74,38 @@ def shape_job(work: Work) -> Job[Shapes]:
 
 
 def _all(run: ShapeWork, cells: tuple[Cell, ...], taken: set[int]) -> Job[Shapes]:
-    """The shapes of all cells."""
+    """The shapes of all cells, in their order."""
     work, record = run.work, run.work.record
-    shapes: list[CellShape] = []
+    by_label = {cell.label: cell for cell in cells}
+    shapes: dict[int, CellShape] = {}
     refused: dict[int, str] = {}
-    for cell in cells:
-        begun = time.perf_counter()
-        shape = yield from _one(run, cell, refused, taken=cell.label in taken)
-        if shape is None:
-            continue
-        shape = replace(shape, record=record_of_cell(record, shape, time.perf_counter() - begun))
+
+    def note(label: int, found: CellShape | str) -> Job[None]:
+        if isinstance(found, str):
+            refused[label] = record["refused"][str(label)] = found
+            yield work.update(message=found, warning=True, output=str(label))
+            return
+        if found.complaint:
+            yield work.update(message=found.complaint, warning=True, output=str(label))
+        shape = replace(found, record=record_of_cell(record, found, found.record["seconds"]))
         record["cells"].append(shape.record["cell"])
         if on_cell := work.options.get("on_cell"):
             on_cell(shape)
         if work.options.get("keep", True):
-            shapes.append(shape)
-        yield work.update(output=str(cell.label), preview=shape.probability, final=True)
-    return Shapes(tuple(shapes), refused, record)
+            shapes[label] = shape
+        yield work.update(output=str(label), preview=shape.probability, final=True)
+
+    yield from work.each(
+        "cells", list(by_label), lambda label: _one(run, by_label[label], taken=label in taken), note
+    )
+    order = {label: number for number, label in enumerate(by_label)}
+    record["cells"].sort(key=lambda cell: order[cell["label"]])
+    return Shapes(tuple(shapes[label] for label in order if label in shapes), refused, record)
 
 
-def _one(run: ShapeWork, cell: Cell, refused: dict[int, str], *, taken: bool) -> Job[CellShape | None]:
-    """The shape of a cell, or ``None`` with the reason among the refused ones."""
-    expected = run.work.done + run.evaluations
+def _one(run: ShapeWork, cell: Cell, *, taken: bool) -> Job[CellShape | str]:
+    """The shape of a cell and the seconds it took, or the reason why there is none."""
+    begun, expected = time.perf_counter(), run.work.done + run.evaluations
     try:
         if not taken:
             raise DiffuscopeError(str(cell.complaint))
@@ -103,13 +113,9 @@ def _one(run: ShapeWork, cell: Cell, refused: dict[int, str], *, taken: bool) ->
     except OutOfMemory:
         raise
     except DiffuscopeError as error:
-        refused[cell.label] = run.work.record["refused"][str(cell.label)] = str(error)
         run.work.done = expected if taken else run.work.done
-        yield run.work.update(message=str(error), warning=True, output=str(cell.label))
-        return None
-    if shape.complaint:
-        yield run.work.update(message=shape.complaint, warning=True, output=str(cell.label))
-    return shape
+        return str(error)
+    return replace(shape, record={"seconds": time.perf_counter() - begun})
 
 
 def _checked_plane(plane: Any, labels: Any) -> np.ndarray:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +15,7 @@ from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.superres.estimates import (
     combined,
     estimates,
+    kept,
     noise_of,
     state_of,
     store,
@@ -18,9 +23,13 @@ from napari_diffuscope.methods.superres.estimates import (
 )
 from napari_diffuscope.methods.superres.filling import (
     Filling,
+    Made,
     disagreement,
     fine_blocks,
-    note_difference,
+    is_noted,
+    keep_made,
+    made,
+    note_made,
     ranges_of,
 )
 from napari_diffuscope.methods.superres.outputs import DEVIATION, RESULT
@@ -41,20 +50,41 @@ def volume_job(filling: Filling, volume: Volume) -> Job[None]:
 
 def estimated_job(filling: Filling, volume: Volume) -> Job[None]:
     """One evaluation, each block from its own input."""
-    for block in filling.blocks_of(volume):
-        wide = volume.wide(block, filling.settings.blur)
-        if filling.work.written(block):
-            filling.work.done += (wide[1][1] - wide[1][0]) + (wide[2][1] - wide[2][0])
-            continue
-        clean = yield from estimates(filling, volume, 0, 0, wide)
-        note_difference(filling, volume, block.index, wide, clean)
-        final = [
-            filling.plan.step(0, torch.zeros_like(one), one, None, _no_noise)
-            for one in (combined(filling, clean) if filling.settings.together else clean)
-        ]
-        values = np.asarray(torch.stack(final).mean((0, 1)))
-        pixels = volume.pixels(values, wide, block, blur=filling.settings.blur, reimpose=filling.reimpose)
-        yield from filling.work.write(block, {RESULT: pixels})
+
+    def missing() -> Iterator[Block]:
+        for block in filling.blocks_of(volume):
+            noted = filling.work.crew is None or is_noted(filling, volume, block.index)
+            if not (filling.work.written(block) and noted):
+                yield block
+                continue
+            (_, y, x) = volume.wide(block, filling.settings.blur)
+            filling.work.done += (y[1] - y[0]) + (x[1] - x[0])
+
+    def note(block: Block, found: Made) -> Job[None]:
+        if filling.work.crew is not None:
+            keep_made(filling, volume, block.index, found)
+        yield filling.work.update()
+
+    yield from filling.work.each(
+        f"volume {volume.number}", missing(), partial(estimated_block, filling, volume), note
+    )
+
+
+def estimated_block(filling: Filling, volume: Volume, block: Block) -> Job[Made]:
+    """A block from its own input."""
+    wide = volume.wide(block, filling.settings.blur)
+    clean = yield from estimates(filling, volume, 0, 0, wide)
+    final = [
+        filling.plan.step(0, torch.zeros_like(one), one, None, _no_noise)
+        for one in (combined(filling, clean) if filling.settings.together else clean)
+    ]
+    values = np.asarray(torch.stack(final).mean((0, 1)))
+    pixels = volume.pixels(values, wide, block, blur=filling.settings.blur, reimpose=filling.reimpose)
+    found = made(filling, wide, clean)
+    if filling.work.crew is None:  # before the block: one that is written is not made again
+        keep_made(filling, volume, block.index, found)
+    yield from filling.work.write(block, {RESULT: pixels})
+    return found
 
 
 def _no_noise(step: int) -> Tensor:
@@ -63,40 +93,81 @@ def _no_noise(step: int) -> Tensor:
 
 def sampled_job(filling: Filling, volume: Volume) -> Job[None]:
     """Whole chains, block by block and step by step, from what is stored."""
-    blocks = list(fine_blocks(filling, volume))
-    notes = filling.states.notes
-    if notes.get("volume") != volume.number:
-        notes.update(volume=volume.number, position=0)
-    begun = notes["position"]
-    per_sample = len(blocks) * filling.plan.steps + len(list(filling.blocks_of(volume)))
-    if begun:
+    fine, coarse = list(fine_blocks(filling, volume)), list(filling.blocks_of(volume))
+    walk = Walk(filling, volume)
+    if walk.begun:
         yield filling.work.update(message="Continuing where it was stopped.")
+    if filling.work.crew is not None and not filling.shared:
+        prepare_states(filling, volume)
     for sample in range(filling.settings.volumes):
-        position = sample * per_sample
         for step in range(filling.plan.steps):
+            yield from walk.along(
+                f"volume {volume.number}, sample {sample}, step {step}",
+                fine,
+                partial(move_block, filling, volume, sample, step),
+                step=True,
+            )
+        yield from walk.along(
+            f"volume {volume.number}, sample {sample}, result",
+            coarse,
+            partial(collect_block, filling, volume, sample),
+        )
+
+
+@dataclass
+class Walk:
+    """Through all steps of a volume, one after the other, the blocks of each in any order; remembers how far it is.
+
+    What an earlier run has done is known by its number. A block that was done beyond the first that is missing is
+    done once more, to the same values.
+    """
+
+    filling: Filling
+    volume: Volume
+    begun: int = field(init=False)
+    position: int = 0
+
+    def __post_init__(self) -> None:
+        notes = self.filling.states.notes
+        if notes.get("volume") != self.volume.number:
+            notes.update(volume=self.volume.number, position=0)
+        self.begun = notes["position"]
+
+    def along(
+        self, stage: str, blocks: Sequence[Block], make: Callable[[Block], Job[Made]], *, step: bool = False
+    ) -> Job[None]:
+        """Do those blocks of a step that are missing."""
+        first = self.position
+        places = {block.index: first + number for number, block in enumerate(blocks)}
+        done: set[int] = set()
+
+        def missing() -> Iterator[Block]:
             for block in blocks:
-                if position >= begun:
-                    yield from move_block(filling, volume, sample, step, block)
-                    notes["position"] = position + 1
-                    filling.states.save()
-                else:
+                if places[block.index] >= self.begun:
+                    yield block
+                elif step:
                     (_, y, x) = ranges_of(block)
-                    filling.work.done += (y[1] - y[0]) + (x[1] - x[0])
-                position += 1
-        for block in filling.blocks_of(volume):
-            if position >= begun:
-                yield from collect_block(filling, volume, sample, block)
-                notes["position"] = position + 1
-                filling.states.save()
-            position += 1
+                    self.filling.work.done += (y[1] - y[0]) + (x[1] - x[0])
+
+        def note(block: Block, found: Made) -> Job[None]:
+            note_made(self.filling, self.volume, block.index, found)
+            done.add(places[block.index])
+            notes = self.filling.states.notes
+            while notes["position"] in done:
+                notes["position"] += 1
+            self.filling.states.save()
+            yield self.filling.work.update()
+
+        yield from self.filling.work.each(stage, missing(), make, note)
+        self.position = first + len(blocks)
 
 
-def move_block(filling: Filling, volume: Volume, sample: int, step: int, block: Block) -> Job[None]:
+def move_block(filling: Filling, volume: Volume, sample: int, step: int, block: Block) -> Job[Made]:
     """One step of one block."""
     core = ranges_of(block)
     clean = yield from estimates(filling, volume, sample, step, core)
-    if step == filling.plan.steps - 1 and sample == filling.settings.volumes - 1:
-        note_difference(filling, volume, block.index, core, clean)
+    last = step == filling.plan.steps - 1 and sample == filling.settings.volumes - 1
+    found = made(filling, core, clean if last else None)
     if filling.settings.together:
         clean = combined(filling, clean)
     condition = volume.condition(core)
@@ -120,9 +191,10 @@ def move_block(filling: Filling, volume: Volume, sample: int, step: int, block: 
         if filling.plan.remembers:
             store(filling, volume, "clean", step, number, core, one)
     yield from _preview(filling, volume, sample, block, clean)
+    return found
 
 
-def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -> Job[None]:
+def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -> Job[Made]:
     """A block of a finished sample, as pixels, into the outputs or the moments."""
     wide = volume.wide(block, filling.settings.blur)
     final = [
@@ -133,7 +205,7 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
     pixels = volume.pixels(values, wide, block, blur=filling.settings.blur, reimpose=filling.reimpose)
     if filling.settings.volumes == 1:
         yield from filling.work.write(block, {RESULT: pixels})
-        return
+        return made(filling, wide, None)
     mean, squares = _moments(filling, volume, sample, block, pixels.reshape(pixels.shape[-3:]))
     if sample == filling.settings.volumes - 1:
         deviation = np.sqrt(squares / np.float32(sample)) * np.float32(
@@ -144,6 +216,19 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
         yield from filling.work.write(block, results)
     elif RESULT in filling.work.sinks:
         yield filling.work.update(output=RESULT, region=block.region, preview=mean.reshape(block.shape))
+    return made(filling, wide, None)
+
+
+def prepare_states(filling: Filling, volume: Volume) -> None:
+    """Make the arrays of the states, before several processes write into them."""
+    for kind in ("state", "clean") if filling.plan.remembers else ("state",):
+        for step in (0, 1):
+            kept(filling, volume, kind, step)
+    if filling.settings.volumes > 1:
+        shape = next(iter(filling.work.sinks.values())).spec.shape[-3:]
+        for number in (0, 1):
+            filling.states.array(f"mean{number}", shape)
+            filling.states.array(f"squares{number}", shape)
 
 
 def _left_out(filling: Filling, volume: Volume, block: Block) -> np.ndarray:

@@ -12,7 +12,7 @@ from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs
-from napari_diffuscope.methods.skipping import DEPTH, SQUARE, Skipped
+from napari_diffuscope.methods.skipping import DEPTH, SQUARE, Parts, Skipped
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.volume import Volume, volumes_of
@@ -34,10 +34,11 @@ class EmptyParts:
 
     below: float | None
     skipped: Skipped = field(init=False)
+    looked_at: Skipped = field(init=False)
     _known: dict[tuple[int, ...], bool] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.skipped = Skipped(self.below)
+        self.skipped, self.looked_at = Skipped(self.below), Skipped(self.below)
 
     def of(self, volume: Volume, core: Ranges) -> np.ndarray | None:
         """Bool ``(Z, Y, X)`` of fine voxels inside a volume; ``None`` where nothing is left out."""
@@ -68,8 +69,16 @@ class EmptyParts:
             )
             with np.errstate(invalid="ignore"):
                 self._known[key] = not (volume.planes.shown(planes, rows, columns) >= self.below).any()
-            self.skipped.note(key, np.array([self._known[key]]))
+            self.looked_at.note(key, np.array([self._known[key]]))
         return self._known[key]
+
+    def taken(self) -> Parts:
+        """What was looked at since it was taken last."""
+        return self.looked_at.taken()
+
+    def add(self, parts: Parts) -> None:
+        """Count what was looked at in a piece of the run."""
+        self.skipped.add(parts)
 
     def note(self, record: dict[str, Any]) -> None:
         """Add to the record how much was left out."""
@@ -101,4 +110,4 @@ def empty_job(inputs: Inputs, settings: SuperresSettings) -> Job[Skipped]:
         yield Update(done, total, message="" if done else "Looking for empty parts.")
         z, y, x = ((at, at + 1) for at in place)
         empty.of(volume, (z, y, x))
-    return empty.skipped
+    return empty.looked_at

@@ -110,11 +110,10 @@ def combined(filling: Filling, clean: list[Tensor]) -> list[Tensor]:
 def state_of(filling: Filling, volume: Volume, sample: int, step: int, number: int, ranges: Ranges) -> Tensor:
     """State ``(C, Z, Y, X)`` of a part at a step; mirrored beyond the volume."""
     box, rows = mirrored(ranges, volume.shape)
+    inside: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
     if step:
-        kept: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
-        found = stored(filling, volume, "state", step, number, kept)
+        found = stored(filling, volume, "state", step, number, inside)
     else:
-        inside: Ranges = tuple((part.start, part.stop) for part in box)  # type: ignore[assignment]
         found = noise_of(filling, volume, sample, 0, number, inside)
         if not filling.plan.noisy:
             found = torch.zeros_like(found)
@@ -135,7 +134,8 @@ def noise_of(filling: Filling, volume: Volume, sample: int, step: int, number: i
     return torch.from_numpy(np.stack(drawn))
 
 
-def _kept(filling: Filling, volume: Volume, kind: str, step: int) -> Any:
+def kept(filling: Filling, volume: Volume, kind: str, step: int) -> Any:
+    """The array of states or estimates at a step."""
     channels = filling.model.model.card.state_channels
     return filling.states.array(f"{kind}{step % 2}", (filling.states_per_volume, channels, *volume.shape))
 
@@ -143,7 +143,7 @@ def _kept(filling: Filling, volume: Volume, kind: str, step: int) -> Any:
 def stored(filling: Filling, volume: Volume, kind: str, step: int, number: int, ranges: Ranges) -> Tensor:
     """A part ``(C, Z, Y, X)`` of a stored state or estimate."""
     place = (number, slice(None), *(slice(a, b) for a, b in ranges))
-    return torch.from_numpy(np.array(_kept(filling, volume, kind, step)[place]))
+    return torch.from_numpy(np.array(kept(filling, volume, kind, step)[place]))
 
 
 def store(
@@ -151,4 +151,4 @@ def store(
 ) -> None:
     """Keep a part of a state or estimate."""
     place = (number, slice(None), *(slice(a, b) for a, b in ranges))
-    _kept(filling, volume, kind, step)[place] = np.ascontiguousarray(values.numpy())
+    kept(filling, volume, kind, step)[place] = np.ascontiguousarray(values.numpy())

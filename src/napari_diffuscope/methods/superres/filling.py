@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.methods.bridging import Tally
+from napari_diffuscope.methods.skipping import Parts
 from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.plan import SamplingPlan
 from napari_diffuscope.methods.superres.scale import ZScale
@@ -36,8 +38,12 @@ class Filling:
         Whether measured planes are put back.
     empty_parts
         What the network is not asked for.
+    tally
+        What was found in the block at work.
     volumes
         How many there are.
+    found
+        What was found in all blocks so far.
     """
 
     work: Work
@@ -47,7 +53,9 @@ class Filling:
     states: States
     reimpose: bool
     empty_parts: EmptyParts
+    tally: Tally
     volumes: int = 1
+    found: Tally = field(default_factory=Tally)
 
     @property
     def settings(self) -> SuperresSettings:
@@ -59,6 +67,11 @@ class Filling:
     def states_per_volume(self) -> int:
         """One that both directions share, or one for each."""
         return 1 if self.settings.together else 2
+
+    @property
+    def shared(self) -> bool:
+        """Whether the states are those of another process."""
+        return self.work.crew is not None and self.work.crew.shares_states
 
     @property
     def direct(self) -> bool:
@@ -99,14 +112,54 @@ def count_slices(filling: Filling, volumes: list[Volume]) -> int:
     return once * filling.plan.steps * filling.settings.volumes * len(volumes)
 
 
-def note_difference(filling: Filling, volume: Volume, index: int, core: Ranges, clean: list[Tensor]) -> None:
-    """Keep how far the two directions are apart on planes that were not measured."""
-    rows = [z - core[0][0] for z in range(*core[0]) if z % filling.scale.factor]
-    apart = (clean[0] - clean[1])[:, rows].double()
-    sums = [float(apart.square().sum()), float(apart.numel())]
-    found = filling.states.notes.setdefault("differences", {})
-    found[f"{volume.number}/{index}"] = sums
+@dataclass(frozen=True)
+class Made:
+    """What a block has to say beside its pixels.
+
+    Parameters
+    ----------
+    difference
+        Sum of the squared differences between the two directions on planes that were not measured, and their number;
+        ``None`` where this step does not ask.
+    tally
+        Defects that were found.
+    empty
+        Empty parts that were looked at.
+    """
+
+    difference: tuple[float, float] | None
+    tally: Tally
+    empty: Parts
+
+
+def made(filling: Filling, core: Ranges, clean: list[Tensor] | None) -> Made:
+    """What a block has to say of its estimates in both directions, or of none."""
+    sums = None
+    if clean is not None:
+        rows = [z - core[0][0] for z in range(*core[0]) if z % filling.scale.factor]
+        apart = (clean[0] - clean[1])[:, rows].double()
+        sums = float(apart.square().sum()), float(apart.numel())
+    return Made(sums, filling.tally.taken(), filling.empty_parts.taken())
+
+
+def note_made(filling: Filling, volume: Volume, index: int, found: Made) -> None:
+    """Keep what a block has to say; not on the disk yet."""
+    filling.found.add(found.tally)
+    filling.empty_parts.add(found.empty)
+    if found.difference is not None:
+        differences = filling.states.notes.setdefault("differences", {})
+        differences[f"{volume.number}/{index}"] = list(found.difference)
+
+
+def keep_made(filling: Filling, volume: Volume, index: int, found: Made) -> None:
+    """Keep what a block has to say, on the disk."""
+    note_made(filling, volume, index, found)
     filling.states.save()
+
+
+def is_noted(filling: Filling, volume: Volume, index: int) -> bool:
+    """Whether it is known what a block has to say."""
+    return f"{volume.number}/{index}" in filling.states.notes.get("differences", {})
 
 
 def disagreement(filling: Filling, volume: Volume) -> dict[str, Any]:

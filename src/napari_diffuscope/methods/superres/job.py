@@ -55,20 +55,25 @@ def superres_job(work: Work) -> Job[None]:
     colour = isinstance(work.image.data, LuminanceView)
     states = states_beside(work, block=work.plan.block) or States()
     model = yield from ready_model(work)
-    filling, volumes, tally = yield from begun_filling(work, model, states)
+    filling, volumes = yield from begun_filling(work, model, states)
+    if work.crew is not None and states.folder is None and not filling.direct:
+        raise DiffuscopeError(
+            "On a cluster, samples of several steps need files that all workers see; use the command line, or the mode "
+            "'estimate'."
+        )
     filling.volumes, work.total = len(volumes), count_slices(filling, volumes)
     yield from map(work.warn, announced(filling.scale, colour=colour))
     for volume in volumes:
         yield from volume_job(filling, volume)
     kept = filling.reimpose and work.settings.defects == "keep"
-    yield from map(work.warn, tally.sentences(kept=kept, far="bridged for the network"))
+    yield from map(work.warn, filling.found.sentences(kept=kept, far="bridged for the network"))
     yield from map(work.warn, filling.empty_parts.sentences)
-    work.record["defects"] = tally.to_dict()
+    work.record["defects"] = filling.found.to_dict()
     filling.empty_parts.note(work.record)
     work.afterwards.append(states.forget)
 
 
-def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling, list[Volume], Tally]]:
+def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling, list[Volume]]]:
     """What a run begins with: intensities, scale, steps, and the volumes of the image.
 
     The record gets ``measured_planes``, what became of them: ``bit-exact``, ``estimated`` (the network's value), or
@@ -96,11 +101,13 @@ def begun_filling(work: Work, model: Model, states: States) -> Job[tuple[Filling
     }
     plan, tally = sampling_plan(model, settings), Tally()
     empty_parts = EmptyParts(settings.skip_below)
-    filling = Filling(work, SliceModel(model, settings.batch), plan, scale, states, reimpose, empty_parts)
+    filling = Filling(
+        work, SliceModel(model, settings.batch), plan, scale, states, reimpose, empty_parts, tally
+    )
     volumes = volumes_of(
         image, scale, intensities, model.card.data_range, defects=settings.defects, tally=tally
     )
-    return filling, list(volumes), tally
+    return filling, list(volumes)
 
 
 def check_slices(card: ModelCard) -> None:

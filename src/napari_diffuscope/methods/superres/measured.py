@@ -54,7 +54,6 @@ class MeasuredPlanes:
     reader: BlockReader = field(repr=False)
     lines: PlaneLines = field(repr=False)
     tally: Tally = field(repr=False)
-    _counted: set[tuple[int, int, int]] = field(default_factory=set)
 
     @property
     def count(self) -> int:
@@ -114,19 +113,15 @@ class MeasuredPlanes:
         if self.defects == "ignore":
             return
         for at, plane in zip(range(*planes), self._wide(planes, rows, columns), strict=True):
-            flat, key = self._flat(at), (self._flat(at), rows[0], columns[0])
-            if key in self._counted:
+            part = (self._flat(at), rows[0], columns[0])
+            if part in self.tally.parts:
                 continue
-            self._counted.add(key)
             if self._far(at):
-                if flat not in self.tally.far:
-                    self.tally.far.append(flat)
+                self.tally.count_far(part[0])
                 continue
             mask = isolated_defects(plane, self.channel.heights)
-            if mask is not None and (number := int(mask[_INSIDE].sum())):
-                self.tally.isolated[flat] = self.tally.isolated.get(flat, 0) + number
-            if number := int(self._bright(plane)[_INSIDE].sum()):
-                self.tally.bright[flat] = self.tally.bright.get(flat, 0) + number
+            isolated = 0 if mask is None else int(mask[_INSIDE].sum())
+            self.tally.count_part(part, isolated, int(self._bright(plane)[_INSIDE].sum()))
 
     def _flat(self, plane: int) -> int:
         place = (*self.leading, plane)

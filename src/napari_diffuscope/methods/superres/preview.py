@@ -81,7 +81,7 @@ def slice_job(
     record = begun_record(SUPERRES, inputs, settings)
     work = Work(SUPERRES, inputs, settings, {}, {}, record)
     model = yield from ready_model(work)
-    filling, volumes, _ = yield from begun_filling(work, model, States())
+    filling, volumes = yield from begun_filling(work, model, States())
     work.total = filling.plan.steps
     volume = next(volume for volume in volumes if volume.leading == tuple(leading))
     pixels = yield from _chain(filling, volume, row, target)

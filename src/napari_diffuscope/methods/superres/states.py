@@ -65,7 +65,10 @@ def states_beside(work: Work, **more: Any) -> States | None:
         return None
     folder = states_path(next(iter(files.values())).resolve())
     refuse_foreign(folder)
-    return States(folder, {**run_identity(work.method, work.inputs, work.settings), **more})
+    edges = tuple(more["block"][-3:]) if "block" in more else ()
+    if work.crew is not None and work.crew.shares_states:
+        return SharedStates(folder, edges=edges)
+    return States(folder, {**run_identity(work.method, work.inputs, work.settings), **more}, edges=edges)
 
 
 class StoredState:
@@ -104,6 +107,8 @@ class States:
         Where to keep them; ``None`` for in memory. What is there of another identity is deleted.
     identity
         What decides the numbers, JSON-able.
+    edges
+        Lengths of the pieces along the last three axes in which processes write; none for one process.
 
     Attributes
     ----------
@@ -111,8 +116,14 @@ class States:
         JSON-able; stored by :meth:`save`.
     """
 
-    def __init__(self, folder: Path | None = None, identity: Mapping[str, Any] | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
+        *,
+        edges: tuple[int, ...] = (),
+    ) -> None:
+        self.folder, self._edges = folder, edges
         self._arrays: dict[str, Any] = {}
         self._identity = identity_hash(identity or {})
         self.notes: dict[str, Any] = self._read()
@@ -168,7 +179,8 @@ class States:
             if (path / "zarr.json").is_file():
                 return zarr.open_array(path, mode="r+")
             self.save()
-            chunks = (1,) * (len(shape) - 3) + tuple(min(CHUNK, length) for length in shape[-3:])
+            edges = tuple(map(_chunk, shape[-3:], self._edges or shape[-3:]))
+            chunks = (1,) * (len(shape) - 3) + edges
             return zarr.create_array(
                 path, shape=shape, dtype="float32", chunks=chunks, compressors=None, fill_value=0
             )
@@ -179,3 +191,43 @@ class States:
         self.notes = {"identity": self._identity}
         if self.folder is not None and self.folder.exists():
             self._delete()
+
+
+def _chunk(length: int, edge: int) -> int:
+    """Edge of chunks of which no two pieces share one."""
+    whole = edge >= length or edge % CHUNK == 0
+    return min(CHUNK, length) if whole else edge
+
+
+class SharedStates(States):
+    """States that another process keeps: their arrays are read and written, but neither made nor deleted.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    edges
+        As for `States`.
+    """
+
+    def __init__(self, folder: Path, *, edges: tuple[int, ...] = ()) -> None:
+        super().__init__(None, edges=edges)
+        self.folder = folder
+
+    def save(self) -> None:
+        """Not the business of this process."""
+
+    def forget(self) -> None:
+        """Not the business of this process."""
+
+    def _open(self, name: str, shape: tuple[int, ...]) -> Any:
+        import zarr
+
+        assert self.folder is not None
+        path = self.folder / f"{name}.zarr"
+        if not (path / "zarr.json").is_file():
+            raise DiffuscopeError(
+                f"The states in {self.folder} are not there; write to a disk that all workers share."
+            )
+        with writing(self.folder):
+            return zarr.open_array(path, mode="r+")
