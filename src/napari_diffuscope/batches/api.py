@@ -16,6 +16,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.registry import METHODS
+from napari_diffuscope.methods.running import team_of
 
 
 def run_batch(
@@ -33,6 +34,7 @@ def run_batch(
     storing: Mapping[str, Any] | None = None,
     settings: Any = None,
     on_update: Callable[[Update], None] | None = None,
+    cluster: Any = None,
     **choices: Any,
 ) -> Report:
     """Work on many images, one after the other; the model is loaded once, and none stops the rest.
@@ -66,6 +68,9 @@ def run_batch(
         The method's settings, and fields of them to replace.
     on_update
         Called with every :class:`~napari_diffuscope.jobs.Update`; an exception that it raises stops the batch.
+    cluster
+        Who works on several images at the same time: ``"local:4"`` for processes of this machine, the address of a
+        dask scheduler, a dask cluster or ``distributed.Client``.
 
     Returns
     -------
@@ -99,5 +104,6 @@ def run_batch(
     )
     stored = declared_method.storing(**(storing or {})) if declared_method.storing is not None else None
     numbers = {} if declared_method.image is None else {declared_method.image.name: number}
-    job = batch_job(plan, chosen, storing=stored, axes=axes, series=numbers, overwrite=overwrite)
-    return run(job, on_update)
+    how: dict[str, Any] = {"storing": stored, "axes": axes, "series": numbers, "overwrite": overwrite}
+    with team_of(cluster, chosen, on_update) as team:
+        return run(batch_job(plan, chosen, team=team, **how), on_update)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from napari_diffuscope.methods.records import made_with
 SHARE = 1000
 """Units of progress of one image."""
 
+IMAGES = "images"
+
 
 def batch_job(
     plan: Plan,
@@ -31,6 +35,7 @@ def batch_job(
     series: Mapping[str, int | str | None] | None = None,
     overwrite: bool = False,
     on_row: Callable[[Row], None] = lambda row: None,
+    team: Any = None,
 ) -> Job[Report]:
     """Run a method on all images of a plan; the same call goes on where an earlier one was stopped.
 
@@ -46,6 +51,8 @@ def batch_job(
         Whether results that are there are made again; else they stay, which the table says.
     on_row
         Called with what came of an image, as soon as that is known.
+    team
+        A connected cluster that works on several images at the same time, if any.
 
     Returns
     -------
@@ -58,21 +65,136 @@ def batch_job(
         If the folder or the table cannot be written. An image that cannot be read, or on which the method refuses to
         work, is told in its row and stops nothing.
     """
-    # One model for all of them; imported here, for it imports torch.
-    from napari_diffuscope.weights.shelf import Shelf
+    rows: dict[int, Row] = {}
+    how = {"storing": storing, "axes": axes, "series": series, "overwrite": overwrite}
+    program = BatchProgram(plan, settings, how)
+    count = Count(len(plan.items) * SHARE, rescue=program.lost)
 
-    shelf, rows = Shelf(), list[Row]()
-    how = {"storing": storing, "axes": axes, "series": series, "overwrite": overwrite, "shelf": shelf}
-    with working_in(plan.folder):
-        for item in plan.items:
-            rows.append((yield from _row(plan, item, settings, how)))
-            write_table(plan.folder, rows)
-            on_row(rows[-1])
-            if rows[-1].state == "failed":
-                yield _update(
-                    plan, item, SHARE, message=f"{shown_name(item.source)}: {rows[-1].message}", warning=True
-                )
-    return Report(tuple(rows), plan.folder)
+    def note(number: int, row: Row) -> Job[None]:
+        item = plan.items[number]
+        rows[number] = row = replace(row, image=item.source, result=item.output)
+        write_table(plan.folder, [rows[each] for each in sorted(rows)])
+        on_row(row)
+        count.done = len(rows) * SHARE
+        if row.state == "failed":
+            yield count.update(message=f"{shown_name(item.source)}: {row.message}", warning=True)
+
+    with working_in(plan.folder), nullcontext() if team is None else team.leading(program.sent()) as crew:
+        if crew is not None:
+            yield from crew.each(count, IMAGES, range(len(plan.items)), program.row, note)
+        else:
+            # One model for all of them; imported here, for it imports torch.
+            from napari_diffuscope.weights.shelf import Shelf
+
+            here = BatchProgram(plan, settings, {**how, "shelf": Shelf()})
+            for number in range(len(plan.items)):
+                yield from note(number, (yield from here.row(number)))
+    return Report(tuple(rows[number] for number in sorted(rows)), plan.folder)
+
+
+@dataclass
+class Count:
+    """How far a batch is, with the manners of `Work`.
+
+    Parameters
+    ----------
+    total
+        Of all images.
+    rescue
+        What is said of an image over which workers died.
+    """
+
+    total: int
+    done: int = 0
+    record: dict[str, Any] = field(default_factory=lambda: {"messages": []})
+    sinks: Mapping[str, Any] = field(default_factory=dict)
+    rescue: Callable[[int, DiffuscopeError], Row] | None = None
+
+    def update(self, **what: Any) -> Update:
+        """An update that says how far it is."""
+        return Update(min(self.done, self.total), self.total, **what)
+
+
+@dataclass(frozen=True)
+class BatchProgram:
+    """The images of a batch, as this process or a worker works on them.
+
+    Parameters
+    ----------
+    plan, settings, how
+        As of the batch.
+    place
+        Folder in which the command runs.
+    facts
+        What must be equal in all processes.
+    """
+
+    plan: Plan
+    settings: Any
+    how: Mapping[str, Any]
+    place: Path = Path()
+    facts: Any = None
+
+    def sent(self) -> BatchProgram:
+        """The same, ready to be sent to workers."""
+        from napari_diffuscope.methods.cluster.sending import Facts
+
+        return replace(self, place=Path.cwd(), facts=Facts.here(self.settings))
+
+    def lost(self, number: int, error: DiffuscopeError) -> Row:
+        """What is said of an image over which workers died."""
+        item = self.plan.items[number]
+        return Row(item.number, item.source, item.output, "failed", message=str(error))
+
+    def row(self, number: int) -> Job[Row]:
+        """What comes of one image."""
+        return _row(self.plan, self.plan.items[number], self.settings, self.how)
+
+    def begun(self, crew: Any, shelf: Any) -> Job[None]:
+        """The job of a worker, which works on the images that it is asked for.
+
+        Raises
+        ------
+        DiffuscopeError
+            If something needed is not there, or not the same.
+        """
+        from napari_diffuscope.methods.cluster.sending import placed
+
+        here = replace(self, how={**self.how, "shelf": shelf})
+        if Path.cwd() != self.place:
+            here = replace(
+                here, plan=_placed(self.plan, self.place), settings=placed(self.settings, self.place)
+            )
+        self.facts.check(here.settings)
+        count = Count(len(self.plan.items) * SHARE)
+
+        def counted(number: int) -> Job[Row]:
+            def told(update: Update) -> Update:
+                count.done = update.done - number * SHARE
+                return update
+
+            count.done = 0
+            return relayed(here.row(number), told)
+
+        return crew.each(count, IMAGES, (), counted, _nothing)  # type: ignore[no-any-return]
+
+
+def _nothing(number: int, row: Row) -> Job[None]:
+    yield from ()
+
+
+def _placed(plan: Plan, place: Path) -> Plan:
+    """The plan with files that are found from every folder."""
+    items = (
+        replace(
+            item,
+            source=place / item.source,
+            output=place / item.output,
+            others={name: place / path for name, path in item.others.items()},
+        )
+        for item in plan.items
+    )
+    return replace(plan, folder=place / plan.folder, items=tuple(items))
 
 
 def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Job[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from napari_diffuscope.batches.settings import BatchSettings
+from napari_diffuscope.cli.cluster import team_for
 from napari_diffuscope.cli.options import settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
@@ -67,12 +68,14 @@ def run_batch(
     if values["dry_run"]:
         _tell_plan(plan, overwrite=values["overwrite"])
         return
-    job = batch_job(
-        plan, settings, storing=storing, axes=values["axes"], series=series, overwrite=values["overwrite"]
-    )
+    how = {"storing": storing, "axes": values["axes"], "series": series, "overwrite": values["overwrite"]}
+    quiet = values["quiet"]
     try:
-        with show_progress(f"{method.doing} {len(plan.items)} images", quiet=values["quiet"]) as on_update:
-            report = run(job, on_update)
+        with (
+            team_for(values["cluster"], settings, quiet=quiet) as team,
+            show_progress(f"{method.doing} {len(plan.items)} images", quiet=quiet) as on_update,
+        ):
+            report = run(batch_job(plan, settings, team=team, **how), on_update)
     except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
         raise typer.Exit(exit_code(stop)) from None

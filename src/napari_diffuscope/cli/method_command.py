@@ -11,6 +11,7 @@ import typer
 
 from napari_diffuscope.batches.settings import BatchSettings
 from napari_diffuscope.cli.batch import run_batch
+from napari_diffuscope.cli.cluster import cluster_option, team_for
 from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
@@ -105,6 +106,7 @@ def _file_options(method: Method) -> list[Parameter]:
     )
     return [
         *options,
+        cluster_option(),
         keyword("json_file", Path | None, record, None),
         keyword("overwrite", bool, overwrite, False),
         keyword("dry_run", bool, dry_run, False),
@@ -139,11 +141,19 @@ def _run(method: Method, values: dict[str, Any]) -> None:
         destination.check(existing_files(given.values(), settings))
         rehearse(destination, quiet=values["quiet"])
         return
-    write_to(destination, given.values(), record_file=values["json_file"], quiet=values["quiet"])
+    with team_for(values["cluster"], settings, quiet=values["quiet"]) as team:
+        write_to(
+            destination, given.values(), record_file=values["json_file"], quiet=values["quiet"], team=team
+        )
 
 
 def write_to(
-    destination: Destination, sources: Iterable[Path], *, record_file: Path | None = None, quiet: bool = False
+    destination: Destination,
+    sources: Iterable[Path],
+    *,
+    record_file: Path | None = None,
+    quiet: bool = False,
+    team: Any = None,
 ) -> dict[str, Any]:
     """Run a method into files under a progress bar.
 
@@ -157,6 +167,8 @@ def write_to(
         JSON file of the record, ``-`` for stdout.
     quiet
         Whether only warnings are told.
+    team
+        A connected cluster that makes the pieces, if any.
 
     Returns
     -------
@@ -177,7 +189,7 @@ def write_to(
     name = next((image.name for image in inputs.values()), destination.output.name)
     try:
         with show_progress(f"{method.doing} {name}", quiet=quiet) as on_update:
-            stored = destination.write(on_update)
+            stored = destination.write(on_update, **({} if team is None else {"team": team}))
     except KeyboardInterrupt as stop:
         typer.echo(f"diffuscope: {destination.stopped}", err=True)
         raise typer.Exit(exit_code(stop)) from None

@@ -139,6 +139,9 @@ class Method:
         Outputs that may get a file of their own name on the command line: ``("deviation",)``.
     block
         Whether the outputs are cut into ``planes`` or into blocks of a volume (``blocks``).
+    pieces
+        What of it several processes can make at the same time, if anything: ``"planes"``; its job gives them to
+        `Work.each`.
     destination
         Class of where a run in files goes, see `napari_diffuscope.methods.storing.Destination`; where it is.
     storing
@@ -166,6 +169,7 @@ class Method:
     former: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     block: Literal["planes", "blocks"] = "planes"
+    pieces: str = ""
     destination: str = "napari_diffuscope.methods.storing:FileDestination"
     storing: type[Settings] | None = None
     effort: str | Callable[[Inputs, Any, Any], Effort] | None = None

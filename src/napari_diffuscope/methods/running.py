@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
 from napari_diffuscope.methods.opening import check_complete, opened_inputs
 from napari_diffuscope.methods.records import begun_record
-from napari_diffuscope.methods.work import Work
+from napari_diffuscope.methods.work import Crew, Work
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def method_job(
     settings: Any,
     *,
     sinks: Mapping[str, Sink],
+    team: Any = None,
+    crew: Crew | None = None,
     **options: Any,
 ) -> Job[Result]:
     """The job of a method: says what the inputs have to say, works, completes outputs and record.
@@ -64,6 +67,10 @@ def method_job(
         What to do.
     sinks
         For each output where its blocks go; blocks that a sink has are not made again.
+    team
+        A connected cluster that makes the pieces (`napari_diffuscope.methods.cluster.leader.Team`), if any.
+    crew
+        Who makes the pieces, where that is settled.
     options
         Of the method's own job, see `Work`.
 
@@ -76,9 +83,10 @@ def method_job(
     outputs = {output.name: output for output in method.outputs(inputs, settings)}
     record = begun_record(method, inputs, settings)
     work = Work(method, inputs, settings, outputs, sinks, record, options)
-    yield from announce(record["messages"])
-    yield work.update()
-    value = yield from loaded(method.job)(work)
+    with nullcontext(crew) if team is None else team.running(work) as work.crew:
+        yield from announce(record["messages"])
+        yield work.update()
+        value = yield from loaded(method.job)(work)
     record["seconds"] = round(time.perf_counter() - started, 3)
     finished = {}
     for name, sink in sinks.items():
@@ -135,6 +143,7 @@ def run_method(
     settings: Any = None,
     on_update: Callable[[Update], None] | None = None,
     options: Mapping[str, Any] | None = None,
+    cluster: Any = None,
     **choices: Any,
 ) -> Result:
     """Run a method in memory, with the same defaults and results as the window and the command line.
@@ -157,6 +166,9 @@ def run_method(
         Called with every :class:`~napari_diffuscope.jobs.Update`.
     options
         See `Work`.
+    cluster
+        Who makes the pieces: ``"local:4"`` for processes of this machine, the address of a dask scheduler, a dask
+        cluster or ``distributed.Client``; this process alone by default.
 
     Raises
     ------
@@ -173,4 +185,24 @@ def run_method(
     settings = replace(base, **choices)
     inputs = opened_inputs(method, named, settings, axes=axes, series=numbers)
     check_complete(method, inputs)
-    return run(memory_job(method, inputs, settings, **(options or {})), on_update)
+    with team_of(cluster, settings, on_update) as team:
+        return run(memory_job(method, inputs, settings, team=team, **(options or {})), on_update)
+
+
+def team_of(cluster: Any, settings: Any, on_update: Callable[[Update], None] | None) -> Any:
+    """A context that gives a connected cluster, or ``None`` where none was asked for.
+
+    Raises
+    ------
+    DiffuscopeError
+        On entering, as `napari_diffuscope.methods.cluster.connecting.opened_team`.
+    """
+    if cluster is None:
+        return nullcontext()
+
+    def tell(line: str) -> None:
+        if on_update is not None:
+            on_update(Update(0, 0, line))
+
+    opened_team = loaded("napari_diffuscope.methods.cluster.connecting:opened_team")
+    return opened_team(cluster, device=getattr(settings, "device", "cpu"), tell=tell)

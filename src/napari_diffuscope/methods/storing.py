@@ -64,7 +64,7 @@ def run_identity(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
     return {
         "method": method.name,
         "settings": deciding,
-        "model": _model_identity(deciding["model"]) if "model" in deciding else None,
+        "model": model_identity(deciding["model"]) if "model" in deciding else None,
         "inputs": {name: describe_input(image) for name, image in inputs.items()},
     }
 
@@ -228,9 +228,9 @@ class Destination:
         """
         raise NotImplementedError
 
-    def write(self, on_update: Callable[[Update], None] | None = None) -> Stored:
+    def write(self, on_update: Callable[[Update], None] | None = None, **options: Any) -> Stored:
         """Run the job."""
-        return run(self.job(), on_update)
+        return run(self.job(**options), on_update)
 
 
 class FileDestination(Destination):
@@ -269,7 +269,14 @@ class FileDestination(Destination):
         return ""
 
 
-def _model_identity(model: str) -> Any:
+def model_identity(model: str) -> Any:
+    """What tells a model from others, JSON-able: the checksum of its weights, or place, size and time of a checkpoint.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there is no such model.
+    """
     from napari_diffuscope.weights.model import model_place
 
     place = model_place(model)

@@ -35,6 +35,7 @@ GENERATE = Method(
     result="generated image",
     models_for="generating images",
     former=("generation",),
+    pieces="images",
     destination="napari_diffuscope.methods.generate.destination:GenerateDestination",
     storing=GenerateStoring,
 )

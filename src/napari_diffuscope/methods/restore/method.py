@@ -25,6 +25,7 @@ RESTORE = Method(
     result="restoration",
     former=("restoration",),
     beside=("deviation",),
+    pieces="planes",
     effort="napari_diffuscope.methods.restore.effort:restore_effort",
     trial="napari_diffuscope.methods.restore.effort:restore_trial",
     empty_parts="napari_diffuscope.methods.restore.empty_parts:empty_job",

@@ -73,6 +73,7 @@ SHAPE = Method(
     doing="Shapes in",
     result="shape",
     models_for="shapes",
+    pieces="cells",
     destination="napari_diffuscope.methods.shape.destination:ShapeDestination",
     storing=ShapeStoring,
     effort="napari_diffuscope.methods.shape.effort:shape_effort",

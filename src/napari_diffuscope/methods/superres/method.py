@@ -26,6 +26,7 @@ SUPERRES = Method(
     former=("superresolution",),
     beside=("deviation",),
     block="blocks",
+    pieces="blocks",
     effort="napari_diffuscope.methods.superres.effort:superres_effort",
     trial="napari_diffuscope.methods.superres.effort:superres_trial",
     empty_parts="napari_diffuscope.methods.superres.empty_parts:empty_job",

@@ -103,7 +103,7 @@ class ShapeRun(Run):
                 self.session.reserve(self._window(cell))
         self.session.pixels = pixels = plan.plane.read()
         given = LabelledPlane(pixels, labels, plan.pixel_size)
-        options = {"given": given, "only": plan.only, "on_cell": self._take, "keep": False}
+        options: dict[str, Any] = {"given": given, "only": plan.only, "on_cell": self._take, "keep": False}
         job = method_job(plan.method, plan.inputs, plan.settings, sinks={}, **options)
         return (yield from relayed(job, self._filtered))
 
