@@ -65,6 +65,8 @@ NOT_IMPORTED = {
     "npe2": "reads the manifest",
     "bioio-lif": "a reader, imported by the name of its module",
     "bioio-nd2": "a reader, imported by the name of its module",
+    "dask-jobqueue": "the script of docs/cluster.md asks queues for workers with it",
+    "bokeh": "distributed draws its dashboard with it",
     "napari": "the extra that brings the window; imported by the viewer alone",
 }
 

@@ -47,7 +47,7 @@ def parse_address(text: str) -> Address:
     """
     if match := _LOCAL.fullmatch(text):
         processes, threads = (None if group is None else int(group) for group in match.groups())
-        if not all(1 <= number <= MOST for number in (processes or 1, threads or 1)) or processes == 0:
+        if not all(1 <= number <= MOST for number in (processes, threads) if number is not None):
             raise DiffuscopeError(f"{quoted(text)} makes no sense; take 1 to {MOST} processes and threads.")
         return Address("", processes, threads or 1)
     if _SCHEDULER.fullmatch(text):
