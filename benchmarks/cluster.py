@@ -34,7 +34,7 @@ def main() -> None:
     image = np.random.default_rng(0).poisson(20, (asked.planes, asked.edge, asked.edge)).astype(np.uint16)
     begun = time.perf_counter()
     with opened_team(f"local:{asked.workers}", device="cpu") as team:
-        _, first = seconds_of(image[: 2 * asked.workers], cluster=team.client, device="cpu")
+        seconds_of(image[: 2 * asked.workers], cluster=team.client, device="cpu")
         print(f"until {asked.workers} processes have the model: {time.perf_counter() - begun:.1f} s")
         seconds_of(image[:2], device="cpu")
         ratios = []

@@ -198,17 +198,6 @@ def restoring(source: Path, model: str, out: Path, team: Team | None) -> Any:
     return files_job(RESTORE, {"image": open_image(source)}, settings, files, team=team)
 
 
-def test_a_worker_that_is_killed_changes_no_bit(
-    team: Team, source: Path, model: str, alone: Any, tmp_path: Path
-) -> None:
-    before = team.client.run(os.getpid)
-    out, first = tmp_path / "out.ome.zarr", next(iter(before.values()))
-    run_until(restoring(source, model, out, team), 2, lambda: os.kill(first, signal.SIGKILL))
-    assert np.array_equal(pixels_of(out), alone.restored)
-    team.client.wait_for_workers(2, timeout=60)
-    assert set(team.client.run(os.getpid).values()) != set(before.values())
-
-
 def test_a_stopped_run_goes_on_and_leaves_nothing_on_the_workers(
     team: Team, source: Path, model: str, alone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +268,13 @@ def test_the_script_for_queues_runs_a_command(
     script = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "on_slurm.py"))
     command = ("restore", source, tmp_path / "out.ome.zarr", "--model", model, "--planes", "0:2", "--quiet")
     words = ["--jobs", "2", "--gpu", "--", *map(str, command)]
-    options = {"n_workers": 0, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    options: dict[str, Any] = {
+        "n_workers": 0,
+        "threads_per_worker": 1,
+        "processes": False,
+        "dashboard_address": None,
+    }
+    options["protocol"] = "tcp://"
     with pytest.raises(SystemExit) as ended:
         script["main"](words, LocalCluster, **options)
     assert not ended.value.code
@@ -386,3 +381,17 @@ def test_a_scheduler_that_does_not_answer(
     assert called("restore", source, tmp_path / "out.tif", "--cluster", "everywhere") == 1
     assert "is no cluster; write local" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+# Last: the worker that is started again takes a while
+
+
+def test_a_worker_that_is_killed_changes_no_bit(
+    team: Team, source: Path, model: str, alone: Any, tmp_path: Path
+) -> None:
+    before = team.client.run(os.getpid)
+    out, first = tmp_path / "out.ome.zarr", next(iter(before.values()))
+    run_until(restoring(source, model, out, team), 2, lambda: os.kill(first, signal.SIGKILL))
+    assert np.array_equal(pixels_of(out), alone.restored)
+    team.client.wait_for_workers(2, timeout=60)
+    assert set(team.client.run(os.getpid).values()) != set(before.values())

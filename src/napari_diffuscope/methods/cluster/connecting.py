@@ -57,7 +57,7 @@ def opened_team(
 
 
 def _told(team: Team, tell: Callable[[str], None]) -> Iterator[Team]:
-    count = team.count() or 0
+    count = team.count()
     dashboard = f"; dashboard: {team.dashboard}" if team.dashboard else ""
     tell(f"Cluster {team.name}: {count} worker{'s' * (count != 1)}{dashboard}")
     yield team

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -70,12 +71,39 @@ class Team:
             return str(self.client.dashboard_link or "")
         return ""
 
-    def count(self) -> int | None:
-        """How many workers there are; ``None`` if the scheduler does not answer."""
+    def count(self) -> int:
+        """How many workers there are.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the scheduler is gone.
+        """
         try:
-            return len(self.client.scheduler_info(n_workers=-1)["workers"])
-        except Exception:  # whatever a connection that was just lost raises
-            return None
+            return len(self.answer(self.client.scheduler.identity(n_workers=-1))["workers"])
+        except OSError as error:
+            raise self.lost() from error
+
+    def answer(self, asked: Awaitable[Any]) -> Any:
+        """What the scheduler answers: distributed waits half a minute for one that is gone, which this does not.
+
+        Raises
+        ------
+        DiffuscopeError
+            If it is gone.
+        """
+
+        async def answered() -> Any:
+            return await asked
+
+        answer = asyncio.run_coroutine_threadsafe(answered(), self.client.loop.asyncio_loop)
+        while True:
+            finished, _ = wait([answer], PATIENCE)
+            if finished:
+                return answer.result()
+            if self.client.status != "running":
+                answer.cancel()
+                raise self.lost()
 
     def running(self, work: Work) -> Any:
         """A context in which the pieces of a run are made here: gives its crew.
@@ -232,7 +260,7 @@ class Leader:
             return
         self._looked = monotonic()
         count = self.team.count()
-        if count is None or count == self._workers:
+        if count == self._workers:
             if count == 0:
                 yield work.update(message="Waiting for workers")
             return
@@ -286,18 +314,21 @@ class Leader:
     def _result(self, stage: str, number: int, flying: _Flying) -> Made | None:
         """What came of a piece; ``None`` if it got lost and was given out again."""
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
         future = flying.future
         try:
             if future.status in ("cancelled", "lost"):
                 raise CancelledError
-            made: Made = future.result()
+            made: Made = self.team.answer(self.team.client.gather(future, asynchronous=True))
         except (CancelledError, RunStopped) as error:
             if self.team.client.status != "running" or flying.tries >= MOST_TRIES:
                 raise self.team.lost() from error
             del self._flying[number]
             self._give(stage, flying.piece, flying.tries + 1)
             return None
+        except CommClosedError as error:
+            raise self.team.lost() from error
         except KilledWorker as error:
             raise WorkersEnded(
                 "Several workers in a row ended while they worked on the same piece, as they do when memory runs out; "
