@@ -314,7 +314,7 @@ class Leader:
     def _result(self, stage: str, number: int, flying: _Flying) -> Made | None:
         """What came of a piece; ``None`` if it got lost and was given out again."""
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         future = flying.future
         try:
