@@ -295,5 +295,7 @@ def test_a_plate_is_a_folder_of_images_whose_names_stay_in_the_results(
     one = run_method(BRIGHTEN, source, scene="B/2/0").bright
     np.testing.assert_array_equal(np.asarray(open_image(tmp_path / "one.tif").data), one)
     capfd.readouterr()
+    assert called("brighten", source, tmp_path / "two.tif", "--quiet") == 1
+    assert "choose one with --scene A/1/0" in capfd.readouterr().err
     assert called("brighten", source, tmp_path / "two.tif", "--scene", "B/2/7") == 1
     assert "no scene 'B/2/7'" in capfd.readouterr().err

@@ -20,8 +20,9 @@ def write_czi(
     channels: Sequence[str] = (),
     pixel: float = 0.1,
     z_step: float = 0.3,
+    interval: float | None = None,
 ) -> Path:
-    """Stacks of shape (T, C, Z, Y, X), each a scene; lengths in µm."""
+    """Stacks of shape (T, C, Z, Y, X), each a scene; lengths in µm, the interval of times in seconds."""
     from pylibCZIrw import czi
 
     with czi.create_czi(str(path)) as document:
@@ -37,16 +38,21 @@ def write_czi(
             scale_y=pixel * 1e-6,
             scale_z=z_step * 1e-6,
         )
-    if names:
-        _name_scenes(path, names)
+    if names or interval:
+        _add(path, names, interval)
     return path
 
 
-def _name_scenes(path: Path, names: Sequence[str]) -> None:
-    """Put names of scenes where the microscope's program puts them, leaving the length of the description as it is."""
+def _add(path: Path, names: Sequence[str], interval: float | None) -> None:
+    """Put what the library does not write where the microscope's program does; the description stays as long."""
     data = path.read_bytes()
     listed = "".join(f'<Scene Index="{number}" Name="{name}"/>' for number, name in enumerate(names))
-    added = f"<S><Scenes>{listed}</Scenes></S>".encode()
+    times = (
+        f"<T><Positions><Interval><Increment>{interval}</Increment></Interval></Positions></T>"
+        if interval
+        else ""
+    )
+    added = ((f"<S><Scenes>{listed}</Scenes></S>" if names else "") + times).encode()
     assert len(added) <= len(_ROOM)
     data = data.replace(b"<Dimensions>", b"<Dimensions>" + added, 1)
     path.write_bytes(data.replace(_ROOM.encode(), _ROOM[len(added) :].encode(), 1))
@@ -59,12 +65,15 @@ def write_lif(
     channels: Sequence[str],
     pixel: float = 0.1,
     z_step: float = 0.3,
+    interval: float = 1.0,
 ) -> Path:
-    """Stacks of shape (C, Z, Y, X) by name, 16 bits; lengths in µm."""
+    """Stacks of shape (T, C, Z, Y, X) by name, 16 bits; lengths in µm, the interval of times in seconds."""
     elements, blocks = [], []
     for number, (name, stack) in enumerate(images.items()):
-        elements.append(_element(name, f"MemBlock_{number}", stack, channels, pixel, z_step))
-        blocks.append(_block(f"MemBlock_{number}", np.ascontiguousarray(stack.transpose(1, 0, 2, 3), "<u2")))
+        elements.append(_element(name, f"MemBlock_{number}", stack, channels, (pixel, z_step, interval)))
+        blocks.append(
+            _block(f"MemBlock_{number}", np.ascontiguousarray(stack.transpose(0, 2, 1, 3, 4), "<u2"))
+        )
     xml = (
         '<LMSDataContainerHeader Version="2"><Element Name="Project" Visibility="1" CopyOption="1" UniqueID="0"><Data>'
         '<Experiment Path="Project.lif"/></Data><Memory Size="0" MemoryBlockID="MemBlock_none"/><Children>'
@@ -88,20 +97,27 @@ def _block(name: str, pixels: np.ndarray) -> bytes:
 
 
 def _element(
-    name: str, block: str, stack: np.ndarray, channels: Sequence[str], pixel: float, z_step: float
+    name: str, block: str, stack: np.ndarray, channels: Sequence[str], steps: tuple[float, float, float]
 ) -> str:
-    count, depth, height, width = stack.shape
+    times, count, depth, height, width = stack.shape
     plane = height * width * 2
     described = "".join(
         f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" Min="0" Max="1" '
         f'Unit="" LUTName="{channel}" IsLUTInverted="0" BytesInc="{number * plane}" BitInc="0"/>'
         for number, channel in enumerate(channels)
     )
-    axes = ((1, width, pixel, 2), (2, height, pixel, width * 2), (3, depth, z_step, plane * count))
+    pixel, z_step, interval = steps
+    axes = [
+        (1, width, pixel * 1e-6, "m", 2),
+        (2, height, pixel * 1e-6, "m", width * 2),
+        (3, depth, z_step * 1e-6, "m", plane * count),
+        (4, times, interval, "s", plane * count * depth),
+    ]
     dimensions = "".join(
         f'<DimensionDescription DimID="{number}" NumberOfElements="{length}" Origin="0" '
-        f'Length="{step * 1e-6 * (length - 1):.12e}" Unit="m" BitInc="0" BytesInc="{increment}"/>'
-        for number, length, step, increment in axes
+        f'Length="{step * (length - 1):.12e}" Unit="{unit}" BitInc="0" BytesInc="{increment}"/>'
+        for number, length, step, unit, increment in axes
+        if length > 1
     )
     return (
         f'<Element Name="{name}" Visibility="1" CopyOption="1" UniqueID="{block}"><Data><Image TextDescription="">'

@@ -86,14 +86,14 @@ def test_scenes_without_names_are_all_there(tmp_path: Path) -> None:
 
 
 def test_lif_keeps_sizes_axes_and_names_of_channels(tmp_path: Path) -> None:
-    images = {"Series001": noise(2, 3, 20, 30), "Series002": noise(2, 4, 20, 30, seed=1)}
+    images = {"Series001": noise(1, 2, 3, 20, 30), "Series002": noise(1, 2, 4, 20, 30, seed=1)}
     path = write_lif(tmp_path / "a.lif", images, channels=["Green", "Red"])
     image = open_image(path, series="series001")
     assert (image.axes, image.channels, image.scene) == ("CZYX", ("Green", "Red"), "Series001")
     assert image.scale[1:] == (0.3, 0.1, 0.1)
     assert image.units[1:] == ("micrometer",) * 3
-    np.testing.assert_array_equal(np.asarray(image.data), images["Series001"])
-    np.testing.assert_array_equal(np.asarray(open_image(path).data), images["Series002"])
+    np.testing.assert_array_equal(np.asarray(image.data), images["Series001"][0])
+    np.testing.assert_array_equal(np.asarray(open_image(path).data), images["Series002"][0])
     assert "Series001" in open_image(path).notes[0]
 
 
@@ -134,7 +134,7 @@ def test_damaged_files_end_in_a_sentence(tmp_path: Path) -> None:
     whole = write_czi(tmp_path / "whole.czi", [noise(1, 2, 3, 40, 50)], channels=["a", "b"]).read_bytes()
     hole, place = bytearray(whole), whole.find(b"ZISRAWSUBBLOCK", 5000)
     hole[place : place + 600] = bytes(600)
-    lif = write_lif(tmp_path / "whole.lif", {"one": noise(1, 2, 20, 30)}, channels=["a"]).read_bytes()
+    lif = write_lif(tmp_path / "whole.lif", {"one": noise(1, 1, 2, 20, 30)}, channels=["a"]).read_bytes()
     damaged = {
         "short.czi": whole[:700],
         "cut.czi": whole[: len(whole) * 9 // 10],

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks.reading import read_block
 from napari_diffuscope.imaging.files import image_of, list_series, open_image, open_labels
 from napari_diffuscope.imaging.tiff import read_image
 
@@ -175,6 +176,36 @@ def test_compressions(tmp_path, compression):
     tifffile.imwrite(tmp_path / "a.tif", data, compression=compression, **arguments)
     image = read_image(tmp_path / "a.tif", rgb="channels")
     np.testing.assert_array_equal(pixels(image), np.moveaxis(data, -1, 0) if data.ndim == 3 else data)
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({"bigtiff": True, "compression": "lzw", "predictor": True}, 0),
+        ({"bigtiff": True, "byteorder": ">", "compression": "zstd"}, 0),
+        ({"compression": "jpeg2000", "compressionargs": {"reversible": True, "level": 0}}, 0),
+        ({"compression": "jpeg", "compressionargs": {"level": 95}}, 12),
+    ],
+)
+def test_tiles_of_large_and_compressed_files(tmp_path, options, most):
+    data = (np.indices((3, 90, 70)).sum(0) % 200).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", data, tile=(32, 48), photometric="minisblack", **options)
+    image = open_image(tmp_path / "a.tif")
+    assert np.abs(pixels(image).astype(int) - data).max() <= most
+    part = read_block(image, [slice(1, 2), slice(30, 70), slice(40, 60)])
+    assert np.abs(part - data[1:2, 30:70, 40:60]).max() <= most
+
+
+def test_a_compression_without_its_package_names_it(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", planes(20, 30), compression="lzw")
+
+    def missing(*_: object) -> None:
+        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
+
+    image = open_image(tmp_path / "a.tif")
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", missing)
+    with pytest.raises(DiffuscopeError, match="run: pip install imagecodecs"):
+        pixels(image)
 
 
 def test_twelve_bits(tmp_path):

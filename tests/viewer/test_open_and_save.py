@@ -256,3 +256,21 @@ def test_several_selected_layers_become_the_channels_of_one_file(viewer, tmp_pat
     paths = viewer.layers.save(str(tmp_path / f"apart{ending}"), selected=True)
     assert {Path(one).name for one in paths} == {f"apart_cells_DAPI_restored{ending}", f"apart_other{ending}"}
     assert {open_image(one).scale for one in paths} == {(0.2, 0.2)}
+
+
+def test_napari_ome_zarr_opens_what_is_saved_with_its_sizes_and_channels(viewer, tmp_path) -> None:
+    pytest.importorskip("napari_ome_zarr")
+    pixels = {name: noisy(3, 40, 300) + number for number, name in enumerate(("DAPI", "GFP"))}
+    for name, stack in pixels.items():
+        viewer.add_image(
+            stack, name=name, scale=(0.5, 0.1, 0.1), units=("um",) * 3, axis_labels=("z", "y", "x")
+        )
+    place = tmp_path / "cells.ome.zarr"
+    viewer.layers.save(str(place), plugin=OURS)
+    viewer.layers.clear()
+    layers = viewer.open(place, plugin="napari-ome-zarr")
+    assert [layer.name.split(": ")[-1] for layer in layers] == list(pixels)
+    for layer, stack in zip(layers, pixels.values(), strict=True):
+        assert layer.multiscale
+        np.testing.assert_array_equal(np.asarray(layer.data[0]), stack)
+        np.testing.assert_allclose(layer.scale, (0.5, 0.1, 0.1))

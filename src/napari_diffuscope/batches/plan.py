@@ -114,7 +114,13 @@ def planned(
             f"{method.title} works on no images; it makes as many as you ask for by itself."
         )
     if folder.name.lower().endswith(ENDINGS) or (folder.exists() and not folder.is_dir()):
-        raise DiffuscopeError(f"Results of several images go into a folder, but {folder} names a file.")
+        fields = _images_of(sources[0]) if len(sources) == 1 else ()
+        one = (
+            f", or choose one with --scene {fields[0].relative_to(sources[0]).as_posix()}"
+            if len(fields) > 1
+            else ""
+        )
+        raise DiffuscopeError(f"Results of several images go into a folder, but {folder} names a file{one}.")
     for each in method.others:
         if not each.optional and each.name not in (others or {}):
             raise DiffuscopeError(

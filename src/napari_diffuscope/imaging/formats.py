@@ -54,13 +54,18 @@ def kind_of(path: Path) -> Kind:
     for start, kind in _BEGINNINGS.items():
         if beginning.startswith(start):
             return kind
-    if known := _BY_SUFFIX.get(path.suffix.lower()):
+    if known := kind_of_name(path.name):
         return known
     if _has_reader(path):
         return "microscope"
     raise DiffuscopeError(
         f"{str(path)!r} is of no kind that can be read; convert it to one of {', '.join(SUFFIXES)}."
     )
+
+
+def kind_of_name(name: str) -> Kind | None:
+    """What a file is by the ending of its name; ``None`` where that says nothing, and for Zarr."""
+    return _BY_SUFFIX.get(Path(name).suffix.lower())
 
 
 def _has_reader(path: Path) -> bool:

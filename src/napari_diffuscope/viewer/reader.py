@@ -1,4 +1,4 @@
-"""File › Open: TIFF and OME-Zarr with pixel size, units, axes, names of channels and record."""
+"""File › Open: TIFF, OME-Zarr and files of microscopes with pixel size, units, axes, names of channels and record."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from npe2 import PluginManager
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.formats import keeps_sizes
@@ -27,8 +28,21 @@ _COLOURS = ("cyan", "magenta", "yellow", "red", "green", "blue")
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """A reader for one TIFF file or OME-Zarr folder; ``None`` for anything else."""
-    return read_layers if isinstance(path, str) and keeps_sizes(path) else None
+    """A reader for one TIFF file, OME-Zarr folder or file of a microscope; ``None`` for anything else.
+
+    A file of a microscope is left to other plugins where its reader, an extra, is not there.
+    """
+    if not isinstance(path, str) or not keeps_sizes(path) or _is_better_read_by_others(path):
+        return None
+    return read_layers
+
+
+def _is_better_read_by_others(path: str) -> bool:
+    """Where nobody else can read it, our own sentence on what is missing is of more use than none."""
+    from napari_diffuscope.imaging.microscope import lacks_reader
+
+    others = (reader.plugin_name for reader in PluginManager.instance().iter_compatible_readers(path))
+    return lacks_reader(path) and any(name != "napari-diffuscope" for name in others)
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
@@ -37,7 +51,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     Parameters
     ----------
     path
-        Of a TIFF file or a Zarr folder.
+        Of a TIFF file, a Zarr folder or a file of a microscope.
 
     Raises
     ------

@@ -112,8 +112,13 @@ class BioioFile:
     def _sizes(self) -> dict[str, tuple[float, str]]:
         lengths, interval = self._image.physical_pixel_sizes, self._image.time_interval
         steps = {letter: getattr(lengths, letter, None) for letter in "ZYX"}
-        steps["T"] = interval.total_seconds() if isinstance(interval, timedelta) else None
+        steps["T"] = interval.total_seconds() if isinstance(interval, timedelta) else self._leicas_interval()
         return true_sizes(steps)
+
+    def _leicas_interval(self) -> float | None:
+        """Seconds from time to time, which the reader of LIF gives as the places of the times alone."""
+        places = self._image.xarray_dask_data.coords.get("T") if self._kind == "Leica LIF" else None
+        return float(places[1] - places[0]) if places is not None and len(places) > 1 else None
 
     def _channels(self) -> tuple[str, ...]:
         names = [str(name) for name in self._image.channel_names or ()]

@@ -11,7 +11,7 @@ from pathlib import Path
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.axes import known_axes
 from napari_diffuscope.imaging.failures import name_of, reading
-from napari_diffuscope.imaging.formats import Kind
+from napari_diffuscope.imaging.formats import Kind, kind_of_name
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.microscope.stack import SceneFile, Stack
 from napari_diffuscope.imaging.scenes import SeriesInfo, chosen_scene, scene_number
@@ -22,6 +22,15 @@ _NEEDED = {
     "Leica LIF": ("bioio", "bioio_lif"),
     "Nikon ND2": ("bioio", "bioio_nd2"),
 }
+
+
+def lacks_reader(path: str | Path) -> bool:
+    """Whether a file is one of a microscope, by its name, and the extra that reads it is missing."""
+    return _is_missing(kind_of_name(Path(path).name))
+
+
+def _is_missing(kind: Kind | None) -> bool:
+    return any(find_spec(module) is None for module in _NEEDED.get(kind or "", ()))
 
 
 def read_microscope(
@@ -76,7 +85,7 @@ def list_scenes(path: Path, kind: Kind) -> tuple[SeriesInfo, ...]:
 
 @contextmanager
 def _opened(path: Path, kind: Kind) -> Iterator[SceneFile]:
-    if any(find_spec(module) is None for module in _NEEDED.get(kind, ())):
+    if _is_missing(kind):
         raise DiffuscopeError(
             f"{name_of(path)} is a {kind} file, for which a reader is missing; "
             'run: pip install "napari-diffuscope[formats]", or convert it to OME-TIFF.'
