@@ -16,9 +16,11 @@ from napari_diffuscope.imaging.blocks import Channel, VolumeSpec, in_standard_or
 from napari_diffuscope.imaging.blocks.plan import BlockPlan
 from napari_diffuscope.imaging.image import Image, full_resolution
 from napari_diffuscope.imaging.tiff import TiffSink
+from napari_diffuscope.imaging.views import base_array
 from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.layer_sizes import noted_sizes
 from napari_diffuscope.viewer.layers import letters_of_labels
+from napari_diffuscope.viewer.looked_at import LookedAt
 
 ENDINGS = (".ome.tif", ".tif", ".tiff", ".ome.zarr", ".zarr")
 """Of files that are written here."""
@@ -76,8 +78,13 @@ def layer_file(data: Any, attributes: Mapping[str, Any], *, is_labels: bool = Fa
     Raises
     ------
     DiffuscopeError
-        If its axes cannot be told.
+        If its axes cannot be told, or most of its pixels were never computed.
     """
+    if isinstance(base_array(data), LookedAt):
+        raise DiffuscopeError(
+            "The layer is computed where you look, and has no pixels elsewhere, so that it is not saved; run the whole "
+            "image, or Copy command and run that, to have all of it in a file."
+        )
     pixels = full_resolution(list(data)) if attributes.get("multiscale") else data
     colours = bool(attributes.get("rgb"))
     letters, samples = _letters(attributes, len(pixels.shape) - colours)

@@ -12,6 +12,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes, default_axes
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.units import to_micrometres, unit_name
+from napari_diffuscope.imaging.views import AxisView
 from napari_diffuscope.methods.method import Output
 from napari_diffuscope.viewer.layer_sizes import (
     NOTES_KEY,
@@ -270,10 +271,11 @@ def new_axes(output_axes: str, layer_axes: str) -> str:
     return "".join(letter for letter in output_axes if letter not in layer_axes)
 
 
-def view_for_layer(array: np.ndarray, output_axes: str, layer_axes: str) -> np.ndarray:
-    """The same memory with the axes in the layer's own order, new ones first."""
+def view_for_layer(array: Any, output_axes: str, layer_axes: str) -> Any:
+    """The same memory, or the same lazy array, with the axes in the layer's own order, new ones first."""
     target = new_axes(output_axes, layer_axes) + layer_axes
-    return array.transpose([output_axes.index(letter) for letter in target])
+    order = [output_axes.index(letter) for letter in target]
+    return array.transpose(order) if isinstance(array, np.ndarray) else AxisView(array, order)
 
 
 def _shear_matrix(layer: Any) -> np.ndarray:

@@ -75,13 +75,13 @@ class ResultLayer:
         axes, origin = self.output.axes, self.output.origin
         return Placed(axes[:at] + axes[at + 1 :], origin[:at] + origin[at + 1 :])
 
-    def pixels(self, array: np.ndarray) -> np.ndarray:
-        """Its part of the array of the output, the same memory, in the order of the layer."""
+    def pixels(self, array: Any) -> Any:
+        """Its part of the array of the output, numpy's or lazy, the same memory, in the order of the layer."""
         if self.part is not None:
             array = np.moveaxis(array, self.output.axes.index("C"), 0)[self.part]
         return view_for_layer(array, self.shown.axes, self.plan.axes)
 
-    def add(self, viewer: Any, array: np.ndarray, *, over: bool) -> None:
+    def add(self, viewer: Any, array: Any, *, over: bool) -> None:
         """Add the layer; ``over`` says whether there is an image of this run below it."""
         plan = self.plan
         if self.source is None:

@@ -8,8 +8,6 @@ also trained at pure noise gives that mean in a single evaluation, which is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,100 +16,18 @@ from torch import Tensor
 from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.diffusion.solvers import Query, driven
-from napari_diffuscope.imaging.blocks import Block
-from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity_map import IntensityMap
-from napari_diffuscope.imaging.parts import part_of_large_planes
-from napari_diffuscope.imaging.stack_intensity import measure_intensities
-from napari_diffuscope.jobs import Index, Job, Update, relayed
-from napari_diffuscope.methods.blending import evaluator_for
-from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
-from napari_diffuscope.methods.evaluation import Evaluator, TileDone
-from napari_diffuscope.methods.ready import MEASURING, ready_model
-from napari_diffuscope.methods.records import note_intensities
-from napari_diffuscope.methods.restore.chains import Chain, Noise, chain_for
-from napari_diffuscope.methods.restore.empty_parts import EmptyParts, leave
-from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
-from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection, select
-from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.methods.skipping import Parts
+from napari_diffuscope.jobs import Job, Update, relayed
+from napari_diffuscope.methods.bridging import ShownPlane
+from napari_diffuscope.methods.evaluation import TileDone
+from napari_diffuscope.methods.restore.chains import Noise
+from napari_diffuscope.methods.restore.empty_parts import leave
+from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection
+from napari_diffuscope.methods.restore.run import Found, Run, begun_run
 from napari_diffuscope.methods.work import Work
-from napari_diffuscope.weights.model import Model
 
 _Result = tuple[str, int | None, np.ndarray]
 """Name of the output, number of the sample, pixels of the plane."""
-
-_Found = tuple[Tally, Parts]
-"""Defects of a plane, and its empty parts."""
-
-
-@dataclass
-class _Run:
-    """What all planes share, and how far the job is."""
-
-    work: Work
-    image: Image
-    settings: RestoreSettings
-    model: Model
-    part: Selection
-    chain: Chain
-    bridging: Bridging
-    evaluator: Evaluator
-    empty_parts: EmptyParts
-    grid: Grid | None = None
-    tally: Tally = field(default_factory=Tally)
-    planes_done: int = 0
-    tiles_done: int = 0
-
-    @property
-    def samples(self) -> int:
-        """Chains per plane."""
-        match self.settings.mode:
-            case "mean" | "deviation" | "samples":
-                return self.settings.samples
-            case "as-published":
-                return self.model.card.diffusion.published_samples
-            case _:
-                return 1
-
-    @property
-    def tiles_per_plane(self) -> int:
-        return len(self.evaluator.tiles()) * self.chain.evaluations * self.samples
-
-    def update(self, **what: Any) -> Update:
-        """An update with the count of tiles done, over all planes."""
-        self.work.total = len(self.part.planes) * self.tiles_per_plane
-        self.work.done = self.planes_done * self.tiles_per_plane + self.tiles_done
-        return self.work.update(**what)
-
-    def note(self, flat: int, found: _Found) -> Job[None]:
-        """Count a plane as done."""
-        self.planes_done, self.tiles_done = self.planes_done + 1, 0
-        defects, empty = found
-        self.tally.add(defects)
-        self.empty_parts.add(empty)
-        self.work.record["planes_done"].append(flat)
-        self.work.record["defects"] = self.tally.to_dict()
-        self.empty_parts.note(self.work.record)
-        yield self.update()
-
-    def back(self, values: np.ndarray) -> np.ndarray:
-        """What the model made, in pixels of the image."""
-        return self.grid.back(values) if self.grid else values
-
-    def blocks(self, flat: int) -> list[Block]:
-        """Blocks of the outputs that a plane fills: one, or one for every sample."""
-        index = self.image.plane_index(flat)
-        place = tuple(i - first for i, first in zip(index, self.part.first, strict=True))
-        leads = [(n,) for n in range(self.samples)] if self.settings.mode == "samples" else [()]
-        plan = self.work.plan
-        return [plan[int(np.ravel_multi_index((*lead, *place, 0, 0), plan.grid))] for lead in leads]
-
-    def region(self, flat: int, sample: int = 0, inside: Sequence[slice] | None = None) -> Index:
-        """Where a plane (of a sample), or a part of it, lies in the outputs."""
-        blocks = self.blocks(flat)
-        region = blocks[min(sample, len(blocks) - 1)].region
-        return region if inside is None else (*region[:-2], *inside)
 
 
 def restore_job(work: Work) -> Job[None]:
@@ -134,32 +50,17 @@ def restore_job(work: Work) -> Job[None]:
     DiffuscopeError
         For an unknown model or device, a part that the image does not have, or too little memory.
     """
-    image, crop = part_of_large_planes(work.image, work.settings.crop)
-    yield from (work.warn(note) for note in image.notes if note not in work.record["messages"])
-    settings = replace(work.settings, crop=crop)
-    part = select(image, settings)
-    model = yield from ready_model(work)
-    yield work.update(message=MEASURING)
-    intensities = measure_intensities(image, robust=settings.defects != "ignore")
-    note_intensities(work.record, intensities)
-    grid = grid_for(model.card, image, part.region) if settings.resample else None
-    if settings.resample and (said := grid.sentence if grid else why_not(model.card, image)):
-        yield work.warn(said)
-    shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, part.region)
-    evaluator = evaluator_for(model, shape, region, tile=settings.tile, batch=settings.batch)
-    bridging = Bridging(image, intensities, settings.defects, part.region)
-    chain = chain_for(model, settings)
-    empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
-    run = _Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, grid)
+    run = yield from begun_run(work)
+    settings, part = run.settings, run.part
     work.record.setdefault("planes_done", [])
     flats = _in_order(part, work.options.get("order"))
-    yield from work.each("planes", flats, lambda flat: _restore_plane(run, flat), run.note)
+    yield from work.each("planes", flats, lambda flat: restore_plane(run, flat), run.note)
     made = {block.index for flat in part.planes for block in run.blocks(flat)}
     for block in work.plan:
         if block.index not in made:  # planes between those that were asked for
             work.leave_blank(block)
     yield from map(work.warn, run.tally.sentences(kept=settings.defects == "keep"))
-    yield from map(work.warn, empty_parts.sentences)
+    yield from map(work.warn, run.empty_parts.sentences)
 
 
 def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
@@ -170,11 +71,10 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
     return first + [flat for flat in part.planes if flat not in set(first)]
 
 
-def _restore_plane(run: _Run, flat: int) -> Job[_Found]:
+def restore_plane(run: Run, flat: int) -> Job[Found]:
     """Restore one plane and write it; returns what was found in it."""
     if not all(map(run.work.written, run.blocks(flat))):
-        plane = run.image.read_plane(flat)
-        shown = run.bridging.shown(flat, plane)
+        plane, shown = run.plane(flat)
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
         crop = plane[inside]
         empty = run.empty_parts.of(flat, shown.pixels)
@@ -195,7 +95,7 @@ def _restore_plane(run: _Run, flat: int) -> Job[_Found]:
     return run.bridging.tally.taken(), run.empty_parts.taken()
 
 
-def _write(run: _Run, flat: int, results: Sequence[_Result]) -> Job[None]:
+def _write(run: Run, flat: int, results: Sequence[_Result]) -> Job[None]:
     """Write what the outputs do not have yet, and say so."""
     blocks = run.blocks(flat)
     for name, sample, values in results:
@@ -216,7 +116,7 @@ def _put_back(
     values[shown.without[inside]] = np.nan
 
 
-def _trivial(run: _Run, crop: np.ndarray) -> list[_Result]:
+def _trivial(run: Run, crop: np.ndarray) -> list[_Result]:
     zeros = (DEVIATION, None, np.zeros_like(crop))
     match run.settings.mode:
         case "samples":
@@ -229,7 +129,7 @@ def _trivial(run: _Run, crop: np.ndarray) -> list[_Result]:
             return [(RESTORED, None, crop.copy())]
 
 
-def _chains(run: _Run, flat: int, condition: Tensor, line: IntensityMap) -> Job[list[_Result]]:
+def _chains(run: Run, flat: int, condition: Tensor, line: IntensityMap) -> Job[list[_Result]]:
     """Run all chains of a plane; several samples go together where that fills a network call."""
     moments, results = Moments(), list[_Result]()
     together = run.evaluator.members()
@@ -246,7 +146,7 @@ def _chains(run: _Run, flat: int, condition: Tensor, line: IntensityMap) -> Job[
     return results or _moment_results(run, moments, line)
 
 
-def _moment_results(run: _Run, moments: Moments, line: IntensityMap) -> list[_Result]:
+def _moment_results(run: Run, moments: Moments, line: IntensityMap) -> list[_Result]:
     restored: _Result = (RESTORED, None, line.inverse(_array(moments.mean)))
     if run.settings.mode == "as-published":
         return [restored]
@@ -257,15 +157,13 @@ def _moment_results(run: _Run, moments: Moments, line: IntensityMap) -> list[_Re
     return [restored, deviation]
 
 
-def _show_moments(run: _Run, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
+def _show_moments(run: Run, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
     for name, _, values in _moment_results(run, moments, line):
         if name == RESTORED or moments.count > 1:
             yield run.update(output=name, region=run.region(flat), preview=run.back(values))
 
 
-def _chain(
-    run: _Run, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap
-) -> Job[Tensor]:
+def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap) -> Job[Tensor]:
     """Drive the solver of some samples of one plane; shows tiles and steps as they come."""
     solver = run.chain.start(_noise(run, flat, numbers))
     shown = run.settings.mode != "deviation" and (numbers[0] == 0 or run.settings.mode == "samples")
@@ -285,7 +183,7 @@ def _chain(
     return (yield from driven(solver, answer))
 
 
-def _noise(run: _Run, flat: int, numbers: Sequence[int]) -> Noise:
+def _noise(run: Run, flat: int, numbers: Sequence[int]) -> Noise:
     """Noise of the region for some samples; it depends on the seed, the sample, the plane and the position alone."""
 
     def draw(step: int) -> Tensor:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from numpy import ndindex
+from qtpy.QtWidgets import QWidget
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.restore.method import RESTORE
@@ -15,8 +17,10 @@ from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.region import current_plane, outward, shown_planes, visible_crop
 from napari_diffuscope.viewer.restore.form import RestoreForm
+from napari_diffuscope.viewer.restore.looking import Looking
 from napari_diffuscope.viewer.results import Plane, Results
 from napari_diffuscope.viewer.run_plan import RunPlan
+from napari_diffuscope.viewer.widgets import button
 
 
 class RestoreDock(MethodDock):
@@ -33,6 +37,67 @@ class RestoreDock(MethodDock):
     form_kind = RestoreForm
     suffix = "restored"
     form: RestoreForm
+
+    def __init__(self, napari_viewer: Any) -> None:
+        self.looking: Looking | None = None
+        super().__init__(napari_viewer)
+
+    def extra_rows(self) -> list[QWidget]:
+        """The button for a layer that is computed where the user looks."""
+        self.look_button = button(
+            "Restore where I look",
+            "Add a layer that is restored where you look, while you move through the image: for images larger than "
+            "memory, and to find good settings. It shows the best estimate; until a part of it is ready, the image is "
+            "seen. Press again to stop.",
+            self.toggle_looking,
+        )
+        self.look_button.setCheckable(True)
+        return [self.look_button]
+
+    def toggle_looking(self) -> None:
+        """Begin to restore where the user looks, or stop."""
+        looking = self.looking
+        self._stop_looking()
+        if looking is None:
+            self.bar.guarded(self._look)
+        self._update_buttons()
+
+    def _look(self) -> None:
+        self._check_idle()
+        if self.form.layer is None:
+            raise DiffuscopeError(self.form.nothing)
+        plan = super().plan()
+        settings = replace(self.form.settings(), mode="estimate")
+        plan = replace(plan, settings=settings, outputs=self.method.outputs(plan.inputs, settings))
+        self.form.input.layers.settle()
+        self.looking = Looking(self._viewer, plan, self)
+        self.looking.told.connect(self.bar.say)
+        self.looking.failed.connect(self.bar.fail)
+        self.looking.ended.connect(self._forget_looking)
+        self._last_results, self._images, self._hidden = [self.looking.layer], [plan.layer], []
+
+    def _stop_looking(self) -> None:
+        if self.looking is not None:
+            self.looking.close()
+
+    def _forget_looking(self) -> None:
+        self.looking = None
+        self._update_buttons()
+
+    def _check_idle(self) -> None:
+        """A run has the computer for itself."""
+        super()._check_idle()
+        self._stop_looking()
+
+    def _update_buttons(self, event: Any = None) -> None:
+        super()._update_buttons(event)
+        self.look_button.setEnabled(bool(self.form.input.together))
+        self.look_button.setChecked(self.looking is not None)
+
+    def leave(self) -> None:
+        """Stop what is under way and let go of the viewer."""
+        self._stop_looking()
+        super().leave()
 
     def settings(self) -> RestoreSettings:
         """Everything that decides the numbers, the region as the window shows it now."""

@@ -1,0 +1,156 @@
+"""What all planes of a restoration share: the model, the intensities, the part that is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.blocks import Block
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.intensity import ChannelIntensity
+from napari_diffuscope.imaging.parts import part_of_large_planes
+from napari_diffuscope.imaging.stack_intensity import measure_intensities
+from napari_diffuscope.jobs import Index, Job, Update
+from napari_diffuscope.methods.blending import evaluator_for
+from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
+from napari_diffuscope.methods.evaluation import Evaluator
+from napari_diffuscope.methods.ready import MEASURING, ready_model
+from napari_diffuscope.methods.records import note_intensities
+from napari_diffuscope.methods.restore.chains import Chain, chain_for
+from napari_diffuscope.methods.restore.empty_parts import EmptyParts
+from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
+from napari_diffuscope.methods.restore.outputs import Selection, select
+from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.skipping import Parts
+from napari_diffuscope.methods.work import Work
+from napari_diffuscope.weights.model import Model
+
+Found = tuple[Tally, Parts]
+"""Defects of a plane, and its empty parts."""
+
+
+@dataclass
+class Run:
+    """What all planes share, and how far the job is; ``remembered`` keeps the last plane for its next part."""
+
+    work: Work
+    image: Image
+    settings: RestoreSettings
+    model: Model
+    part: Selection
+    chain: Chain
+    bridging: Bridging
+    evaluator: Evaluator
+    empty_parts: EmptyParts
+    grid: Grid | None = None
+    tally: Tally = field(default_factory=Tally)
+    planes_done: int = 0
+    tiles_done: int = 0
+    remembered: dict[int, tuple[np.ndarray, ShownPlane]] | None = None
+
+    @property
+    def samples(self) -> int:
+        """Chains per plane."""
+        match self.settings.mode:
+            case "mean" | "deviation" | "samples":
+                return self.settings.samples
+            case "as-published":
+                return self.model.card.diffusion.published_samples
+            case _:
+                return 1
+
+    @property
+    def tiles_per_plane(self) -> int:
+        """Updates of a plane."""
+        return len(self.evaluator.tiles()) * self.chain.evaluations * self.samples
+
+    def update(self, **what: Any) -> Update:
+        """An update with the count of tiles done, over all planes."""
+        self.work.total = len(self.part.planes) * self.tiles_per_plane
+        self.work.done = self.planes_done * self.tiles_per_plane + self.tiles_done
+        return self.work.update(**what)
+
+    def note(self, flat: int, found: Found) -> Job[None]:
+        """Count a plane as done."""
+        self.planes_done, self.tiles_done = self.planes_done + 1, 0
+        defects, empty = found
+        self.tally.add(defects)
+        self.empty_parts.add(empty)
+        self.work.record["planes_done"].append(flat)
+        self.work.record["defects"] = self.tally.to_dict()
+        self.empty_parts.note(self.work.record)
+        yield self.update()
+
+    def back(self, values: np.ndarray) -> np.ndarray:
+        """What the model made, in pixels of the image."""
+        return self.grid.back(values) if self.grid else values
+
+    def plane(self, flat: int) -> tuple[np.ndarray, ShownPlane]:
+        """A plane as it is stored, and as the network sees it."""
+        if self.remembered is not None and flat in self.remembered:
+            return self.remembered[flat]
+        pixels = self.image.read_plane(flat)
+        both = pixels, self.bridging.shown(flat, pixels)
+        if self.remembered is not None:
+            self.remembered.clear()
+            self.remembered[flat] = both
+        return both
+
+    def blocks(self, flat: int) -> list[Block]:
+        """Blocks of the outputs that a plane fills: one, or one for every sample."""
+        index = self.image.plane_index(flat)
+        place = tuple(i - first for i, first in zip(index, self.part.first, strict=True))
+        leads = [(n,) for n in range(self.samples)] if self.settings.mode == "samples" else [()]
+        plan = self.work.plan
+        return [plan[int(np.ravel_multi_index((*lead, *place, 0, 0), plan.grid))] for lead in leads]
+
+    def region(self, flat: int, sample: int = 0, inside: Sequence[slice] | None = None) -> Index:
+        """Where a plane (of a sample), or a part of it, lies in the outputs."""
+        blocks = self.blocks(flat)
+        region = blocks[min(sample, len(blocks) - 1)].region
+        return region if inside is None else (*region[:-2], *inside)
+
+
+def begun_run(work: Work) -> Job[Run]:
+    """What a restoration begins with: the model and the intensities of the whole image.
+
+    Raises
+    ------
+    DiffuscopeError
+        For an unknown model or device, a part that the image does not have, or too little memory.
+    """
+    image, crop = part_of_large_planes(work.image, work.settings.crop)
+    yield from (work.warn(note) for note in image.notes if note not in work.record["messages"])
+    settings = replace(work.settings, crop=crop)
+    select(image, settings)  # refused before anything is loaded
+    model = yield from ready_model(work)
+    yield work.update(message=MEASURING)
+    intensities = measure_intensities(image, robust=settings.defects != "ignore")
+    note_intensities(work.record, intensities)
+    run = run_of(work, image, settings, model, intensities)
+    if settings.resample and (said := run.grid.sentence if run.grid else why_not(model.card, image)):
+        yield work.warn(said)
+    return run
+
+
+def run_of(
+    work: Work, image: Image, settings: RestoreSettings, model: Model, intensities: Sequence[ChannelIntensity]
+) -> Run:
+    """A run on the part that settings ask for.
+
+    Raises
+    ------
+    DiffuscopeError
+        For planes or a crop that the image does not have, and pixels too far from those of the model.
+    """
+    part = select(image, settings)
+    grid = grid_for(model.card, image, part.region) if settings.resample else None
+    shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, part.region)
+    evaluator = evaluator_for(model, shape, region, tile=settings.tile, batch=settings.batch)
+    bridging = Bridging(image, intensities, settings.defects, part.region)
+    empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
+    chain = chain_for(model, settings)
+    return Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, grid)
