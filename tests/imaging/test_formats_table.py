@@ -17,11 +17,12 @@ from napari_diffuscope.imaging.blocks import BlockPlan, Channel, VolumeSpec, ope
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.record_of_file import record_of_file
-from tests.imaging.microscope_files import write_czi, write_lif
+from tests.imaging.microscope_files import write_czi, write_lif, write_nd2
 from tests.imaging.test_zarr_scenes import describe
 
 pytest.importorskip("pylibCZIrw", reason='the readers are missing: pip install "napari-diffuscope[formats]"')
 pytest.importorskip("bioio_lif")
+pytest.importorskip("bioio_nd2")
 yaozarrs = pytest.importorskip("yaozarrs")
 
 PAGE = Path(__file__).parents[2] / "docs" / "image-files.md"
@@ -109,6 +110,11 @@ def lif(path: Path) -> None:
     write_lif(path, {"one": PIXELS}, channels=NAMES, pixel=0.1, z_step=0.5, interval=2.5)
 
 
+def nd2(path: Path) -> None:
+    pixels = PIXELS.astype(np.uint16)
+    write_nd2(path, {"one": pixels}, channels=NAMES, pixel=0.1, z_step=0.5, interval=2.5)
+
+
 READ: dict[str, tuple[str, Callable[[Path], None], np.ndarray, str]] = {
     "OME-TIFF": ("a.ome.tif", ome_tiff, PIXELS, AXES),
     "ImageJ's TIFF": ("b.tif", imagej_tiff, PIXELS.transpose(0, 2, 1, 3, 4), "TZCYX"),
@@ -126,6 +132,7 @@ READ: dict[str, tuple[str, Callable[[Path], None], np.ndarray, str]] = {
     ),
     "Zeiss CZI": ("j.czi", czi, PIXELS, AXES),
     "Leica LIF": ("k.lif", lif, PIXELS, AXES),
+    "Nikon ND2": ("l.nd2", nd2, PIXELS, AXES),
 }
 WRITTEN = {"OME-TIFF": "out.tif", "OME-Zarr 0.5": "out.ome.zarr"}
 

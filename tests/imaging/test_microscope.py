@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks.reading import read_block
 from napari_diffuscope.imaging.files import list_series, open_image
-from tests.imaging.microscope_files import write_czi, write_lif
+from tests.imaging.microscope_files import write_czi, write_lif, write_nd2
 
 pytest.importorskip("pylibCZIrw", reason='the readers are missing: pip install "napari-diffuscope[formats]"')
 pytest.importorskip("bioio_lif")
@@ -97,22 +96,28 @@ def test_lif_keeps_sizes_axes_and_names_of_channels(tmp_path: Path) -> None:
     assert "Series001" in open_image(path).notes[0]
 
 
-def test_what_bioio_gives_of_nd2_becomes_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No file of Nikon's was at hand: bioio's own image stands in for what its reader returns."""
-    from bioio import BioImage
-    from bioio_base.types import PhysicalPixelSizes
+def test_nd2_keeps_sizes_times_axes_and_names_of_positions_and_channels(tmp_path: Path) -> None:
+    """No file of a microscope was at hand: this one follows the layout that its reader knows."""
+    positions = {"well one": noise(2, 2, 3, 20, 30), "well two": noise(2, 2, 3, 20, 30, seed=1)}
+    path = write_nd2(tmp_path / "a.nd2", positions, channels=["DAPI", "GFP"], interval=2.5)
+    image = open_image(path, series="well two")
+    assert (image.axes, image.channels, image.notes) == ("TCZYX", ("DAPI", "GFP"), ())
+    assert (image.scale[0], *image.scale[2:]) == (2.5, 0.3, 0.1, 0.1)
+    assert (image.units[0], *image.units[2:]) == ("second", *("micrometer",) * 3)
+    for name, pixels in positions.items():
+        np.testing.assert_array_equal(np.asarray(open_image(path, series=name).data), pixels)
+    assert "series 0 ('well one' 2 x 2 x 3 x 20 x 30) is read" in open_image(path).notes[0]
 
-    pixels = noise(2, 3, 2, 20, 30)
 
-    def stand_in(path: Path, **_: Any) -> BioImage:
-        sizes = PhysicalPixelSizes(0.5, 0.11, 0.11)
-        return BioImage(pixels, dim_order="TCZYX", channel_names=["a", "b", "c"], physical_pixel_sizes=sizes)
-
-    monkeypatch.setattr("bioio.BioImage", stand_in)
-    (tmp_path / "renamed.dat").write_bytes(b"\xda\xce\xbe\x0a" + bytes(100))
-    image = open_image(tmp_path / "renamed.dat")
-    assert (image.axes, image.channels, image.scale[2:]) == ("TCZYX", ("a", "b", "c"), (0.5, 0.11, 0.11))
-    np.testing.assert_array_equal(np.asarray(image.data[1, 2]), pixels[1, 2])
+def test_nd2_without_a_calibration_has_no_sizes_and_missing_planes_are_said(tmp_path: Path) -> None:
+    pixels = noise(2, 1, 3, 20, 30)
+    path = write_nd2(tmp_path / "a.nd2", {"one": pixels}, channels=["DAPI"], pixel=None, frames=4)
+    image = open_image(path)
+    assert (image.scale[2:], image.units[2:]) == ((1.0, 1.0), ("pixel", "pixel"))
+    (note,) = image.notes
+    assert "of 6 planes of each channel 4 were recorded" in note
+    np.testing.assert_array_equal(np.asarray(image.data)[0], pixels[0, 0])
+    np.testing.assert_array_equal(np.asarray(image.data)[1, 1:], 0)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +140,7 @@ def test_damaged_files_end_in_a_sentence(tmp_path: Path) -> None:
     hole, place = bytearray(whole), whole.find(b"ZISRAWSUBBLOCK", 5000)
     hole[place : place + 600] = bytes(600)
     lif = write_lif(tmp_path / "whole.lif", {"one": noise(1, 1, 2, 20, 30)}, channels=["a"]).read_bytes()
+    nd2 = write_nd2(tmp_path / "whole.nd2", {"one": noise(1, 1, 2, 20, 30)}, channels=["a"]).read_bytes()
     damaged = {
         "short.czi": whole[:700],
         "cut.czi": whole[: len(whole) * 9 // 10],
@@ -142,6 +148,7 @@ def test_damaged_files_end_in_a_sentence(tmp_path: Path) -> None:
         "text.czi": b"nothing of the kind",
         "text.nd2": b"nothing of the kind",
         "text.lif": b"nothing of the kind",
+        "cut.nd2": nd2[: len(nd2) // 2],
         "head.nd2": b"\xda\xce\xbe\x0a" + bytes(500),
         "cut.lif": lif[:400],
         "pixels.lif": lif[:-700],

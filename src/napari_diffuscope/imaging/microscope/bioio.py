@@ -17,6 +17,7 @@ import numpy as np
 from napari_diffuscope.errors import one_line, shortened
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.imaging.memory import check_room
+from napari_diffuscope.imaging.microscope.nd2_facts import calibrated_axes, missing_note
 from napari_diffuscope.imaging.microscope.stack import Stack, left_aside, tiles_note, true_sizes
 from napari_diffuscope.imaging.scenes import SeriesInfo
 from napari_diffuscope.imaging.views import LazyArray, full_index
@@ -107,11 +108,13 @@ class BioioFile:
         dims = self._image.reader.dims
         lengths = dict(zip(dims.order, dims.shape, strict=True))
         more = {letter: length for letter, length in lengths.items() if letter not in _STANDARD}
-        return left_aside(self._path.name, more) + tiles_note(self._path.name, lengths.get("M", 1))
+        notes = left_aside(self._path.name, more) + tiles_note(self._path.name, lengths.get("M", 1))
+        return notes + (missing_note(self._path) if self._kind == "Nikon ND2" else [])
 
     def _sizes(self) -> dict[str, tuple[float, str]]:
         lengths, interval = self._image.physical_pixel_sizes, self._image.time_interval
-        steps = {letter: getattr(lengths, letter, None) for letter in "ZYX"}
+        known = calibrated_axes(self._path) if self._kind == "Nikon ND2" else "ZYX"
+        steps = {letter: getattr(lengths, letter, None) for letter in known}
         steps["T"] = interval.total_seconds() if isinstance(interval, timedelta) else self._leicas_interval()
         return true_sizes(steps)
 
