@@ -173,6 +173,18 @@ class Score:
     patch: Any
 
 
+def test_keys_over_the_images_of_an_earlier_run_mark_none_of_the_last(qtbot, viewer, dock) -> None:
+    dock.form.rows["number"].value, dock.form.rows["steps"].value = 2, 1
+    assert run_to_the_end(qtbot, dock).state == "done"
+    assert run_to_the_end(qtbot, dock).state == "done"
+    earlier, last = viewer.layers
+    press(earlier, "X")
+    assert dock.gallery.kept == {0: True, 1: True}
+    assert "later run" in dock.bar.status.text()
+    press(last, "X")
+    assert list(dock.gallery.kept.values()).count(False) == 1
+
+
 def test_the_gallery_sorts_by_how_much_images_are_like_the_training(qtbot, viewer, dock) -> None:
     assert run_to_the_end(qtbot, dock).state == "done"
     gallery, planes = dock.gallery, viewer.layers[0].data

@@ -67,6 +67,8 @@ def write_kept(
     chosen = [image for image in images if image.kept]
     if not chosen:
         raise DiffuscopeError("No image is kept; keep at least one.")
+    if folder.is_file():
+        raise DiffuscopeError(f"{folder.name} is a file; choose a new folder.")
     if folder.exists() and any(folder.iterdir()):
         raise DiffuscopeError(
             f"{folder.name} is not empty; choose a new folder, so that nothing is mixed up."

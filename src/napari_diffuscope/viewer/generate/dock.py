@@ -77,7 +77,10 @@ class GenerateDock(MethodDock):
 
     def _marker(self, kept: bool) -> Any:
         def mark(layer: Any) -> None:
-            self.gallery.mark(self._number_in_view(), kept)
+            if layer == self._stack:
+                self.gallery.mark(self._number_in_view(), kept)
+            else:
+                self.bar.say("The gallery shows a later run; images of this one can no longer be marked.")
 
         return mark
 

@@ -133,8 +133,7 @@ class Gallery(QWidget):
             self.list.setCurrentItem(item)
 
     def _judge(self, number: int, score: Any) -> None:
-        item = self._item(number)
-        if item is None or score is None or number in self.scores:
+        if score is None or number in self.scores or (item := self._item(number)) is None:
             return
         self.scores[number] = score
         self._describe(item)
