@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks._seams import seams
+from benchmarks._seams import border_steps, seams
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import generate
@@ -22,12 +22,15 @@ def test_a_seam_is_found_and_a_field_without_one_is_left_in_peace() -> None:
     assert max(seams(field + 0.3 * field.std() * tiles, 64)[:2]) < 0.001
 
 
-@pytest.mark.parametrize(("write", "tile", "size"), [(write_generator, 64, 384), (write_windowed, 32, 256)])
+@pytest.mark.parametrize(
+    ("write", "tile", "size", "steps"), [(write_generator, 64, 384, 3), (write_windowed, 32, 256, 1)]
+)
 def test_the_borders_of_tiles_and_of_windows_cannot_be_told(
-    tmp_path: Path, write: Callable[[Path], Path], tile: int, size: int
+    tmp_path: Path, write: Callable[[Path], Path], tile: int, size: int, steps: int
 ) -> None:
     model = str(write(tmp_path / "model"))
-    field = generate(model=model, number=1, size=size, steps=1, tile=64).generated
+    field = generate(model=model, number=1, size=size, steps=steps, tile=64).generated
     ranks, spread, count = seams(field, tile)
     assert count >= 100
+    assert len(np.unique(border_steps(field, tile))) > 0.9 * count  # no field of nothing
     assert min(ranks, spread) > 0.05
