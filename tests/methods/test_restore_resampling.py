@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError, Image, restore
+from napari_diffuscope.jobs import Update
 from napari_diffuscope.methods.effort import pixels_seen
 from napari_diffuscope.methods.restore.effort import restore_effort
 from napari_diffuscope.methods.restore.grid import grid_for
@@ -47,6 +49,25 @@ def test_the_result_lies_on_the_grid_of_the_image_and_says_what_was_done(
     assert result.record["settings"]["resample"] is True
     plain = restore(image, model=str(sized_model), mode=mode, samples=2)
     assert not np.array_equal(plain.restored, result.restored)
+
+
+@pytest.mark.parametrize("size", [0.04, 0.5])
+def test_what_is_seen_meanwhile_lies_where_the_result_will(sized_model: Path, size: float) -> None:
+    seen: list[Update] = []
+    image = image_of(size, 150, 170)
+    result = restore(
+        image, model=str(sized_model), mode="estimate", resample=True, tile=64, crop=(10, 140, 20, 170),
+        on_update=seen.append,
+    )  # fmt: skip
+    previews = [update for update in seen if update.preview is not None and not update.final]
+    together = np.full((130, 150), np.nan, np.float32)
+    for update in previews:
+        together[update.region] = update.preview
+    assert np.isfinite(together).all(), "parts leave no gap"
+    coarse, final = (gaussian_filter(array, 2)[10:-10, 10:-10] for array in (together, result.restored))
+    alike = [np.corrcoef(np.roll(coarse, n, 1).ravel(), final.ravel())[0, 1] for n in range(-6, 7)]
+    assert np.argmax(alike) == 6
+    assert alike[6] > 0.9
 
 
 def test_within_the_range_nothing_changes(sized_model: Path) -> None:

@@ -6,6 +6,7 @@ Free of torch until something is resampled.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,39 @@ class Grid:
         whole = np.pad(values, ((y0, self.there[0] - y1), (x0, self.there[1] - x1)), mode="edge")
         (top, bottom), (left, right) = self.region
         return np.ascontiguousarray(_resampled(whole, self.shape)[top:bottom, left:right])
+
+    def glimpse(
+        self, values: np.ndarray, box: Sequence[slice]
+    ) -> tuple[np.ndarray, tuple[slice, slice]] | None:
+        """What the model made of a part, roughly in pixels of the image: to be shown until the plane is finished.
+
+        Parameters
+        ----------
+        values
+            float32 ``(h, w)``, of the part.
+        box
+            Where the part lies in `region_there`.
+
+        Returns
+        -------
+        array, tuple of slice
+            Pixels, and where they lie in the region; ``None`` where no pixel of the image lies in the part.
+        """
+        covered = [
+            tuple(round((first[0] + edge) * here / there) - part[0] for edge in (inside.start, inside.stop))
+            for inside, first, part, here, there in zip(
+                box, self.region_there, self.region, self.shape, self.there, strict=True
+            )
+        ]
+        sizes = [part[1] - part[0] for part in self.region]
+        y, x = (
+            slice(max(start, 0), min(stop, size)) for (start, stop), size in zip(covered, sizes, strict=True)
+        )
+        if y.start >= y.stop or x.start >= x.stop:
+            return None
+        (top, bottom), (left, right) = covered
+        whole = _resampled(values, (bottom - top, right - left))
+        return whole[y.start - top : y.stop - top, x.start - left : x.stop - left], (y, x)
 
 
 def _resampled(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -172,10 +172,15 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line:
         if tile.estimate is None:
             return run.work.warn(tile.message)
         run.tiles_done += 1
-        if not shown or run.grid or (tile.member and run.settings.mode != "samples"):
+        if not shown or (tile.member and run.settings.mode != "samples"):
             return run.update()
-        region = run.region(flat, numbers[tile.member], tile.box)
-        return run.update(output=RESTORED, region=region, preview=line.inverse(_array(tile.estimate[0])))
+        pixels, box = line.inverse(_array(tile.estimate[0])), tile.box
+        if run.grid is not None:
+            if (glimpse := run.grid.glimpse(pixels, box)) is None:
+                return run.update()
+            pixels, box = glimpse
+        region = run.region(flat, numbers[tile.member], box)
+        return run.update(output=RESTORED, region=region, preview=pixels)
 
     def answer(query: Query) -> Job[Tensor]:
         return relayed(run.evaluator(query.x, query.level, condition), told)
