@@ -98,6 +98,21 @@ def test_a_wrong_answer_is_said_and_nothing_is_imported(
     assert not checkpoint.with_name("paper.pt.json").exists()
 
 
+def test_an_answer_that_is_missing_or_opens_a_question_loses_no_other(
+    qtbot: Any, dialog: ImportDialog
+) -> None:
+    row_of(dialog, "heads").box.setEditText("8")
+    row_of(dialog, "schedule").box.setEditText("")
+    dialog.import_button.click()
+    qtbot.waitUntil(lambda: not dialog.runner.running, timeout=PATIENCE)
+    assert "noise added from level to level? It needs an answer" in dialog.bar.status.text()
+    row_of(dialog, "schedule").box.setEditText("cosine 50")
+    with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
+        dialog.import_button.click()
+    card = load_model(imported.args[0]).card
+    assert (card.network.arguments["heads"], card.diffusion.schedule.count) == (8, 50)
+
+
 def test_without_an_image_the_questions_are_asked_all_the_same(
     viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path
 ) -> None:

@@ -65,6 +65,17 @@ def test_the_list_is_searched_by_words_and_the_card_says_what_is_known(dock) -> 
     assert dock.models.shown == everything
 
 
+def test_a_model_that_the_search_hides_is_not_the_chosen_one(dock) -> None:
+    dock.models.choose("restoration-fluorescence")
+    dock.models.search.setText("no model has these words")
+    assert "No model has these words" in dock.cards.toPlainText()
+    assert dock.example.isHidden()
+    controls = (dock.export_button, dock.verify_button, dock.test_button, dock.remove_button)
+    assert not any(control.isEnabled() for control in controls)
+    dock.models.search.setText("shape")
+    assert dock.models.chosen.name == dock.models.shown[0]
+
+
 def test_the_example_and_the_citation(qtbot, dock) -> None:
     dock.models.choose("restoration-fluorescence")
     assert not dock.example.isHidden()
@@ -149,7 +160,10 @@ def test_export_in_every_format_and_import_again(
         assert b"B. Author" in zipfile.ZipFile(written).read("bioimageio.yaml")
     after(qtbot, dock, lambda: dock.import_paths([written]))
     name = dock.models.chosen.name
-    assert name != "tiny"
+    assert name == ("tiny-2" if format == "Folder…" else "out")
+    assert dock.models.list.currentItem().text().startswith(f"Tiny ({name})"), (
+        "titles that are the same are told apart"
+    )
     x, level = torch.ones(1, 1, 16, 16), torch.tensor([0.5])
     outputs = [load_model(one).network(torch.cat((x, x), 1), level) for one in (tiny_model, find_model(name))]
     assert torch.equal(*outputs)

@@ -18,7 +18,7 @@ from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.limits import limit_of
 from napari_diffuscope.viewer.widgets import choice, choose, fill, note, say
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
-from napari_diffuscope.weights.catalogue import find_model, list_models
+from napari_diffuscope.weights.catalogue import find_model, list_models, told_apart
 
 #: Files by which a folder is known that diffusers wrote; such models have no card of ours.
 DIFFUSERS_FILES = ("model_index.json", "config.json")
@@ -112,7 +112,8 @@ class ModelChoice(QWidget):
         opened = {key: self._cards.get(key) for key in self._opened()}
         self._cards = {card.name: card for card in list_models(self._task)}
         self._cards |= {key: card for key, card in opened.items() if card is not None}
-        entries = [(card.title, key) for key, card in self._cards.items()]
+        titles = told_apart({key: card.title for key, card in self._cards.items()})
+        entries = [(title, key) for key, title in titles.items()]
         fill(self.box, entries + [(Path(key).name, key) for key, card in opened.items() if card is None])
         if not self.box.count():
             self.box.setPlaceholderText("No model installed")

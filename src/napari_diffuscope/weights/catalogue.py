@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -176,3 +178,12 @@ def _card_of(folder: Path) -> ModelCard:
 @lru_cache(maxsize=64)
 def _cached_card(folder: Path, _modified: int) -> ModelCard:
     return replace(read_card(folder), name=folder.name)  # a renamed folder goes by its new name
+
+
+def told_apart(titles: Mapping[str, str]) -> dict[str, str]:
+    """Titles of models by name, those that several models have with the name behind them."""
+    counts = Counter(titles.values())
+    return {
+        name: title if counts[title] == 1 or title == name else f"{title} ({Path(name).name})"
+        for name, title in titles.items()
+    }

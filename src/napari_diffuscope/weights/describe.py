@@ -18,7 +18,7 @@ from napari_diffuscope.weights.answers import answers_table, keep_answers, parse
 from napari_diffuscope.weights.archives import SUFFIXES, said_about, unpacked
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
 from napari_diffuscope.weights.catalogue import user_folder
-from napari_diffuscope.weights.evidence import TITLES
+from napari_diffuscope.weights.evidence import TITLES, counted
 from napari_diffuscope.weights.fingerprints import Fingerprint
 from napari_diffuscope.weights.folder import (
     build_network,
@@ -240,23 +240,23 @@ def _layers(kind: str, arguments: dict[str, Any]) -> str:
     if kind == "local-unet":
         return ""
     multipliers = ", ".join(f"{m:g}" for m in arguments["channel_multipliers"])
-    blocks = _count(arguments.get("res_blocks", 2), "block")
+    blocks = counted(arguments.get("res_blocks", 2), "block")
     text = f", {arguments['model_channels']}·({multipliers}) channels, {blocks} a level"
     if isinstance(heads := arguments.get("heads"), list | tuple):
-        return text + f", {_count(heads[-1], 'attention head')}"
+        return text + f", {counted(heads[-1], 'attention head')}"
     if arguments.get("head_channels"):
         return text + f", attention heads of {arguments['head_channels']} channels"
-    return text + f", {_count(arguments.get('heads') or 1, 'attention head')}"
+    return text + f", {counted(arguments.get('heads') or 1, 'attention head')}"
 
 
 def _input(card: ModelCard) -> str:
     state = f"{card.state_channels} of the noisy state"
     if not card.condition_channels:
-        return f"{card.state_channels} channels, all {state.removeprefix(str(card.state_channels) + ' ')}"
+        return f"{counted(card.state_channels, 'channel')}, all of the noisy state"
     parts = [state, f"{card.condition_channels} of the measurement"]
     if card.condition_first:
         parts.reverse()
-    return f"{card.state_channels + card.condition_channels} channels: {', then '.join(parts)}"
+    return f"{counted(card.state_channels + card.condition_channels, 'channel')}: {', then '.join(parts)}"
 
 
 def _schedule(diffusion: DiffusionSpec) -> str:
@@ -280,10 +280,6 @@ def _weights(card: ModelCard) -> str:
     parts = [str(card.training[name]) for name in ("weights", "layout") if name in card.training]
     counts = [f"{name} {card.training[name]}" for name in ("epoch", "global_step") if name in card.training]
     return ", ".join(parts + counts)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _times(size: tuple[int, ...]) -> str:

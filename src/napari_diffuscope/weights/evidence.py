@@ -127,9 +127,14 @@ class Evidence:
         if self.facts.without_config:
             title = "diffusers UNet2DModel without config.json"
         return (
-            f"a {title} ({arguments['in_channels']} channels "
-            f"in, {arguments['out_channels']} out, {arguments['model_channels']} wide)"
+            f"a {title} ({counted(arguments['in_channels'], 'channel')} in, "
+            f"{arguments['out_channels']} out, {arguments['model_channels']} wide)"
         )
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 channel``, ``2 channels``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def check_complete(evidence: Evidence) -> None:

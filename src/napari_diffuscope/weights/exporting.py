@@ -78,8 +78,11 @@ def _zip_place(place: Path, target: Path, *, overwrite: bool) -> Path:
             f"{target} has to end in .zip, or to be a folder that exists; give another name."
         )
     if target.exists() and not (overwrite and zipfile.is_zipfile(target)):
-        advice = "replace it with --overwrite" if zipfile.is_zipfile(target) else "it is no zip file"
-        raise DiffuscopeError(f"{target} exists already: {advice}, or give another name.")
+        if zipfile.is_zipfile(target):
+            raise DiffuscopeError(
+                f"{target} exists already; replace it with --overwrite, or give another name."
+            )
+        raise DiffuscopeError(f"{target} is no zip file, so that it is not replaced; give another name.")
     return target
 
 

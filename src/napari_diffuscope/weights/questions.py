@@ -198,8 +198,8 @@ QUESTIONS: tuple[Question, ...] = (
         "images stay noisy. If you have that file, cancel, put both into one folder and import the folder: then "
         "nothing is guessed.",
         (
-            Choice("defaults", "the library's own: flip_sin_to_cos true, freq_shift 0, heads of 8 channels"),
-            Choice("ddpm", "those of google/ddpm-…: flip_sin_to_cos false, freq_shift 1, one head"),
+            Choice("defaults", "the library's own (freq_shift 0, heads of 8)"),
+            Choice("ddpm", "of google/ddpm-… (freq_shift 1, one head)"),
         ),
         lambda evidence: False,
         lambda evidence: Likely("defaults", "most trainings leave them as they are"),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from napari_diffuscope.methods.trying import TriedAnswer
 
 PICTURE = 150
+CLEARLY = 0.97
+"""An answer is called the best if its error is below this part of the second's."""
+
 _ROW = 3
 
 
@@ -33,6 +36,7 @@ class CandidateStrip(QWidget):
         super().__init__()
         self._on_chosen = on_chosen
         self.buttons: list[QToolButton] = []
+        self.undecided = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
 
@@ -46,10 +50,10 @@ class CandidateStrip(QWidget):
                 widget.deleteLater()
 
     def show_tried(self, candidates: Sequence[tuple[str, Any]], tried: Sequence[TriedAnswer]) -> None:
-        """Show what came of each answer; the one that keeps the image best says so."""
+        """Show what came of each answer; the one that keeps the image best says so, if it does so clearly."""
         self.clear()
-        errors = [one.error if one.image is not None else np.inf for one in tried]
-        best = int(np.argmin(errors)) if np.isfinite(errors).any() else -1
+        best = _best([one.error if one.image is not None else np.inf for one in tried])
+        self.undecided = best < 0
         for place, ((words, value), one) in enumerate(zip(candidates, tried, strict=True)):
             shown: QLabel | QToolButton
             if one.image is None:
@@ -74,6 +78,14 @@ class CandidateStrip(QWidget):
         button.clicked.connect(lambda: self._on_chosen(value))
         self.buttons.append(button)
         return button
+
+
+def _best(errors: Sequence[float]) -> int:
+    """Which answer keeps the image best; -1 where the two best hardly differ."""
+    if not np.isfinite(errors).any():
+        return -1
+    first, *others = sorted(errors)
+    return -1 if others and first > CLEARLY * others[0] else int(np.argmin(errors))
 
 
 def _pixmap(image: np.ndarray) -> QPixmap:

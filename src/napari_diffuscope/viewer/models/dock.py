@@ -281,6 +281,7 @@ class ModelsDock(TabbedWidget):
             self.bar.fail(DiffuscopeError(sentence))
             lines = "".join(f"<p><b>{escape(r.source.name)}</b><br>{escape(r.problem)}</p>" for r in bad)
             self.cards.setHtml(f"<h3>Not imported</h3>{lines}")
+            self.example.show_of(None)
 
     def _ask_about(self, paths: Sequence[Path]) -> None:
         """Ask what checkpoints do not tell, one after the other."""

@@ -55,14 +55,12 @@ class ExportButton(QPushButton):
             self._on_chosen(Path(path) / name, "folder", [])
 
     def _ask_package(self) -> None:
-        title = "Export a package of the BioImage Model Zoo"
+        name, title = self._folder().name, "Export a package of the BioImage Model Zoo"
         words, agreed = QInputDialog.getText(
             self, title, "Who made the model? Names, with commas between them:"
         )
-        if agreed and (target := self._asked_zip(title, f"{self._folder().name}-bioimageio")):
-            self._on_chosen(
-                target, "bioimageio", [name for part in words.split(",") if (name := part.strip())]
-            )
+        if agreed and (target := self._asked_zip(title, f"{name}-bioimageio")):
+            self._on_chosen(target, "bioimageio", [one for part in words.split(",") if (one := part.strip())])
 
     def _asked_zip(self, title: str, name: str) -> Path | None:
         path, _ = QFileDialog.getSaveFileName(self, title, f"{name}.zip", "Zip file (*.zip)")

@@ -32,6 +32,7 @@ _HOW_TO_TELL = (
     "Noise was added to the middle of the open image and taken away again, once for each answer. The right answer "
     "gives back clean structures in their places; press its picture to take it."
 )
+_ALIKE = "Here they hardly differ: this image does not tell which is right."
 
 
 def import_model(viewer: Any, path: Path, parent: QWidget | None = None) -> ImportDialog:
@@ -161,12 +162,8 @@ class ImportDialog(QDialog):
         self.what.setText(
             f"{self.path.name} is {result.what}. Its file does not tell the following; likely answers are chosen."
         )
-        for row in self.rows:
-            row.hide()
-            row.deleteLater()
-        self.rows = [QuestionRow(one) for one in result.asked]
-        for row in self.rows:
-            self._questions.addWidget(row)
+        again = [one for one in result.needed if one.question.name in {row.name for row in self.rows}]
+        self._add_rows(result)
         tried = [row for row in self.rows if row.asked.question.tried and len(row.candidates) > 1]
         fill(self.compared, [(row.asked.question.title, row.name) for row in tried])
         self.show()
@@ -174,15 +171,26 @@ class ImportDialog(QDialog):
         if self._volumes:
             say(self.how, _VOLUMES)
             self.compared.setEnabled(False)
-        else:
+        elif not again:
             self.compare()
+        if again:
+            self.bar.fail(DiffuscopeError(f"{again[0].question.title} It needs an answer."))
+
+    def _add_rows(self, result: Interview) -> None:
+        """Ask what was not asked yet; what was answered before stays as it is."""
+        known = {row.name for row in self.rows}
+        for one in result.asked:
+            if one.question.name not in known:
+                row = QuestionRow(one)
+                self.rows.append(row)
+                self._questions.addWidget(row)
 
     _volumes = False
 
     def _show_tried(self, row: QuestionRow, candidates: list[tuple[str, Any]], tried: list[Any]) -> None:
         self.strip.show_tried(candidates, tried)
         self._shown = row
-        say(self.how, _HOW_TO_TELL)
+        say(self.how, f"{_HOW_TO_TELL} {_ALIKE}" if self.strip.undecided else _HOW_TO_TELL)
         self.bar.say("")
 
     _shown: QuestionRow | None = None

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout,
 
 from napari_diffuscope.viewer.models.card_text import BADGES
 from napari_diffuscope.viewer.widgets import ERROR_COLOUR
-from napari_diffuscope.weights.catalogue import ListedModel
+from napari_diffuscope.weights.catalogue import ListedModel, told_apart
 
 _NAME = Qt.ItemDataRole.UserRole
 
@@ -40,7 +40,7 @@ class ModelList(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.search)
         layout.addWidget(self.list)
-        self.search.textChanged.connect(lambda _: self._filter())
+        self.search.textChanged.connect(lambda _: self._search())
         self.list.currentItemChanged.connect(lambda *_: self.chosen_changed.emit())
 
     @property
@@ -61,8 +61,9 @@ class ModelList(QWidget):
         self._models = {model.name: model for model in models}
         self.list.blockSignals(True)
         self.list.clear()
+        titles = told_apart({model.name: model.title for model in models})
         for model in models:
-            self.list.addItem(_item(model))
+            self.list.addItem(_item(model, titles[model.name]))
         self.list.blockSignals(False)
         self._filter()
         self.choose(before)
@@ -75,6 +76,12 @@ class ModelList(QWidget):
         wanted = [item for item in visible if item.data(_NAME) == name]
         self.list.setCurrentItem((wanted or visible or [None])[0])
 
+    def _search(self) -> None:
+        """Hide what has not all words; a model that is hidden is not the chosen one."""
+        before = self.chosen.name if self.chosen is not None else ""
+        self._filter()
+        self.choose(before)
+
     def _filter(self) -> None:
         words = self.search.text().lower().split()
         for index in range(self.list.count()):
@@ -83,8 +90,8 @@ class ModelList(QWidget):
             item.setHidden(not all(word in text for word in words))
 
 
-def _item(model: ListedModel) -> QListWidgetItem:
-    item = QListWidgetItem(f"{model.title}\n{model.task or 'any task'} · {model.badge}")
+def _item(model: ListedModel, title: str) -> QListWidgetItem:
+    item = QListWidgetItem(f"{title}\n{model.task or 'any task'} · {model.badge}")
     item.setData(_NAME, model.name)
     item.setToolTip(f"{model.name}: {BADGES[model.badge]}" + (f". {model.problem}" if model.problem else ""))
     if model.problem:
