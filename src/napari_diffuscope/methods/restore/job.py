@@ -53,8 +53,9 @@ def restore_job(work: Work) -> Job[None]:
     run = yield from begun_run(work)
     settings, part = run.settings, run.part
     work.record.setdefault("planes_done", [])
-    flats = _in_order(part, work.options.get("order"))
+    flats = run.missing(_in_order(part, work.options.get("order")))
     yield from work.each("planes", flats, lambda flat: restore_plane(run, flat), run.note)
+    yield run.update()
     made = {block.index for flat in part.planes for block in run.blocks(flat)}
     for block in work.plan:
         if block.index not in made:  # planes between those that were asked for

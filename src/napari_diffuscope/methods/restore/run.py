@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,6 +72,15 @@ class Run:
         self.work.total = len(self.part.planes) * self.tiles_per_plane
         self.work.done = self.planes_done * self.tiles_per_plane + self.tiles_done
         return self.work.update(**what)
+
+    def missing(self, flats: Iterable[int]) -> Iterator[int]:
+        """Planes that the outputs do not have; the others are counted."""
+        for flat in flats:
+            if not all(map(self.work.written, self.blocks(flat))):
+                yield flat
+                continue
+            self.planes_done += 1
+            self.work.record["planes_done"].append(flat)
 
     def note(self, flat: int, found: Found) -> Job[None]:
         """Count a plane as done."""
