@@ -19,6 +19,13 @@ PATIENCE = "30s"
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
+# Ctrl-C reaches all processes of a terminal; the command alone decides what comes of it. And the locks that libraries
+# make in a process that is then killed would be complained about by Python, unless they are of the kind without names.
+PRELOAD = (
+    "import multiprocessing, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "sys.platform == 'linux' and multiprocessing.set_start_method('fork', force=True)"
+)
+
 
 @contextmanager
 def opened_team(
@@ -110,8 +117,7 @@ def _processes(distributed: Any, address: Address, device: str) -> Iterator[Any]
         "dashboard": False,
         "host": "127.0.0.1",
         "silence_logs": logging.CRITICAL,
-        # Ctrl-C reaches all processes of a terminal; the command alone decides what comes of it.
-        "preload": ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"],
+        "preload": [PRELOAD],
     }
     workers = {
         number: {"cls": distributed.Nanny, "options": {**options, "env": environment}}
