@@ -94,6 +94,11 @@ def test_lif_keeps_sizes_axes_and_names_of_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(image.data), images["Series001"][0])
     np.testing.assert_array_equal(np.asarray(open_image(path).data), images["Series002"][0])
     assert "Series001" in open_image(path).notes[0]
+    listed = [(one.name, one.axes, one.shape, one.nbytes) for one in list_series(path)]
+    assert listed == [
+        ("Series001", "CZYX", (2, 3, 20, 30), 7200),
+        ("Series002", "CZYX", (2, 4, 20, 30), 9600),
+    ]
 
 
 def test_nd2_keeps_sizes_times_axes_and_names_of_positions_and_channels(tmp_path: Path) -> None:
