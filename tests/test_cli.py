@@ -519,7 +519,7 @@ def test_help_is_quick_and_loads_no_torch() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert all(f"--{name}" in done.stdout for name in RestoreSettings().to_dict())
+    assert all(f"--{name.replace('_', '-')}" in done.stdout for name in RestoreSettings().to_dict())
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from napari_diffuscope.evaluate.restore.settings import RESTORE, RestoreEvaluati
 from napari_diffuscope.evaluate.restore.tables import Tables
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.jobs import run
+from napari_diffuscope.measure.deviations import on_curve
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.catalogue import STARTERS
@@ -231,20 +233,31 @@ def test_calibration_is_stored_and_counts(tmp_path: Path) -> None:
     settings = {**SMALL, "levels": ("high",), "calibrate": True, "calibration_images": 2}
     done = evaluate_restoration("standard", folder, out=tmp_path / "out", **settings)  # type: ignore[arg-type]
     card = read_card(folder)
-    assert card.deviation_scale != before["deviation_scale"]
+    assert card.deviation_fit is not None
+    assert card.deviation_fit.samples == SMALL["samples"]
     after = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    assert {**after, **{name: before[name] for name in ("deviation_scale", "metrics")}} == before
-    assert {row["scale"] for row in done.tables["coverage"]} == {f"{card.deviation_scale:.6g}"}
-    widened = card.deviation_scale > 1
-    for row in done.tables["coverage"]:
-        assert (float(row["found_scaled"]) > float(row["found"])) == widened
+    changed = {name: before.get(name) for name in ("deviation_fit", "metrics")}
+    assert {name: value for name, value in {**after, **changed}.items() if value is not None} == {
+        name: value for name, value in before.items() if value is not None
+    }
+    rows = done.tables["coverage"]
+    assert {row["scale"] for row in rows} == {"measured"}
+    assert any(row["found_scaled"] != row["found"] for row in rows)
+    for (
+        row
+    ) in rows:  # the half width that the image needs is wider than the card's just where too few lie inside
+        too_few = float(row["found_scaled"]) < float(row["nominal"]) - 0.005
+        assert not too_few or float(row["needed"]) > float(row["width"])
+    assert "of images" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
     # a second time there is nothing to fit
     [model] = candidates([str(folder)], ())
     chosen = RestoreEvaluationSettings(data=("standard",), models=(str(folder),), **settings)  # type: ignore[arg-type]
     assert restoration.is_calibrated(model, chosen)
 
 
-def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_honest_model_keeps_its_deviation_and_gets_normal_intervals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from napari_diffuscope.evaluate.restore import calibration
 
     settings = RestoreEvaluationSettings(samples=15, size=64, sampled_crop=64, calibration_images=3)
@@ -269,8 +282,14 @@ def test_a_perfectly_honest_model_would_get_a_scale_near_one(monkeypatch: pytest
 
     monkeypatch.setattr(calibration, "draw_samples", honest)
     monkeypatch.setattr(calibration, "make_case", remembering)
-    scale = run(calibration_job(object(), settings))  # type: ignore[arg-type]
-    assert scale == pytest.approx(1, abs=0.05)
+    fit = run(calibration_job(object(), settings))  # type: ignore[arg-type]
+    # Sorted by deviations from 15 samples, the smallest are too small by chance and the largest too large.
+    for point in (4.0, 5.0, 6.0):
+        assert on_curve(np.array([point]), fit.deviation, fit.fitted)[0] == pytest.approx(5, rel=0.06)
+    usual = {0.68: 1.0, 0.9: 1.645, 0.95: 1.96}
+    for share, width in zip(fit.shares, fit.widths, strict=True):
+        if share in usual:
+            assert width == pytest.approx(usual[share] * math.sqrt(1 + 1 / 15), rel=0.04)
 
 
 def test_calibration_meets_every_structure_noise_and_level_once() -> None:

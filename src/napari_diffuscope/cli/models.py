@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_diffuscope.cli import model_files
+from napari_diffuscope.methods.error_bars import error_bars_in_words
 from napari_diffuscope.shared_preferences import cache_folder
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
 from napari_diffuscope.weights.catalogue import ListedModel, find_model, listed_models, user_folder
@@ -260,6 +261,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("Network", f"{card.network.kind}, predicts {card.diffusion.prediction}"),
         ("Training", _plainly(card.training)),
         ("Measured", _plainly(card.metrics)),
+        ("Error bars", error_bars_in_words(card)),
         ("Licence", card.licence),
         ("Cite", "\n".ljust(19).join(card.citation)),
         ("SHA-256", card.sha256),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -325,7 +325,12 @@ def quality_by_samples(truth: np.ndarray, samples: Iterable[np.ndarray], name: s
 
 
 def calibration(
-    truth: np.ndarray, mean: np.ndarray, deviation: np.ndarray, *, samples: int
+    truth: np.ndarray,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+    *,
+    samples: int,
+    intervals: Mapping[float, float] | None = None,
 ) -> tuple[Curves, Curves]:
     """Error against predicted deviation, and coverage of predictive intervals.
 
@@ -335,6 +340,9 @@ def calibration(
         Real arrays of one shape.
     samples
         Number of samples behind mean and deviation, 2 or more.
+    intervals
+        Measured half widths of the intervals that hold these shares of the truth, in deviations, as the record of the
+        deviation has them; those of a normal distribution without.
     """
     bins = error_by_deviation(truth, mean, deviation, bins=min(20, truth.size), samples=samples)
     ends = np.array([0.0, float(max(bins.deviation.max(), bins.error.max()))])
@@ -345,18 +353,28 @@ def calibration(
         (Line("found", bins.deviation, bins.error, "points"), Line("honest", ends, ends, "dashed")),
         notes=(f"Expected calibration error {bins.calibration_error:.4g} in units of the image.",),
     )
-    found = coverage(truth, mean, deviation, samples=samples)
-    levels = np.array(LEVELS)
+    shares = tuple(intervals) if intervals else LEVELS
+    widths = tuple(intervals.values()) if intervals else None
+    found = coverage(truth, mean, deviation, samples=samples, levels=shares, half_widths=widths)
+    levels = np.array(shares)
     covered = Curves(
         "Coverage of predictive intervals",
         "nominal share",
         "share of pixels inside",
         (
-            Line("found", levels, np.array([found[level] for level in LEVELS]), "points"),
+            Line("found", levels, np.array([found[level] for level in shares]), "points"),
             Line("honest", levels, levels, "dashed"),
         ),
+        notes=(_interval_words(intervals, samples),),
     )
     return reliability, covered
+
+
+def _interval_words(intervals: Mapping[float, float] | None, samples: int) -> str:
+    if not intervals:
+        return f"Intervals of a normal distribution around the mean of {samples} samples."
+    widths = ", ".join(f"± {width:.2f} for {share:.0%}" for share, width in intervals.items())
+    return f"Intervals in deviations, as measured for this model: {widths}."
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -17,9 +17,7 @@ from scipy import optimize, stats
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import real_array, same_shape
-
-LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95)
-"""Nominal shares at which intervals are tried."""
+from napari_diffuscope.measure.deviations import LEVELS
 
 LEAST, MOST, BINS = 1e-5, 1e5, 16384
 """Standardised errors are counted in bins of their logarithm, each 0.14 % wide."""
@@ -36,6 +34,7 @@ def coverage(
     samples: int,
     scale: float = 1.0,
     levels: Sequence[float] = LEVELS,
+    half_widths: Sequence[float] | None = None,
 ) -> dict[float, float]:
     """Share of pixels whose truth lies in the predictive interval, for each nominal share.
 
@@ -53,6 +52,9 @@ def coverage(
         Factor on the deviation.
     levels
         Nominal shares, between 0 and 1.
+    half_widths
+        Half widths of the intervals in deviations, one for each level, where they were measured; they take the place
+        of ``t(level) · sqrt(1 + 1/samples)``.
 
     Returns
     -------
@@ -60,7 +62,10 @@ def coverage(
         Nominal share → found share, in the order of ``levels``.
     """
     errors = standardised_errors(truth, mean, deviation, samples=samples)
-    quantiles = _quantiles(samples, levels) * _positive(scale)
+    quantiles = _quantiles(samples, levels)
+    if half_widths is not None:
+        quantiles = np.array([_positive(width) for width in half_widths]) / math.sqrt(1 + 1 / samples)
+    quantiles = quantiles * _positive(scale)
     return {level: float((errors <= q).mean()) for level, q in zip(levels, quantiles, strict=True)}
 
 

@@ -14,6 +14,7 @@ from napari_diffuscope.methods.declared import Text, declared
 
 RGB = Literal["luminance", "channels"]
 Defects = Literal["keep", "bridge", "ignore"]
+ErrorBars = Literal["measured", "factor"]
 
 MOST_SAMPLES = 10_000
 MOST_STEPS = 10_000
@@ -141,6 +142,26 @@ def skip_below(became: str) -> Any:
         step=1.0,
         unset="nothing is skipped",
         advanced=True,
+    )
+
+
+def error_bars(modes: tuple[str, ...]) -> Any:
+    """How deviations of samples are matched with errors; a run of an earlier version is repeated with the factor.
+
+    Parameters
+    ----------
+    modes
+        Modes that give a deviation.
+    """
+    return declared(
+        "measured",
+        "Error bars",
+        "How the uncertainty is matched with errors on images whose truth is known: as the model's card has measured "
+        "it, or by one factor for all, as earlier versions did.",
+        modes=modes,
+        advanced=True,
+        before="factor",
+        words={"measured": ("As measured", ""), "factor": ("One factor", "")},
     )
 
 

@@ -84,6 +84,8 @@ class Setting:
         How it is typed on the command line.
     also
         Further names of its option on the command line, such as earlier ones.
+    before
+        What records of earlier versions stand for, which lack it; ``None`` for the default.
     check
         What makes a value that is not ``None`` a plain one, or refuses it, where the annotation does not say.
     kind
@@ -113,6 +115,7 @@ class Setting:
     slider: bool = False
     text: Text | None = None
     also: tuple[str, ...] = ()
+    before: Any = None
     check: Callable[[Any], Any] | None = None
     kind: type = str
     optional: bool = False
@@ -213,11 +216,17 @@ class Settings:
         DiffuscopeError
             For an unknown key, and as the class itself.
         """
-        names = [setting.name for setting in settings_of(cls)]
+        declarations = settings_of(cls)
+        names = [setting.name for setting in declarations]
         if unknown := sorted(set(values) - set(names)):
             named = shortened(", ".join(map(str, unknown)))
             raise DiffuscopeError(f"Unknown setting {named}; known are {', '.join(sorted(names))}.")
-        return cls(**values)
+        earlier = {
+            setting.name: setting.before
+            for setting in declarations
+            if setting.before is not None and setting.counts_in(values.get("mode"))
+        }
+        return cls(**{**earlier, **values})
 
 
 def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:

@@ -22,7 +22,7 @@ from napari_diffuscope.weights.card_checks import (
     check_whole,
     refuse,
 )
-from napari_diffuscope.weights.card_parts import CellFeatures, Density, ValueScale
+from napari_diffuscope.weights.card_parts import CellFeatures, Density, DeviationFit, ValueScale
 
 FORMAT = 1
 FORMER = ("normalisation",)
@@ -174,6 +174,9 @@ class ModelCard:
     deviation_scale
         Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where
         it was not calibrated.
+    deviation_fit
+        For restoration: what takes the place of that factor where it was measured how large errors are at small and
+        at large deviations, and how wide intervals must be. Runs of earlier versions are repeated with the factor.
     axial_fwhm
         For models of slices that also sharpen along z: the range of blur that they were trained on, full width at
         half maximum in output pixels. ``None`` where measured planes are taken as they are, and are put back.
@@ -218,6 +221,7 @@ class ModelCard:
     data_range: tuple[float, float] = (-1.0, 1.0)
     pixel_size: tuple[float, float] | None = None
     deviation_scale: float = 1.0
+    deviation_fit: DeviationFit | None = None
     axial_fwhm: tuple[float, float] | None = None
     cell_extent: float | None = None
     occupancy_threshold: float | None = None
@@ -253,6 +257,10 @@ class ModelCard:
         check_number("occupancy_threshold", self.occupancy_threshold, 0, 1, above=True)
         if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise refuse("sha256", self.sha256, "64 hexadecimal digits")
+        if self.deviation_fit is not None and self.task != "restore":
+            raise DiffuscopeError(
+                f"The card of {self.name} has a deviation_fit, which models for restoration alone may have."
+            )
         if self.diffusion.solver == "ancestral" and self.task != "shape":
             raise DiffuscopeError(
                 f"The card of {self.name} asks for the solver 'ancestral', which models of shapes alone may have."

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.weights.card_checks import check_number, check_range
+from napari_diffuscope.weights.card_checks import check_number, check_range, check_whole
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,52 @@ class Density:
         if value is None:
             return 0.0, 0.0
         return 1.0, 2 * (value - self.low) / (self.high - self.low) - 1
+
+
+MOST_KNOTS = 64
+"""Of a curve in a card."""
+
+
+@dataclass(frozen=True)
+class DeviationFit:
+    """How deviations of samples were matched with errors on kept-out data: by their size, and by the shares inside.
+
+    Parameters
+    ----------
+    samples
+        Samples behind each deviation.
+    deviation
+        Deviations of samples in values of the network, rising.
+    fitted
+        What stands for them, likewise; between them both grow as powers of each other, beyond them in proportion.
+    shares
+        Shares of the true values, rising.
+    widths
+        Half widths of the intervals around the mean that hold these shares, in fitted deviations.
+    """
+
+    samples: int
+    deviation: tuple[float, ...]
+    fitted: tuple[float, ...]
+    shares: tuple[float, ...]
+    widths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        check_whole("deviation_fit.samples", self.samples, 2, 10_000)
+        _check_curve("deviation and fitted", self.deviation, self.fitted)
+        _check_curve("shares and widths", self.shares, self.widths)
+        if max(self.shares) >= 1:
+            raise DiffuscopeError(
+                "The deviation_fit of the card has shares of 1 or more; they must lie below."
+            )
+
+
+def _check_curve(names: str, first: tuple[float, ...], second: tuple[float, ...]) -> None:
+    """Refuse what is no rising curve through positive numbers."""
+    numbers = (*first, *second)
+    sized = len(first) == len(second) and 1 <= len(first) <= MOST_KNOTS
+    finite = all(1e-12 < number < 1e12 for number in numbers)
+    if not (sized and finite and all(a < b for values in (first, second) for a, b in pairwise(values))):
+        raise DiffuscopeError(
+            f"The deviation_fit of the card must have as many {names}, all positive and rising; correct it."
+        )

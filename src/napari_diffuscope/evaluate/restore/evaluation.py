@@ -20,7 +20,7 @@ from napari_diffuscope.evaluate.restore.calibration import (
     calibration_job,
     card_path,
     is_calibrated,
-    store_scale,
+    store_fit,
 )
 from napari_diffuscope.evaluate.restore.cases import Case, CaseName, case_names, make_case
 from napari_diffuscope.evaluate.restore.classical import search_cases
@@ -143,7 +143,7 @@ def evaluate_restoration(
 def _calibrated(
     models: tuple[Candidate, ...], settings: RestoreEvaluationSettings
 ) -> Job[tuple[Candidate, ...]]:
-    """Fit and store the scale of each model that draws samples, unless its card has it already."""
+    """Fit and store the calibration of each model that draws samples, unless its card has it already."""
     calibrated = []
     for model in models:
         if not model.samples or is_calibrated(model, settings):
@@ -151,11 +151,11 @@ def _calibrated(
             continue
         card_path(model)  # before the work, not after it
         said = f"calibrating {model.label}"
-        scale = yield from relayed(
+        fit = yield from relayed(
             calibration_job(model, settings),
             lambda update, said=said: replace(update, message=said if update.done == 0 else ""),  # type: ignore[misc]
         )
-        store_scale(model, scale, settings)
+        store_fit(model, fit, settings)
         calibrated.append(replace(model, card=read_card(card_path(model).parent)))
     return tuple(calibrated)
 
@@ -248,7 +248,7 @@ def _keep_samples(work: EvaluationRun, case: Case, model: Candidate, drawn: Time
     crop, count = work.settings.crop, len(drawn.image)
     with _naming(case):
         means = running_means(case, drawn.image, crop, model.label)
-        shares, errors = honesty(case, drawn.image, crop, model.label, scale=model.card.deviation_scale)
+        shares, errors = honesty(case, drawn, crop, model)
     work.tables.samples.add(means)
     work.tables.coverage.add(shares)
     work.tables.deviation.add(errors)

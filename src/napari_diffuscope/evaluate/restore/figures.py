@@ -200,9 +200,9 @@ def draw_calibration(path: Path, outcome: Outcome) -> None:
         colour = COLOURS[number % len(COLOURS)]
         mine = [row for row in rows if row["model"] == model]
         nominal = sorted({float(row["nominal"]) for row in mine})
-        scale = float(mine[0]["scale"])
-        lines = [("found", "--", "unscaled"), ("found_scaled", "-", f"× {scale:g}")]
-        for column, style, words in lines if scale != 1 else lines[:1]:
+        scale = mine[0]["scale"]
+        lines = [("found", "--", "as drawn"), ("found_scaled", "-", f"calibrated ({scale})")]
+        for column, style, words in lines if scale != "1" else lines[:1]:
             shares = [np.mean([float(r[column]) for r in mine if float(r["nominal"]) == n]) for n in nominal]
             left.plot(
                 nominal,
@@ -213,7 +213,7 @@ def draw_calibration(path: Path, outcome: Outcome) -> None:
                 color=colour,
                 label=f"{_short(model)}, {words}",
             )
-        _reliability(right, [r for r in outcome.deviation if r["model"] == model], scale, colour)
+        _reliability(right, [r for r in outcome.deviation if r["model"] == model], colour)
     left.plot([0.4, 1], [0.4, 1], color="black", linewidth=0.8, label="ideal")
     left.set_xlabel("nominal share", fontsize=8)
     left.set_ylabel("share of pixels inside", fontsize=8)
@@ -228,7 +228,7 @@ def draw_calibration(path: Path, outcome: Outcome) -> None:
     save_figure(figure, path, dpi=DPI)
 
 
-def _reliability(axes: Axes, rows: Sequence[dict[str, str]], scale: float, colour: str) -> None:
+def _reliability(axes: Axes, rows: Sequence[dict[str, str]], colour: str) -> None:
     numbers = sorted({int(row["bin"]) for row in rows})
 
     def mean(column: str) -> np.ndarray:
@@ -239,10 +239,10 @@ def _reliability(axes: Axes, rows: Sequence[dict[str, str]], scale: float, colou
             ]
         )
 
-    error, spread = mean("error"), mean("deviation")
+    error, spread, given = mean("error"), mean("deviation"), mean("given")
     axes.plot(spread, error, "--", marker="o", markersize=3, color=colour)
-    axes.plot(scale * spread, error, "-", marker="o", markersize=3, color=colour)
-    ends = [0.0, max(float(spread.max()), float(error.max()))]
+    axes.plot(given, error, "-", marker="o", markersize=3, color=colour)
+    ends = [0.0, float(max(spread.max(), given.max(), error.max()))]
     axes.plot(ends, ends, color="black", linewidth=0.8)
 
 

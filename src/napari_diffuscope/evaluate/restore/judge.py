@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 
 from napari_diffuscope.evaluate.restore.cases import Case
-from napari_diffuscope.evaluate.restore.models import middle
+from napari_diffuscope.evaluate.restore.models import Candidate, Timed, middle
 from napari_diffuscope.evaluate.tables import KEY, Value
+from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.measure.deviations import LEVELS
 from napari_diffuscope.measure.quality import compare
 from napari_diffuscope.measure.spectrum import band_power_ratio
-from napari_diffuscope.measure.uncertainty import coverage, error_by_deviation
+from napari_diffuscope.measure.uncertainty import coverage, error_by_deviation, standardised_errors
+from napari_diffuscope.methods.error_bars import given_deviation, interval_widths
+from napari_diffuscope.weights.card import ModelCard
 
 MEASURES = ("psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
 """Of every result, in the order of the tables."""
@@ -79,34 +83,67 @@ def running_means(case: Case, drawn: np.ndarray, crop: int, model: str) -> list[
     return rows
 
 
-def honesty(
-    case: Case, drawn: np.ndarray, crop: int, model: str, *, scale: float
-) -> tuple[list[Judged], list[Judged]]:
-    """Rows on the coverage of predictive intervals, and on errors in bins of the predicted deviation."""
+def honesty(case: Case, drawn: Timed, crop: int, model: Candidate) -> tuple[list[Judged], list[Judged]]:
+    """Rows on the coverage of predictive intervals, and on errors in bins of the predicted deviation.
+
+    Of the samples as they are, with the intervals of a normal distribution, and as the model's card has measured them.
+    """
     truth = case.clean[middle(case.clean.shape, crop)].astype(np.float64)
-    mean, deviation = drawn.mean(0, dtype=np.float64), drawn.std(0, ddof=1, dtype=np.float64)
+    mean, deviation = drawn.image.mean(0, dtype=np.float64), drawn.image.std(0, ddof=1, dtype=np.float64)
+    given = given_deviation(deviation / drawn.scale, IntensityMap(0.0, drawn.scale), model.card)
     if case.affine:
         slope, shift = line_to(truth, mean)
-        mean, deviation = slope * mean + shift, abs(slope) * deviation
-    covered: Sequence[dict[float, float]] = [
-        coverage(truth, mean, deviation, samples=len(drawn), scale=factor) for factor in (1.0, scale)
+        mean, deviation, given = slope * mean + shift, abs(slope) * deviation, abs(slope) * given
+    named: Judged = {**keys(case), "model": model.label}
+    shares = _shares(truth, mean, deviation, given, model.card, len(drawn.image))
+    bins = [
+        error_by_deviation(truth, mean, spread, bins=BINS, samples=len(drawn.image))
+        for spread in (deviation, given)
     ]
-    named: Judged = {**keys(case), "model": model}
-    shares: list[Judged] = [
-        {
-            **named,
-            "samples": len(drawn),
-            "scale": scale,
-            "nominal": level,
-            "found": share,
-            "found_scaled": scaled,
-        }
-        for (level, share), scaled in zip(covered[0].items(), covered[1].values(), strict=True)
-    ]
-    bins = error_by_deviation(truth, mean, deviation, bins=BINS, samples=len(drawn))
     size = float(np.ptp(truth))
     errors: list[Judged] = [
-        {**named, "bin": number, "deviation": float(spread), "error": float(error), "range": size}
-        for number, (spread, error) in enumerate(zip(bins.deviation, bins.error, strict=True))
+        {
+            **named,
+            "bin": number,
+            "deviation": float(bins[0].deviation[number]),
+            "given": float(bins[1].deviation[number]),
+            "error": float(bins[0].error[number]),
+            "range": size,
+        }
+        for number in range(len(bins[0].error))
     ]
-    return shares, errors
+    return [{**named, **row} for row in shares], errors
+
+
+def _shares(
+    truth: np.ndarray,
+    mean: np.ndarray,
+    deviation: np.ndarray,
+    given: np.ndarray,
+    card: ModelCard,
+    samples: int,
+) -> list[Judged]:
+    """Coverage before and after calibration; ``needed`` is the half width that would hold the nominal share."""
+    widths = interval_widths(card, samples)
+    levels = tuple(widths) if widths else LEVELS
+    drawn = coverage(truth, mean, deviation, samples=samples, levels=levels)
+    half_widths = tuple(widths.values()) if widths else None
+    matched = coverage(truth, mean, given, samples=samples, levels=levels, half_widths=half_widths)
+    relative = standardised_errors(truth, mean, given, samples=samples) * math.sqrt(1 + 1 / samples)
+    return [
+        {
+            "samples": samples,
+            "scale": calibration_in_words(card),
+            "nominal": level,
+            "found": drawn[level],
+            "found_scaled": matched[level],
+            "width": widths[level] if widths else "",
+            "needed": float(np.quantile(relative, level)),
+        }
+        for level in levels
+    ]
+
+
+def calibration_in_words(card: ModelCard) -> str:
+    """How deviations are matched with errors: ``measured``, or the factor."""
+    return "measured" if card.deviation_fit is not None else f"{card.deviation_scale:g}"

@@ -54,10 +54,21 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Timed:
-    """Result of a model, and how long it took without loading the weights."""
+    """Result of a model.
+
+    Parameters
+    ----------
+    image
+        In counts.
+    seconds
+        How long it took without loading the weights.
+    scale
+        Difference of counts that was 1 to the network.
+    """
 
     image: np.ndarray
     seconds: float
+    scale: float = 1.0
 
 
 def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidate, ...]:
@@ -133,7 +144,8 @@ def _restored(noisy: np.ndarray, settings: RestoreSettings, shape: Sequence[int]
             if began is None and update.message == MEASURING:  # the weights are loaded
                 began = time.perf_counter()
             yield Update(update.done, update.total)
-    except StopIteration:
-        return Timed(image, time.perf_counter() - (began or 0.0))
+    except StopIteration as stop:
+        [intensity] = stop.value.record["intensity"]
+        return Timed(image, time.perf_counter() - (began or 0.0), intensity["scale"])
     finally:
         job.close()

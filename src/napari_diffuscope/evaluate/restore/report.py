@@ -9,7 +9,7 @@ import numpy as np
 from napari_diffuscope.evaluate import markdown
 from napari_diffuscope.evaluate.restore.baselines import INPUT
 from napari_diffuscope.evaluate.restore.cases import BACKGROUND
-from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE
+from napari_diffuscope.evaluate.restore.judge import MEASURES, MIDDLE, WHOLE, calibration_in_words
 from napari_diffuscope.evaluate.restore.models import PLANE, Candidate
 from napari_diffuscope.evaluate.restore.settings import PHOTONS, WITHOUT, RestoreEvaluationSettings
 from napari_diffuscope.evaluate.restore.summary import (
@@ -24,6 +24,7 @@ from napari_diffuscope.evaluate.restore.summary import (
 from napari_diffuscope.evaluate.restore.tables import Outcome
 from napari_diffuscope.evaluate.statistics import ALL, Spread, conditions, spread_of
 from napari_diffuscope.evaluate.tables import Row
+from napari_diffuscope.measure.deviations import conformal
 
 DIGITS = {"psnr": 2, "ssim": 3, "ms_ssim": 4, "nrmse": 4, "pearson": 4, "sharpness": 2, "seconds": 2}
 NAMES = {
@@ -204,8 +205,9 @@ def _uncertainty(outcome: Outcome, models: Sequence[Candidate]) -> str:
     parts = [
         "## Honesty of the deviation",
         "",
-        "Share of pixels whose truth lies within the interval predicted from the samples (mean over cases); before, "
-        "and after the deviation is multiplied by the scale in the model's card.",
+        "Share of pixels whose truth lies within the interval predicted from the samples (mean over cases): of samples "
+        "as they are drawn, with intervals of a normal distribution; and with deviation and intervals as calibrated in "
+        "the model's card (measured, or the factor).",
         "",
     ]
     lines = []
@@ -214,14 +216,55 @@ def _uncertainty(outcome: Outcome, models: Sequence[Candidate]) -> str:
         for condition in [*_joined(mine), EVERYWHERE]:
             part = matching(mine, condition)
             words = ALL if condition == EVERYWHERE else _words(*condition[1:])
-            scales = [("1", "found"), (f"{model.card.deviation_scale:g}", "found_scaled")]
-            for scale, column in scales if model.card.deviation_scale != 1 else scales[:1]:
+            scale = calibration_in_words(model.card)
+            ways = [("as drawn", "found"), (scale, "found_scaled")]
+            for words_of, column in ways if scale != "1" else ways[:1]:
                 shares = [
                     f"{np.mean([float(r[column]) for r in part if r['nominal'] == n]):.1%}" for n in nominal
                 ]
-                lines.append([model.label, words, scale, *shares])
-    head = ["model", "data", "scale", *(f"{float(n):.0%}" for n in nominal)]
-    return "\n".join([*parts, *markdown.table(head, lines), "", *_errors(outcome.deviation, models)])
+                lines.append([model.label, words, words_of, *shares])
+    head = ["model", "data", "calibration", *(f"{float(n):.0%}" for n in nominal)]
+    over_images = _over_images(outcome.coverage, models, nominal)
+    return "\n".join(
+        [*parts, *markdown.table(head, lines), "", *over_images, *_errors(outcome.deviation, models)]
+    )
+
+
+MOST_IMAGES = 0.9
+"""Share of further images that conformal intervals are for."""
+
+
+def _over_images(rows: Sequence[Row], models: Sequence[Candidate], nominal: Sequence[str]) -> list[str]:
+    """Conformal intervals over images: how much wider they must be to suit nine of ten images, not the mean."""
+    words = [
+        "Half widths of these intervals in deviations: in the model's card, what the median image needs to hold its "
+        f"nominal share, and what is enough for {MOST_IMAGES:.0%} of further images of this kind (conformal, over "
+        "images); and the shares found on the images, from the least to the largest:",
+        "",
+    ]
+    lines = []
+    for model in models:
+        for level in nominal:
+            part = [row for row in rows if row["model"] == model.label and row["nominal"] == level]
+            if not part:
+                continue
+            needed = [float(row["needed"]) for row in part]
+            enough = conformal(needed, MOST_IMAGES)
+            found = sorted(float(row["found_scaled"]) for row in part)
+            own = f"{float(part[0]['width']):.2f}" if part[0]["width"] else "–"
+            shown = f"{enough:.2f}" if enough is not None else f"needs more than {len(needed)} images"
+            lines.append(
+                [
+                    model.label,
+                    f"{float(level):.0%}",
+                    own,
+                    f"{np.median(needed):.2f}",
+                    shown,
+                    f"{found[0]:.1%} to {found[-1]:.1%}",
+                ]
+            )
+    head = ["model", "nominal", "card", "median image", f"{MOST_IMAGES:.0%} of images", "found"]
+    return [*words, *markdown.table(head, lines), ""]
 
 
 def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
@@ -236,15 +279,17 @@ def _errors(rows: Sequence[Row], models: Sequence[Candidate]) -> list[str]:
         mine = [row for row in rows if row["model"] == model.label]
         if not mine:
             continue
-        scale = model.card.deviation_scale
-        error = _binned(mine, numbers, lambda row: float(row["error"]) / float(row["range"]))
-        spread = _binned(mine, numbers, lambda row: float(row["deviation"]) / float(row["range"]))
+        error, spread, given = (
+            _binned(mine, numbers, lambda row, name=name: float(row[name]) / float(row["range"]))  # type: ignore[misc]
+            for name in ("error", "deviation", "given")
+        )
+        scale = calibration_in_words(model.card)
         lines_of = [
             ("error", error),
-            ("deviation, unscaled", spread),
-            (f"deviation × {scale:g}", spread * scale),
+            ("deviation as drawn", spread),
+            (f"deviation, calibrated ({scale})", given),
         ]
-        for title, values in lines_of if scale != 1 else lines_of[:2]:
+        for title, values in lines_of if scale != "1" else lines_of[:2]:
             gap = "" if title == "error" else f"{100 * np.abs(values - error).mean():.2f}"
             lines.append([model.label, title, *(f"{100 * value:.2f}" for value in values), gap])
     return [*words, *markdown.table(["model", "", *(str(n + 1) for n in numbers), "mean gap"], lines)]

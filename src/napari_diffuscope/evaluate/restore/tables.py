@@ -12,8 +12,9 @@ from napari_diffuscope.evaluate.restore.models import Candidate
 from napari_diffuscope.evaluate.restore.settings import RestoreEvaluationSettings
 from napari_diffuscope.evaluate.tables import KEY, Row, Table
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.weights.card import ModelCard
 
-FORMAT = 1
+FORMAT = 2
 RESULTS = (
     *KEY,
     "region",
@@ -29,8 +30,8 @@ RESULTS = (
     "setting",
 )
 SAMPLES = (*KEY, "model", "samples", "psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
-COVERAGE = (*KEY, "model", "samples", "scale", "nominal", "found", "found_scaled")
-DEVIATION = (*KEY, "model", "bin", "deviation", "error", "range")
+COVERAGE = (*KEY, "model", "samples", "scale", "nominal", "found", "found_scaled", "width", "needed")
+DEVIATION = (*KEY, "model", "bin", "deviation", "given", "error", "range")
 
 
 @dataclass
@@ -95,13 +96,27 @@ def resume(
     elif any(out.glob("*.csv")):
         raise DiffuscopeError(f"{out} holds tables of something else; name another folder.")
     for model in models:
-        version = {"place": model.place, "sha256": model.sha256, "scale": model.card.deviation_scale}
+        version = {
+            "place": model.place,
+            "sha256": model.sha256,
+            "scale": model.card.deviation_scale,
+            "fit": _fit(model.card),
+        }
         if model.label in tested and {**tested[model.label], "place": ""} != {**version, "place": ""}:
             tables.forget(model.label)
             _forget_figures(out)
             yield Update(0, 0, f"{model.label} has changed; its rows are computed anew.", warning=True)
         tested[model.label] = version
     write_arguments(out, {"format": FORMAT, "settings": settings.facts(), "models": tested})
+
+
+def _fit(card: ModelCard) -> Any:
+    """As JSON gives it back."""
+    return (
+        None
+        if card.deviation_fit is None
+        else {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card.deviation_fit).items()}
+    )
 
 
 def _forget_figures(out: Path) -> None:

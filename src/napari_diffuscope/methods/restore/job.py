@@ -19,6 +19,7 @@ from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.bridging import ShownPlane
+from napari_diffuscope.methods.error_bars import given_deviation
 from napari_diffuscope.methods.evaluation import TileDone
 from napari_diffuscope.methods.restore.chains import Noise
 from napari_diffuscope.methods.restore.empty_parts import leave
@@ -151,7 +152,7 @@ def _moment_results(run: Run, moments: Moments, line: IntensityMap) -> list[_Res
     restored: _Result = (RESTORED, None, line.inverse(_array(moments.mean)))
     if run.settings.mode == "as-published":
         return [restored]
-    spread = line.inverse_spread(_array(moments.deviation)) * run.model.card.deviation_scale
+    spread = given_deviation(_array(moments.deviation), line, run.model.card, run.settings.error_bars)
     deviation: _Result = (DEVIATION, None, spread)
     if run.settings.mode == "deviation":
         return [deviation]

@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
+from napari_diffuscope.methods.error_bars import note_error_bars
 from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
@@ -136,6 +137,10 @@ def begun_run(work: Work) -> Job[Run]:
     settings = replace(work.settings, crop=crop)
     select(image, settings)  # refused before anything is loaded
     model = yield from ready_model(work)
+    if settings.mode in ("mean", "deviation") and (
+        said := note_error_bars(work.record, model.card, settings)
+    ):
+        yield work.warn(said)
     yield work.update(message=MEASURING)
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     note_intensities(work.record, intensities)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from napari_diffuscope.methods import common_settings as common
-from napari_diffuscope.methods.common_settings import RGB, Defects
+from napari_diffuscope.methods.common_settings import RGB, Defects, ErrorBars
 from napari_diffuscope.methods.declared import Settings, declared
 
 Mode = Literal["estimate", "sample", "mean", "deviation", "samples", "sharpened", "as-published"]
@@ -83,6 +83,7 @@ class RestoreSettings(Settings):
     )
     defects: Defects = common.defects("keep", "in the result")
     skip_below: float | None = common.skip_below("their measured values, and no uncertainty")
+    error_bars: ErrorBars = common.error_bars(("mean", "deviation"))
     tile: int | None = declared(
         None,
         "Tile",

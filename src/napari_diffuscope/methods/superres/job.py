@@ -15,6 +15,7 @@ from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally
+from napari_diffuscope.methods.error_bars import uncalibrated
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.superres.chain import volume_job
@@ -63,6 +64,8 @@ def superres_job(work: Work) -> Job[None]:
         )
     filling.volumes, work.total = len(volumes), count_slices(filling, volumes)
     yield from map(work.warn, announced(filling.scale, colour=colour))
+    if work.settings.mode in ("mean", "deviation") and (said := uncalibrated(model.card)):
+        yield work.warn(said)
     for volume in volumes:
         yield from volume_job(filling, volume)
     kept = filling.reimpose and work.settings.defects == "keep"

@@ -23,6 +23,7 @@ from napari_diffuscope.comparison.sampling import sampled
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.comparison.values import usable
 from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.methods.error_bars import intervals_of
 
 PROFILE = "profile"
 KINDS = (
@@ -96,7 +97,7 @@ def _calibration(scene: Scene, extra: Any) -> tuple[Curves, Curves]:
     truth, middle, spread = (
         usable(sampled(each, plane), each.name) for each in (scene.reference, mean, deviation)
     )
-    return calibration(truth, middle, spread, samples=samples)
+    return calibration(truth, middle, spread, samples=samples, intervals=intervals_of(deviation.record or {}))
 
 
 def mean_and_deviation(scene: Scene) -> tuple[Placed, Placed, int] | None:

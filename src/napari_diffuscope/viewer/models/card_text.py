@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.imaging.failures import in_bytes
+from napari_diffuscope.methods.error_bars import error_bars_in_words
 from napari_diffuscope.methods.registry import task_in_words
 from napari_diffuscope.viewer.model_choice import pixel_sizes
 from napari_diffuscope.weights.card import ModelCard
@@ -69,6 +70,7 @@ def _card_rows(card: ModelCard, entry: Entry | None) -> list[tuple[str, str]]:
             str(card.training.get("data", "")) or (entry.training if entry else "") or NOT_STATED,
         ),
         ("On kept-out data", _measured(card.metrics) or NOT_STATED),
+        ("Error bars", error_bars_in_words(card)),
         ("Licence", card.licence),
         ("Cite", "; ".join(card.citation) or NOT_STATED),
         ("Came from", entry.address if entry is not None and not entry.shipped else ""),

@@ -1,0 +1,95 @@
+"""The deviation that a user gets from that of samples, and what intervals around the mean hold. Free of torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.measure.deviations import half_widths, on_curve
+from napari_diffuscope.methods.common_settings import ErrorBars
+from napari_diffuscope.weights.card import ModelCard
+
+UNCALIBRATED = (
+    "The deviation is the spread of the model, not an error bar: this model was not calibrated on images whose truth "
+    "is known."
+)
+
+USUAL_SAMPLES = 8
+SPOKEN_OF = (0.68, 0.9, 0.95)
+"""Shares that a card speaks of."""
+
+
+def given_deviation(
+    deviation: np.ndarray, line: IntensityMap, card: ModelCard, how: ErrorBars = "measured"
+) -> np.ndarray:
+    """Deviation of samples, in values of the network, as intensities and matched with errors as the card says.
+
+    Parameters
+    ----------
+    deviation
+        float32, any shape.
+    line
+        Between intensities and values of the network.
+    card
+        Of the model.
+    how
+        ``factor`` for what earlier versions gave.
+    """
+    fit = card.deviation_fit
+    if how == "factor" or fit is None:
+        return line.inverse_spread(deviation) * card.deviation_scale
+    return line.inverse_spread(on_curve(deviation, fit.deviation, fit.fitted))
+
+
+def interval_widths(card: ModelCard, samples: int) -> dict[float, float] | None:
+    """Half widths of the intervals around the mean that hold these shares of true values, in deviations.
+
+    ``None`` where they were not measured.
+    """
+    fit = card.deviation_fit
+    if fit is None or samples < 2:
+        return None
+    widths = half_widths(fit.shares, fit.widths, of=fit.samples, samples=samples)
+    return dict(zip(fit.shares, widths, strict=True))
+
+
+def note_error_bars(record: dict[str, Any], card: ModelCard, settings: Any) -> str | None:
+    """Add to the record of a deviation which intervals hold what; returns what the user must be told."""
+    widths = interval_widths(card, settings.samples) if settings.error_bars == "measured" else None
+    if widths is not None:
+        record["intervals"] = [
+            {"share": share, "half_width": round(width, 4)} for share, width in widths.items()
+        ]
+        return None
+    return uncalibrated(card)
+
+
+def uncalibrated(card: ModelCard) -> str | None:
+    """What must be said of the deviation of a model that was not calibrated."""
+    calibrated = card.deviation_fit or card.deviation_scale != 1 or "deviation_calibration" in card.metrics
+    return None if calibrated else UNCALIBRATED
+
+
+def error_bars_in_words(card: ModelCard) -> str:
+    """What the deviation of samples says; empty for models that give none."""
+    if card.task not in ("restore", "superres") or card.diffusion.estimate_only:
+        return ""
+    widths = interval_widths(card, USUAL_SAMPLES)
+    if widths is None:
+        return uncalibrated(card) or f"The deviation is that of samples, times {card.deviation_scale:g}."
+    listed = ", ".join(f"{share:.0%} within ± {widths[share]:.2f}" for share in SPOKEN_OF if share in widths)
+    return (
+        f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {listed} deviations; measured on images "
+        "kept out of the training."
+    )
+
+
+def intervals_of(record: dict[str, Any]) -> dict[float, float] | None:
+    """The intervals of a record, or ``None`` for those of a normal distribution."""
+    noted = record.get("intervals")
+    try:
+        return {float(each["share"]): float(each["half_width"]) for each in noted or ()} or None
+    except (LookupError, TypeError, ValueError):  # written by somebody else
+        return None
