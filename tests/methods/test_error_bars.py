@@ -17,8 +17,8 @@ from napari_diffuscope.cli import main
 from napari_diffuscope.comparison.curves import calibration
 from napari_diffuscope.imaging.record_of_file import record_of_file
 from napari_diffuscope.measure.deviations import conformal, fit_curve, half_widths, on_curve
+from napari_diffuscope.methods import running
 from napari_diffuscope.methods.error_bars import UNCALIBRATED, error_bars_in_words, intervals_of
-from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.card_parts import DeviationFit
@@ -85,11 +85,15 @@ def test_a_result_of_an_earlier_version_is_repeated_with_its_factor(
         str(model),
         "--quiet",
     ]
-    now = RestoreSettings.to_dict
+    begun = running.begun_record
+
+    def earlier_record(*what: Any) -> dict[str, Any]:
+        record = begun(*what)
+        del record["settings"]["error_bars"]
+        return record
+
     with monkeypatch.context() as earlier:
-        earlier.setattr(
-            RestoreSettings, "to_dict", lambda self: {k: v for k, v in now(self).items() if k != "error_bars"}
-        )
+        earlier.setattr(running, "begun_record", earlier_record)
         _run([*words, "--mode", "mean", "--samples", "2", "--steps", "2"])
     assert "error_bars" not in record_of_file(tmp_path / "old.tif")["settings"]
     shutil.rmtree(model)

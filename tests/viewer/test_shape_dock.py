@@ -249,6 +249,8 @@ def test_files_are_those_of_the_copied_command(qtbot, viewer, open_dock, tmp_pat
     words = shlex.split(QApplication.clipboard().text())
     assert "--pixel-size" in words, "only the layer knows it"
     run_to_the_end(qtbot, dock)
+    assert "spread of the model, not an error bar" in dock.results.spread_note.text()
+    assert dock.results.spread_note.isVisibleTo(dock)
     viewer.layers.selection.active = viewer.layers["my cells shapes"]
     click(qtbot, dock.copy_button)
     assert shlex.split(QApplication.clipboard().text()) == words

@@ -15,9 +15,12 @@ from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.shape.export import MESHES, write_csv, write_meshes, write_volumes
 from napari_diffuscope.viewer.shape.session import ShapeSession
 from napari_diffuscope.viewer.shape.table import FeatureTable, Row
-from napari_diffuscope.viewer.widgets import button, column, guarded, in_a_row
+from napari_diffuscope.viewer.widgets import button, column, guarded, in_a_row, note, say
 
 Key = tuple[Any, ...]
+
+SPREAD = "In brackets: the spread of the model, not an error bar."
+"""Shown below the table wherever it has any: the truth lies between samples too seldom, and their volumes are small."""
 
 
 class ShapeResults(QWidget):
@@ -45,6 +48,7 @@ class ShapeResults(QWidget):
         self._sessions, self._here, self._background = sessions, here, background
         self.setToolTip("The predicted cells and their features")
         self.table = FeatureTable()
+        self.spread_note = note()
         self._make_buttons()
         self._lay_out()
         self.setVisible(False)
@@ -67,6 +71,7 @@ class ShapeResults(QWidget):
         """Fill the table."""
         rows = [row for key, session in self._sessions.items() for row in _rows(key, session)]
         self.table.show_rows(rows, self._units())
+        say(self.spread_note, SPREAD if any(row.spread for row in rows) else "")
         self.setVisible(bool(rows))
 
     def _units(self) -> dict[str, str]:
@@ -130,7 +135,7 @@ class ShapeResults(QWidget):
 
     def _lay_out(self) -> None:
         buttons = in_a_row(self.csv_button, self.volumes_button, self.meshes_button)
-        column(self, (self.table, 0), buttons, margins=(8, 0, 8, 8))
+        column(self, (self.table, 0), self.spread_note, buttons, margins=(8, 0, 8, 8))
         self.layout().setSpacing(4)
 
 
