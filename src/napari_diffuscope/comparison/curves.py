@@ -25,9 +25,10 @@ from napari_diffuscope.comparison.singles import (
 from napari_diffuscope.comparison.values import structured, usable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import fit_affine
+from napari_diffuscope.measure.deviations import LEVELS
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.measure.spectrum import radial_power_spectrum
-from napari_diffuscope.measure.uncertainty import LEVELS, coverage, error_by_deviation
+from napari_diffuscope.measure.uncertainty import coverage, error_by_deviation
 
 Style = Literal["line", "dashed", "points"]
 
