@@ -38,7 +38,12 @@ class OutOfMemory(DiffuscopeError):
 
 def one_line(text: object) -> str:
     """Text on one line that can be printed everywhere: halves of characters are written as codes."""
-    return " ".join(str(text).encode("utf-8", "backslashreplace").decode("utf-8").split())
+    return " ".join(printable(str(text)).split())
+
+
+def printable(text: str) -> str:
+    """Text that can be printed and stored everywhere: halves of characters, as in some file names, become codes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _shallow(sentence: str) -> str:

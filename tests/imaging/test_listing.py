@@ -39,7 +39,7 @@ def test_a_batch_and_a_training_take_the_same_files(folder: Path, tmp_path: Path
     assert sorted(names) == sorted([*(f"a{s.upper()}" for s in SUFFIXES if s != ".zarr"), "b.ome.zarr"])
     plan = planned(METHODS["restore"], [folder], tmp_path / "out", RestoreSettings(), choices=NUMBERED)
     assert [item.source.name for item in plan.items] == names
-    assert [path.name for path in plan.left_out] == ["notes.txt"]
+    assert "No images by their names, left out: notes.txt." in plan.notes
     with pytest.raises(DiffuscopeError, match="holds no images"):
         image_files(tmp_path)
 

@@ -134,3 +134,48 @@ def drop(widget, path: Path) -> None:
     data.setUrls([QUrl.fromLocalFile(str(path))])
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     widget.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, buttons, keys))
+
+
+def test_what_is_missing_is_told_before_the_first_click(dock, raw: Path) -> None:
+    assert "add images" in dock.bar.status.text()
+    dock.files.list.add([raw])
+    assert not dock.bar.status.text()
+    dock.folder.line.clear()
+    assert "choose a folder" in dock.bar.status.text()
+
+
+def test_faults_of_images_stand_in_the_table_and_bury_nothing(
+    qtbot, dock, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    (raw / "c.tif").rename(raw / "c <b>.tif")
+    (raw / "notes.txt").write_text("Tuesday")
+    dock.files.list.add([raw])
+    before = len(notification_manager.records)
+    assert finished(qtbot, dock).state == "done"
+    assert len(notification_manager.records) == before
+    assert "notes.txt" in dock.bar.status.text()
+    assert "c &lt;b&gt;" in dock.table.item(2, 0).toolTip()
+    dock.table.cellDoubleClicked.emit(1, 0)
+    assert "no result of b.tif" in dock.bar.status.text()
+    (tmp_path / "out" / "a.tif").unlink()
+    dock.table.cellDoubleClicked.emit(0, 0)
+    assert "not there any more" in dock.bar.status.text()
+
+
+def test_a_folder_is_a_whole_path_or_lies_at_home(
+    qtbot, dock, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(raw)
+    (raw / "b.tif").unlink()
+    dock.files.list.add([raw / "a.tif"])
+    dock.folder.line.setText("results")
+    click(qtbot, dock.bar.run_button)
+    assert "in which folder" in dock.bar.status.text()
+    dock.folder.line.setText("~/results")
+    assert finished(qtbot, dock).state == "done"
+    assert (tmp_path / "results" / "a.tif").is_file()
+    assert not (raw / "results").exists()

@@ -26,7 +26,7 @@ def run_batch(
     *,
     pattern: str | None = None,
     recursive: bool = False,
-    others: Mapping[str, str | PathLike[str]] | None = None,
+    others: Mapping[str, str | PathLike[str] | None] | None = None,
     axes: str | None = None,
     series: int | None = None,
     scene: int | str | None = None,
@@ -99,7 +99,7 @@ def run_batch(
         Path(folder),
         chosen,
         choices=BatchSettings(pattern, recursive),
-        others={name: Path(path) for name, path in (others or {}).items()},
+        others={name: Path(path) for name, path in (others or {}).items() if path is not None},
         series=number,
     )
     stored = declared_method.storing(**(storing or {})) if declared_method.storing is not None else None

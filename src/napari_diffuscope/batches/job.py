@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.batches.plan import Item, Plan, shown_name
-from napari_diffuscope.batches.table import Report, Row, write_table
+from napari_diffuscope.batches.differences import differences
+from napari_diffuscope.batches.plan import Item, Plan, check_choices
+from napari_diffuscope.batches.table import Report, Row, State, write_table
+from napari_diffuscope.batches.tally import Tally, is_there, weights_of
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.formats import is_zarr
 from napari_diffuscope.imaging.outputs import existing, working_in
-from napari_diffuscope.imaging.record_of_file import record_of_file
-from napari_diffuscope.jobs import Job, Update, relayed
-from napari_diffuscope.methods.method import Method, loaded
+from napari_diffuscope.jobs import Job, relayed
+from napari_diffuscope.methods.method import loaded
 from napari_diffuscope.methods.opening import opened_inputs
-from napari_diffuscope.methods.records import made_with
-
-SHARE = 1000
-"""Units of progress of one image."""
 
 IMAGES = "images"
 
@@ -62,57 +58,49 @@ def batch_job(
     Raises
     ------
     DiffuscopeError
-        If the folder or the table cannot be written. An image that cannot be read, or on which the method refuses to
-        work, is told in its row and stops nothing.
+        If the folder cannot be written, the model is missing, or the axes are none. An image that cannot be read, or
+        on which the method refuses to work, is told in its row and stops nothing.
     """
+    check_choices(settings, axes)
     rows: dict[int, Row] = {}
     how = {"storing": storing, "axes": axes, "series": series, "overwrite": overwrite}
-    program = BatchProgram(plan, settings, how)
-    count = Count(len(plan.items) * SHARE, rescue=program.lost)
+    weights = weights_of(item for item in plan.items if overwrite or not is_there(item.output))
+    program = BatchProgram(plan, settings, how, weights)
+    tally = Tally(weights, len(plan.items), rescue=program.lost)
+    missing = ""
 
     def note(number: int, row: Row) -> Job[None]:
+        nonlocal missing
         item = plan.items[number]
         rows[number] = row = replace(row, image=item.source, result=item.output)
-        write_table(plan.folder, [rows[each] for each in sorted(rows)])
+        before, missing = missing, _unwritten(plan.folder, [rows[each] for each in sorted(rows)])
         on_row(row)
-        count.done = len(rows) * SHARE
-        if row.state == "failed":
-            yield count.update(message=f"{shown_name(item.source)}: {row.message}", warning=True)
+        failed = row.state == "failed"
+        tally.end(item, failed=failed)
+        yield tally.update(message=f"{item.shown}: {row.message}" if failed else "", warning=failed)
+        if missing and not before:
+            yield tally.update(message=missing, warning=True)
 
     with working_in(plan.folder), nullcontext() if team is None else team.leading(program.sent()) as crew:
         if crew is not None:
-            yield from crew.each(count, IMAGES, range(len(plan.items)), program.row, note)
+            yield from crew.each(tally, IMAGES, range(len(plan.items)), _elsewhere, note)
         else:
             # One model for all of them; imported here, for it imports torch.
             from napari_diffuscope.weights.shelf import Shelf
 
-            here = BatchProgram(plan, settings, {**how, "shelf": Shelf()})
+            here = replace(program, how={**how, "shelf": Shelf()})
             for number in range(len(plan.items)):
-                yield from note(number, (yield from here.row(number)))
-    return Report(tuple(rows[number] for number in sorted(rows)), plan.folder)
+                yield from note(number, (yield from here.row(number, tally)))
+    return Report(tuple(rows[number] for number in sorted(rows)), plan.folder, missing)
 
 
-@dataclass
-class Count:
-    """How far a batch is, with the manners of `Work`.
-
-    Parameters
-    ----------
-    total
-        Of all images.
-    rescue
-        What is said of an image over which workers died.
-    """
-
-    total: int
-    done: int = 0
-    record: dict[str, Any] = field(default_factory=lambda: {"messages": []})
-    sinks: Mapping[str, Any] = field(default_factory=dict)
-    rescue: Callable[[int, DiffuscopeError], Row] | None = None
-
-    def update(self, **what: Any) -> Update:
-        """An update that says how far it is."""
-        return Update(min(self.done, self.total), self.total, **what)
+def _unwritten(folder: Path, rows: list[Row]) -> str:
+    """Write the table, and say why if that cannot be done: somebody may have it open, and it is no reason to stop."""
+    try:
+        write_table(folder, rows)
+    except DiffuscopeError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +111,8 @@ class BatchProgram:
     ----------
     plan, settings, how
         As of the batch.
+    weights
+        How much work each image is.
     place
         Folder in which the command runs.
     facts
@@ -132,6 +122,7 @@ class BatchProgram:
     plan: Plan
     settings: Any
     how: Mapping[str, Any]
+    weights: Mapping[int, float]
     place: Path = Path()
     facts: Any = None
 
@@ -146,9 +137,9 @@ class BatchProgram:
         item = self.plan.items[number]
         return Row(item.number, item.source, item.output, "failed", message=str(error))
 
-    def row(self, number: int) -> Job[Row]:
+    def row(self, number: int, tally: Tally) -> Job[Row]:
         """What comes of one image."""
-        return _row(self.plan, self.plan.items[number], self.settings, self.how)
+        return _row(self.plan, self.plan.items[number], self.settings, self.how, tally)
 
     def begun(self, crew: Any, shelf: Any) -> Job[None]:
         """The job of a worker, which works on the images that it is asked for.
@@ -166,17 +157,19 @@ class BatchProgram:
                 here, plan=_placed(self.plan, self.place), settings=placed(self.settings, self.place)
             )
         self.facts.check(here.settings)
-        count = Count(len(self.plan.items) * SHARE)
+        tally = Tally(self.weights, len(self.plan.items))
 
         def counted(number: int) -> Job[Row]:
-            def told(update: Update) -> Update:
-                count.done = update.done - number * SHARE
-                return update
+            row = yield from here.row(number, tally)
+            tally.end(here.plan.items[number], failed=False)
+            return row
 
-            count.done = 0
-            return relayed(here.row(number), told)
+        return crew.each(tally, IMAGES, (), counted, _nothing)  # type: ignore[no-any-return]
 
-        return crew.each(count, IMAGES, (), counted, _nothing)  # type: ignore[no-any-return]
+
+def _elsewhere(number: int) -> Job[Row]:
+    """Images are made by workers."""
+    raise NotImplementedError
 
 
 def _nothing(number: int, row: Row) -> Job[None]:
@@ -197,25 +190,40 @@ def _placed(plan: Plan, place: Path) -> Plan:
     return replace(plan, folder=place / plan.folder, items=tuple(items))
 
 
-def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Job[Row]:
+def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: Tally) -> Job[Row]:
     """What comes of one image."""
     started = time.perf_counter()
     told: list[str] = []
+    state: State = "failed"
     try:
-        if item.output.exists() and not how["overwrite"]:
-            told = list(_differences(plan.method, item, settings))
+        if is_there(item.output) and not how["overwrite"]:
+            told = list(differences(plan.method, item, settings))
             return Row(item.number, item.source, item.output, "there already", message=" ".join(told))
-        yield _update(plan, item, 0, message=shown_name(item.source))
-        record = yield from _worked(plan, item, settings, how)
-        told = record.get("messages", [])
-        state: Any = "done"
+        yield tally.begin(item)
+        record = yield from _worked(plan, item, settings, how, tally)
+        told, state = record.get("messages", []), "done"
     except DiffuscopeError as error:
-        state, told = "failed", [str(error)]
+        told = [str(error)]
+    except Exception as error:  # whatever it is, the other images are not to wait for it
+        told = [_explained(error)]
     seconds = time.perf_counter() - started
     return Row(item.number, item.source, item.output, state, seconds, " ".join(told))
 
 
-def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Job[dict[str, Any]]:
+def _explained(error: Exception) -> str:
+    """What nobody foresaw, in a sentence."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return str(
+        DiffuscopeError(
+            f"Something unforeseen went wrong with this image ({type(error).__name__}: {text}); try it alone, and "
+            "report it if that fails as well."
+        )
+    )
+
+
+def _worked(
+    plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: Tally
+) -> Job[dict[str, Any]]:
     method = plan.method
     assert method.image is not None
     sources = {method.image.name: item.source, **item.others}
@@ -227,42 +235,6 @@ def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any]) -> Jo
     )
     destination.check(existing(*sources.values(), getattr(settings, "model", None)))
     stored = yield from relayed(
-        destination.job(shelf=how["shelf"]), lambda update: _within_batch(plan, item, update)
+        destination.job(shelf=how["shelf"]), lambda update: tally.within(item, update)
     )
     return dict(stored.record)
-
-
-def _within_batch(plan: Plan, item: Item, update: Update) -> Update:
-    """An update of one image as one of the batch; pictures are left out, for nobody looks at them."""
-    share = round(SHARE * update.done / update.total) if update.total else 0
-    message = f"{shown_name(item.source)}: {update.message}" if update.message else ""
-    return _update(plan, item, share, message=message, warning=update.warning)
-
-
-def _update(plan: Plan, item: Item, share: int, **what: Any) -> Update:
-    return Update((item.number - 1) * SHARE + share, len(plan.items) * SHARE, **what)
-
-
-def _differences(method: Method, item: Item, settings: Any) -> Iterator[str]:
-    """What tells that a result that is there is not the one that was asked for."""
-    record = None
-    for path in _files_of(item.output):
-        if (record := record_of_file(path)) is not None:
-            break
-    if record is None:
-        yield "It carries no record, so that nobody knows how it was made."
-    elif not _made_alike(record, method, settings):
-        yield "It was made with other settings; --overwrite makes it again."
-
-
-def _files_of(output: Path) -> list[Path]:
-    if output.is_dir() and not is_zarr(output):
-        return sorted(output.glob("*.tif"))[:1]
-    return [output]
-
-
-def _made_alike(record: Mapping[str, Any], method: Method, settings: Any) -> bool:
-    try:
-        return made_with(record, method.name, settings)
-    except DiffuscopeError:  # settings of another version
-        return False

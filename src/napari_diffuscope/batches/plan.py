@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_diffuscope.batches.finding import Found, found_images, images_of, is_pattern
+from napari_diffuscope.batches.naming import Names, check_apart, in_folders, other_file, shown_name
 from napari_diffuscope.batches.settings import BatchSettings, checked_pattern
-from napari_diffuscope.errors import DiffuscopeError, shortened
-from napari_diffuscope.imaging.formats import SUFFIXES, is_named_like_image, is_zarr
-from napari_diffuscope.imaging.listing import entries_of, is_folder
-from napari_diffuscope.imaging.zarr_scenes import fields_of
-from napari_diffuscope.methods.method import Method, loaded
+from napari_diffuscope.errors import DiffuscopeError, printable, quoted
+from napari_diffuscope.imaging.axes import LETTERS, letters_of
+from napari_diffuscope.imaging.listing import is_folder
+from napari_diffuscope.imaging.record_of_file import record_of_file
+from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.storing import ENDINGS
+from napari_diffuscope.weights.catalogue import find_model
 
-DEFAULT_ENDING = ".tif"
+MOST_NAMED = 5
+"""Files that are named in one note."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Item:
     output: Path
     others: Mapping[str, Path]
 
+    @property
+    def shown(self) -> str:
+        """What to call the image among others."""
+        return shown_name(self.source)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -54,14 +61,14 @@ class Plan:
         Where results go.
     items
         Images, in the order in which they are worked on.
-    left_out
-        Files of the folders that are no images by their names.
+    notes
+        What a user should know before it begins: what is left out, and what is called otherwise than one would think.
     """
 
     method: Method
     folder: Path
     items: tuple[Item, ...]
-    left_out: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def is_batch(
@@ -71,8 +78,8 @@ def is_batch(
     if len(sources) != 1:
         return bool(sources)
     [source] = sources
-    several = is_folder(source) or _is_glob(source) or (series is None and _images_of(source) != (source,))
-    return several or (is_folder(output) and not _in_folders(method))
+    several = is_folder(source) or is_pattern(source) or (series is None and images_of(source) != (source,))
+    return several or (is_folder(output) and not in_folders(method))
 
 
 def planned(
@@ -108,140 +115,115 @@ def planned(
     DiffuscopeError
         If there is nothing to do, an input is missing, or two results would have one name.
     """
-    choices = choices or BatchSettings()
+    choices, others = choices or BatchSettings(), others or {}
     if method.image is None:
         raise DiffuscopeError(
             f"{method.title} works on no images; it makes as many as you ask for by itself."
         )
     if folder.name.lower().endswith(ENDINGS) or (folder.exists() and not folder.is_dir()):
-        fields = _images_of(sources[0]) if len(sources) == 1 else ()
+        fields = images_of(sources[0]) if len(sources) == 1 else ()
         one = (
             f", or choose one with --scene {fields[0].relative_to(sources[0]).as_posix()}"
             if len(fields) > 1
             else ""
         )
         raise DiffuscopeError(f"Results of several images go into a folder, but {folder} names a file{one}.")
+    _check_others(method, others)
+    found = found_images(sources, folder, recursive=choices.recursive, fields=series is None)
+    names = Names(method, settings, folder, choices.pattern)
+    images, earlier = _without_results(names, found.images)
+    results = names.results(images)
+    check_apart(names, zip((path for path, _ in images), results, strict=True))
+    items = []
+    for number, ((path, below), output) in enumerate(zip(images, results, strict=True), 1):
+        words = names.words(path, below, number)
+        beside = {name: other_file(name, value, words, below) for name, value in others.items()}
+        items.append(Item(number, path, output, beside))
+    otherwise = [
+        item for item, (_, usual) in zip(items, names.plain(images), strict=True) if item.output != usual
+    ]
+    notes = _notes(found, earlier, otherwise)
+    return Plan(method, folder, tuple(items), tuple(notes))
+
+
+def check_choices(settings: Any, axes: str | None) -> None:
+    """Refuse what would be wrong with every image.
+
+    Parameters
+    ----------
+    settings
+        Of the method.
+    axes
+        Of all images, if they were named.
+
+    Raises
+    ------
+    DiffuscopeError
+        For a model that is not there, and letters that are no axes.
+    """
+    if axes is not None and (unknown := set(letters_of(axes)) - set(LETTERS)):
+        raise DiffuscopeError(
+            f"Axis {sorted(unknown)[0]!r} in {quoted(axes)} is unknown; describe the axes with letters of {LETTERS}."
+        )
+    if (model := getattr(settings, "model", None)) is not None:
+        find_model(model)
+
+
+def _check_others(method: Method, others: Mapping[str, str | Path]) -> None:
+    """Refuse further inputs that are missing, unknown or nowhere."""
     for each in method.others:
-        if not each.optional and each.name not in (others or {}):
+        if not each.optional and each.name not in others:
             raise DiffuscopeError(
                 f"{method.title} needs {each.name} for the images; name a file, a folder or a pattern for them."
             )
-    found, left_out = _found(sources, folder, recursive=choices.recursive, fields=series is None)
-    pattern = choices.pattern or ("{name}" if _in_folders(method) else f"{{name}}{DEFAULT_ENDING}")
-    items = []
-    for number, (path, below) in enumerate(found, 1):
-        words = _words(method, settings, path, below, number)
-        output = folder / (below if choices.pattern is None else Path()) / pattern.format(**words)
-        beside = {name: _other(name, value, words) for name, value in (others or {}).items()}
-        items.append(Item(number, path, output, beside))
-    _check_apart(items)
-    return Plan(method, folder, tuple(items), tuple(left_out))
+    for name, value in others.items():
+        if name not in {each.name for each in method.others}:
+            raise DiffuscopeError(f"{method.title} takes no {quoted(name)} beside the images; leave it out.")
+        if "{" not in str(value) and not Path(value).exists():
+            raise DiffuscopeError(f"There is no file or folder {str(value)!r} for {name}; check the path.")
+        if not Path(value).exists():
+            checked_pattern(str(value))
 
 
-def name_of(path: Path) -> str:
-    """Name of an image file without its ending; of an image inside of another, that and the way to it."""
-    if (outer := _outer(path)) != path:
-        return "_".join((name_of(outer), *path.relative_to(outer).parts))
-    ending = next((each for each in ENDINGS if path.name.lower().endswith(each)), path.suffix)
-    return path.name[: len(path.name) - len(ending)] or path.name
-
-
-def shown_name(path: Path) -> str:
-    """What to call an image among others: the name of its file, and the way to it inside of that."""
-    outer = _outer(path)
-    return (Path(outer.name) / path.relative_to(outer)).as_posix()
-
-
-def _outer(path: Path) -> Path:
-    """The Zarr folder in which an image lies, which may be its own."""
-    return next((one for one in path.parents if one.suffix.lower() == ".zarr"), path)
-
-
-def _images_of(path: Path) -> tuple[Path, ...]:
-    """The fields of a plate, or the image itself; what is wrong with one is told when it is its turn."""
-    if path.is_dir() and is_zarr(path):
-        with suppress(DiffuscopeError):
-            return fields_of(path)
-    return (path,)
-
-
-def _words(method: Method, settings: Any, path: Path, below: Path, number: int) -> dict[str, Any]:
-    parent = below.as_posix() if below.parts else _outer(path).parent.name
-    model = Path(str(getattr(settings, "model", ""))).name
-    return {"name": name_of(path), "folder": parent, "method": method.name, "model": model, "number": number}
-
-
-def _found(
-    sources: Sequence[Path], results: Path, *, recursive: bool, fields: bool
+def _without_results(
+    names: Names, images: Sequence[tuple[Path, Path]]
 ) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Images, each with the folder below that which was named; and files that are none."""
-    images: dict[Path, Path] = {}
-    left_out: list[Path] = []
-    for path in (path for source in sources for path in _of_glob(source)):
-        folder = is_folder(path)
-        inside = entries_of(path, recursive=recursive) if folder else [path]
-        for each in inside:
-            if folder and _within(each, results):
-                continue
-            if folder and not is_named_like_image(each):
-                left_out.append(each)
-                continue
-            below = each.parent.relative_to(path) if folder else Path()
-            for image in _images_of(each) if fields else (each,):
-                images.setdefault(image, below)
-    if not images:
-        named = shortened(", ".join(map(str, sources)))
-        raise DiffuscopeError(f"There are no images in {named} ({', '.join(SUFFIXES)}).")
-    return list(images.items()), left_out
+    """Images without those that are results of others among them, and these."""
+    makers = {place: path for path, output in names.plain(images) for place in names.places(output)}
+    kept, results = [], []
+    for path, below in images:
+        maker = makers.get(names.places(path)[0])
+        if maker is not None and maker != path and _was_made_from(path, maker):
+            results.append(path)
+        else:
+            kept.append((path, below))
+    return kept, results
 
 
-def _of_glob(source: Path) -> list[Path]:
-    if not _is_glob(source):
-        return [source]
-    paths = sorted(Path(each) for each in glob.glob(str(source), recursive=True))
-    if not paths:
-        raise DiffuscopeError(f"No file is called {str(source)!r}.")
-    return paths
+def _was_made_from(result: Path, image: Path) -> bool:
+    """Whether the record of a file says so."""
+    try:
+        record = record_of_file(result) or {}
+        return Path(str(record["input"]["source"])).name == image.name
+    except (DiffuscopeError, LookupError, TypeError):
+        return False
 
 
-def _within(path: Path, folder: Path) -> bool:
-    """Whether a file is a result of an earlier batch: a folder of results may lie in that of the images."""
-    return folder.resolve() in path.resolve().parents
+def _notes(found: Found, earlier: Sequence[Path], otherwise: Sequence[Item]) -> Iterator[str]:
+    if found.left_out:
+        yield f"No images by their names, left out: {_some(path.name for path in found.left_out)}."
+    if earlier:
+        yield f"Results of other images, left out: {_some(path.name for path in earlier)}."
+    if found.unseen:
+        folders = _some(path.name for path in found.unseen)
+        yield f"Not looked into: {folders}. --recursive (Folders in folders) looks into all but links to folders."
+    if otherwise:
+        names = _some(f"{item.shown} becomes {item.output.name}" for item in otherwise)
+        yield f"Images whose results would have the same name: {names}."
 
 
-def _is_glob(path: Path) -> bool:
-    return glob.has_magic(str(path)) and not path.exists()
-
-
-def _in_folders(method: Method) -> bool:
-    """Whether the result of one image is a folder."""
-    into: Any = loaded(method.destination)
-    return bool(into.is_folder)
-
-
-def _other(name: str, value: str | Path, words: Mapping[str, Any]) -> Path:
-    """The file of a further input that belongs to an image."""
-    path = Path(value)
-    if is_folder(path):
-        alike = [
-            each for each in entries_of(path) if is_named_like_image(each) and name_of(each) == words["name"]
-        ]
-        if len(alike) > 1:
-            raise DiffuscopeError(
-                f"Several files in {path} are called {words['name']!r}; give a pattern, such as "
-                f"--{name} {path}/{{name}}.tif."
-            )
-        return alike[0] if alike else path / f"{words['name']}{DEFAULT_ENDING}"
-    return Path(checked_pattern(str(value)).format(**words))
-
-
-def _check_apart(items: Sequence[Item]) -> None:
-    """Refuse two results of one name."""
-    earlier: dict[Path, Item] = {}
-    for item in items:
-        other = earlier.setdefault(item.output.absolute(), item)
-        if other is not item:
-            raise DiffuscopeError(
-                f"{shortened(str(other.source))} and {shortened(str(item.source))} would both become "
-                f"{item.output.name}; add {{folder}} or {{number}} to the names of results."
-            )
+def _some(names: Iterable[str]) -> str:
+    """The first few of many names."""
+    listed = [printable(name) for name in names]
+    more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
+    return ", ".join(listed[:MOST_NAMED]) + more

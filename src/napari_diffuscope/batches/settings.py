@@ -23,9 +23,10 @@ def checked_pattern(value: Any) -> str:
     """
     try:
         holes = [hole for _, hole, _, _ in string.Formatter().parse(value) if hole is not None]
-    except (ValueError, TypeError):
+        value.format(**dict.fromkeys(FIELDS, "x") | {"number": 1})
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError):
         holes = ["?"]
-    if not isinstance(value, str) or not value or set(holes) - set(FIELDS):
+    if not isinstance(value, str) or not value.strip() or set(holes) - set(FIELDS):
         braces = ", ".join(f"{{{field}}}" for field in FIELDS)
         raise DiffuscopeError(f"The pattern {quoted(value)} is not understood; it may hold {braces}.")
     return value

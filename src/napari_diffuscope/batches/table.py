@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.errors import printable
 from napari_diffuscope.imaging.failures import writing
 
 State = Literal["done", "there already", "failed"]
@@ -58,15 +59,27 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
         writer.writerow([row.number, row.image, row.result, row.state, f"{row.seconds:.1f}", row.message])
     path = folder / TABLE
     with writing(path):
-        replace_text(path, text.getvalue(), overwrite=True)
+        folder.mkdir(parents=True, exist_ok=True)  # somebody may have taken it away
+        replace_text(path, printable(text.getvalue()), overwrite=True)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a batch."""
+    """What came of a batch.
+
+    Parameters
+    ----------
+    rows
+        One for each image.
+    folder
+        Of the results.
+    missing
+        Why ``batch.csv`` is not whole; empty if it is.
+    """
 
     rows: tuple[Row, ...]
     folder: Path
+    missing: str = ""
 
     def of(self, state: State) -> tuple[Row, ...]:
         """Rows of one state."""
@@ -76,4 +89,7 @@ class Report:
         """One sentence: how many were done, were there already, and failed."""
         counts = [(len(self.of(state)), state) for state in ("done", "there already", "failed")]
         parts = ", ".join(f"{count} {state}" for count, state in counts if count)
-        return f"{len(self.rows)} images: {parts}; {self.folder / TABLE} says what came of each."
+        if made_otherwise := sum(bool(row.message) for row in self.of("there already")):
+            parts += f", {made_otherwise} of what was there made otherwise than asked for now"
+        images = "1 image" if len(self.rows) == 1 else f"{len(self.rows)} images"
+        return f"{images}: {parts}; {self.missing or f'{self.folder / TABLE} says what came of each.'}"

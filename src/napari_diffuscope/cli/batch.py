@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -11,8 +11,8 @@ from napari_diffuscope.batches.settings import BatchSettings
 from napari_diffuscope.cli.cluster import team_for
 from napari_diffuscope.cli.options import settings_from
 from napari_diffuscope.cli.progress import show_progress
-from napari_diffuscope.cli.signals import exit_code
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.cli.signals import exit_code, stop_if_told
+from napari_diffuscope.errors import DiffuscopeError, printable
 from napari_diffuscope.methods.method import Method
 
 MOST_NAMED = 5
@@ -45,8 +45,9 @@ def run_batch(
         With 1 if an image failed, and as the shell expects after a signal to stop.
     """
     from napari_diffuscope.batches.job import batch_job
-    from napari_diffuscope.batches.plan import Plan, planned, shown_name
-    from napari_diffuscope.jobs import run
+    from napari_diffuscope.batches.naming import shown_name
+    from napari_diffuscope.batches.plan import Plan, check_choices, planned
+    from napari_diffuscope.jobs import Update, run
 
     for name in ("json_file", *method.beside):
         if values.get(name) is not None:
@@ -64,7 +65,9 @@ def run_batch(
         others=others,
         series=series[method.image.name] if method.image is not None else None,
     )
-    _tell_left_out(plan)
+    check_choices(settings, values["axes"])
+    for remark in plan.notes:
+        typer.echo(f"Note: {remark}", err=True)
     if values["dry_run"]:
         _tell_plan(plan, overwrite=values["overwrite"])
         return
@@ -73,8 +76,13 @@ def run_batch(
     try:
         with (
             team_for(values["cluster"], settings, quiet=quiet) as team,
-            show_progress(f"{method.doing} {len(plan.items)} images", quiet=quiet) as on_update,
+            show_progress(f"{method.doing} {_images(plan.items)}", quiet=quiet, counted=False) as show,
         ):
+
+            def on_update(update: Update) -> None:
+                stop_if_told()
+                show(update)
+
             report = run(batch_job(plan, settings, team=team, **how), on_update)
     except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
@@ -85,18 +93,20 @@ def run_batch(
         raise DiffuscopeError(
             f"{len(failed)} of {len(report.rows)} images failed ({names}{', …' if len(failed) > MOST_NAMED else ''})."
         )
+    if report.missing:
+        raise DiffuscopeError(report.missing)
 
 
 def _tell_plan(plan: Any, *, overwrite: bool) -> None:
     """Where each result would go."""
+    from napari_diffuscope.batches.tally import is_there
+
     for item in plan.items:
-        there = "" if overwrite or not item.output.exists() else " (there already)"
-        typer.echo(f"{item.source} -> {item.output}{there}")
-    typer.echo(f"{len(plan.items)} images. Nothing was written.")
+        there = " (there already)" if is_there(item.output) and not overwrite else ""
+        lacking = [f" (no {name}: {path})" for name, path in item.others.items() if not path.exists()]
+        typer.echo(printable(f"{item.source} -> {item.output}{there}{''.join(lacking)}"))
+    typer.echo(f"{_images(plan.items)}. Nothing was written.")
 
 
-def _tell_left_out(plan: Any) -> None:
-    if plan.left_out:
-        names = ", ".join(path.name for path in plan.left_out[:MOST_NAMED])
-        more = ", …" if len(plan.left_out) > MOST_NAMED else ""
-        typer.echo(f"Note: No images by their names, left out: {names}{more}.", err=True)
+def _images(items: Sequence[Any]) -> str:
+    return "1 image" if len(items) == 1 else f"{len(items)} images"

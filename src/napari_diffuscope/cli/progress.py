@@ -21,7 +21,9 @@ LINE_EVERY = 0.1
 
 
 @contextmanager
-def show_progress(label: str, *, quiet: bool = False, stream: TextIO | None = None) -> Iterator[OnUpdate]:
+def show_progress(
+    label: str, *, quiet: bool = False, stream: TextIO | None = None, counted: bool = True
+) -> Iterator[OnUpdate]:
     """Show what a job reports while the block runs.
 
     Parameters
@@ -32,6 +34,8 @@ def show_progress(label: str, *, quiet: bool = False, stream: TextIO | None = No
         Show warnings alone.
     stream
         Where; stderr by default.
+    counted
+        Whether the units of the work say something by themselves.
 
     Yields
     ------
@@ -45,7 +49,7 @@ def show_progress(label: str, *, quiet: bool = False, stream: TextIO | None = No
         with _bar(stream) as bar:
             yield _on_bar(bar, label)
     else:
-        yield _in_lines(label, stream)
+        yield _in_lines(label, stream, counted)
 
 
 def _warnings(write: Callable[[str], None]) -> OnUpdate:
@@ -89,7 +93,7 @@ def _on_bar(bar: Progress, label: str) -> OnUpdate:
     return on_update
 
 
-def _in_lines(label: str, stream: TextIO) -> OnUpdate:
+def _in_lines(label: str, stream: TextIO, counted: bool) -> OnUpdate:
     warn = _warnings(lambda line: print(line, file=stream, flush=True))
     began: float | None = None
     first_done = 0
@@ -98,9 +102,10 @@ def _in_lines(label: str, stream: TextIO) -> OnUpdate:
     def on_update(update: Update) -> None:
         nonlocal began, first_done, printed, said
         warn(update)
-        if update.message not in ("", said) and not update.warning:
+        if update.message and not update.warning:
+            if not said.startswith(update.message):  # that a step is over needs no line of its own
+                print(f"{label}: {update.message}", file=stream, flush=True)
             said = update.message
-            print(f"{label}: {said}", file=stream, flush=True)
         if update.total == 0:
             return
         if update.done > 0 and began is None:
@@ -110,7 +115,8 @@ def _in_lines(label: str, stream: TextIO) -> OnUpdate:
         if share - printed >= LINE_EVERY or share == 1.0 > printed:
             printed = share
             left = _left(began, update.done - first_done, update.total - update.done)
-            print(f"{label}: {share:.0%} ({update.done} of {update.total}){left}", file=stream, flush=True)
+            count = f" ({update.done} of {update.total})" if counted else ""
+            print(f"{label}: {share:.0%}{count}{left}", file=stream, flush=True)
 
     return on_update
 

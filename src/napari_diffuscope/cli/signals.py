@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+_told: list[int] = []
+"""The first signal to stop that came, if one did."""
+
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -74,13 +77,13 @@ def stoppable() -> Iterator[None]:
     Those that follow do not interrupt the cleaning up, until Ctrl-C was pressed thrice.
     """
     count = 0
-    first: int | None = None
+    _told.clear()
 
     def stop(number: int, frame: Any) -> None:
-        nonlocal count, first
+        nonlocal count
         count += 1
         if count == 1:
-            first = number
+            _told.append(number)
             raise Stopped(number)
         if count > 2 and number == signal.SIGINT:
             end_at_once(number)
@@ -89,10 +92,16 @@ def stoppable() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if first is None:
+            if not _told:
                 raise
             # It was raised in the middle of some library, which took it for a fault of its own.
-            raise Stopped(first) from error
+            raise Stopped(_told[0]) from error
+
+
+def stop_if_told() -> None:
+    """Raise :class:`Stopped` again if a library swallowed it: a signal stops what no failure stops."""
+    if _told:
+        raise Stopped(_told[0])
 
 
 def end_at_once(number: int) -> NoReturn:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_diffuscope import __version__
+from napari_diffuscope.errors import printable
 from napari_diffuscope.imaging.image import Image
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def made_with(record: Mapping[str, Any], method: str, settings: Any) -> bool:
 def describe_image(image: Image) -> dict[str, Any]:
     """What a record says of an input."""
     return {
-        "name": image.name,
-        "source": image.source,
+        "name": printable(image.name),
+        "source": image.source and printable(image.source),
         "series": image.series,
         **({"scene": image.scene} if image.scene else {}),
         "shape": list(image.shape),

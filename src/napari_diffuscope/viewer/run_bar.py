@@ -47,7 +47,7 @@ class RunBar(QWidget):
         self._lay_out()
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progress)
-        runner.warned.connect(self._warn)
+        runner.warned.connect(self.warn)
         self._show_running(False)
         self.say("")
 
@@ -64,7 +64,7 @@ class RunBar(QWidget):
         """Another image: what is amiss with it is told anew."""
         self._told.clear()
 
-    def _warn(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Tell a warning once, not with every cell or run; it stands in the record of each."""
         if sentence not in self._told:
             self._told.add(sentence)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, printable
 from napari_diffuscope.imaging.axes import LETTERS, checked_axes
 from napari_diffuscope.imaging.tiff.metadata import ome_attributes
 
@@ -88,5 +88,9 @@ def ome_metadata(
     if stored != axes:
         samples = f"Axis {stored[axes.index('N')]} counts samples."
         description = f"{description} {samples}".strip()
-    metadata = {"axes": stored, "Name": path.stem.removesuffix(".ome"), **ome_attributes(axes, sizes, kinds)}
+    metadata = {
+        "axes": stored,
+        "Name": printable(path.stem.removesuffix(".ome")),
+        **ome_attributes(axes, sizes, kinds),
+    }
     return metadata | ({"Description": description} if description else {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -15,7 +14,7 @@ from napari_diffuscope.batches.table import Report
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.registry import METHODS
-from napari_diffuscope.viewer.batch.files import FileChoice, FolderChoice
+from napari_diffuscope.viewer.batch.files import FileChoice, FolderChoice, whole_path
 from napari_diffuscope.viewer.batch.form import BatchForm
 from napari_diffuscope.viewer.batch.table import StateTable
 from napari_diffuscope.viewer.form_parts import check_box
@@ -51,8 +50,11 @@ class BatchDock(TabbedWidget):
             "Otherwise a result that is there stays, and the table says so.",
         )
         self.form: BatchForm | None = None
+        self._notes: tuple[str, ...] = ()
         self.runner = JobRunner(self)
         self.bar = RunBar(self.runner, self.run)
+        # What is to be told of single images stands in the table: hundreds of them would bury the window.
+        self.runner.warned.disconnect(self.bar.warn)
         self.copy_button = button(
             "Copy command",
             "Copy the command line that does the same, for a terminal or a cluster.",
@@ -80,7 +82,7 @@ class BatchDock(TabbedWidget):
         return planned(
             form.method,
             sources,
-            Path(self.folder.path),
+            whole_path(self.folder.path),
             form.settings(),
             choices=self._choices(),
             others=form.places(),
@@ -101,7 +103,7 @@ class BatchDock(TabbedWidget):
             form.typed_axes(),
             self.again.isChecked(),
         )
-        self.bar.forget_warnings()
+        self._notes = plan.notes
         self.table.show_plan(plan)
         self.runner.start(
             lambda: batch_job(
@@ -123,7 +125,7 @@ class BatchDock(TabbedWidget):
         line = command_line(
             form.method,
             [sources[0], *(form.places()[name] for name in needed)],
-            self.folder.path,
+            str(whole_path(self.folder.path)),
             form.settings(),
             axes=form.typed_axes(),
             storing=form.stored_as(),
@@ -155,6 +157,7 @@ class BatchDock(TabbedWidget):
     def _take_method(self) -> None:
         """The form of another method."""
         if self.form is not None:
+            self.form.hide()
             self._place.removeWidget(self.form)
             self.form.deleteLater()
         self.form = BatchForm(self._viewer, METHODS[self.method.currentData()], self._fail)
@@ -163,7 +166,12 @@ class BatchDock(TabbedWidget):
         self._changed()
 
     def _changed(self) -> None:
-        self.bar.set_ready(bool(self.files.list.count() and self.folder.path))
+        lacking = ["add images"] * (not self.files.list.count()) + ["choose a folder for results"] * (
+            not self.folder.path
+        )
+        self.bar.set_ready(not lacking)
+        if not self.runner.running:
+            self.bar.say(f"To begin, {' and '.join(lacking)}." if lacking else "")
 
     def _fail(self, sentence: str) -> None:
         self.bar.fail(DiffuscopeError(sentence))
@@ -176,13 +184,15 @@ class BatchDock(TabbedWidget):
             self.bar.say("Cancelled; Run goes on from here.")
         else:
             report: Report = outcome.result
-            self.bar.say(report.in_words())
+            self.bar.say(" ".join([report.in_words(), *self._notes]))
 
     def _open(self, line: int) -> None:
         """Open a result in the viewer, through the reader of this plugin."""
         path = self.table.result(line)
         if path is None:
-            return
+            raise DiffuscopeError(f"There is no result of {self.table.name(line)}: {self.table.reason(line)}")
+        if not path.exists():
+            raise DiffuscopeError(f"{path} is not there any more.")
         volumes = [path] if path.is_file() or path.suffix.lower() == ".zarr" else sorted(path.glob("*.tif"))
         self._viewer.open([str(volume) for volume in volumes], plugin="napari-diffuscope")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -17,9 +17,29 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.widgets import button
 
 HEIGHT = 90
+
+
+def whole_path(text: str) -> Path:
+    """A path as it was typed, ``~`` for one's home.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it does not say where: a window has no folder in which it is.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # no such user
+        path = Path(text)
+    if not path.is_absolute():
+        raise DiffuscopeError(
+            f"{text!r} does not say in which folder it lies; choose it with the button beside it."
+        )
+    return path
 
 
 class FileList(QListWidget):
@@ -53,6 +73,17 @@ class FileList(QListWidget):
         for item in chosen:
             self.takeItem(self.row(item))
         self.edited.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The list; an empty one says what it is for."""
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setOpacity(0.6)
+            painter.drawText(
+                self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop files or folders here"
+            )
+            painter.end()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""

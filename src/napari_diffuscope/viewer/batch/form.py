@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFormLayout, QLineEdit
 
 from napari_diffuscope.methods.declared import Settings, settings_of
 from napari_diffuscope.methods.method import Method
-from napari_diffuscope.viewer.batch.files import FolderChoice
+from napari_diffuscope.viewer.batch.files import FolderChoice, whole_path
 from napari_diffuscope.viewer.declared_form import DeclaredForm
 from napari_diffuscope.viewer.no_image import NoImage
 from napari_diffuscope.viewer.setting_rows import SettingRows
@@ -44,8 +44,14 @@ class BatchForm(DeclaredForm):
         self.axes.textChanged.connect(lambda _: self._take())
 
     def places(self) -> dict[str, str]:
-        """Where further inputs are, those that were named."""
-        return {name: place.path for name, place in self.others.items() if place.path}
+        """Where further inputs are, those that were named.
+
+        Raises
+        ------
+        DiffuscopeError
+            As `whole_path`.
+        """
+        return {name: str(whole_path(place.path)) for name, place in self.others.items() if place.path}
 
     def stored_as(self) -> Settings | None:
         """How results are written."""
