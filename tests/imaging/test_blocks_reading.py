@@ -11,6 +11,7 @@ from napari_diffuscope.imaging.blocks import (
     BlockPlan,
     BlockReader,
     PlaneCache,
+    PlaneReader,
     describe_input,
     read_block,
 )
@@ -156,3 +157,30 @@ def test_inputs_are_told_apart(tmp_path):
     other[0, 0, 0, 0] += 1
     arrays = [describe_input(Image(array, "CZYX")) for array in (DATA, DATA.copy(), other)]
     assert arrays[0] == arrays[1] != arrays[2]
+
+
+def test_planes_of_deep_chunks_are_decoded_together():
+    pixels, reads = np.arange(2 * 20 * 6 * 5, dtype=np.uint16).reshape(2, 20, 6, 5), []
+
+    class Chunked:
+        shape, dtype, chunks = pixels.shape, pixels.dtype, (1, 8, 6, 5)
+
+        def __getitem__(self, index):
+            reads.append(index)
+            return pixels[index]
+
+    image, plane = Image(Chunked(), "TZYX"), 6 * 5 * 2
+    for most, count in ((100 * plane, 6), (4 * plane, 10), (plane, 40)):
+        reader = PlaneReader(image, most_bytes=most)
+        reads.clear()
+        for flat in range(40):
+            found = reader(flat)
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, pixels.reshape(40, 6, 5)[flat])
+            found[:] = -1  # the caller's own
+        assert len(reads) == count
+    reader = PlaneReader(image, most_bytes=100 * plane)
+    reads.clear()
+    for flat in (8, 7, 9, 6, 10, 5, 11, 4):  # outwards, over the border of two chunks
+        reader(flat)
+    assert len(reads) == 2

@@ -7,6 +7,7 @@ from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.reading import (
     BlockReader,
     PlaneCache,
+    PlaneReader,
     describe_input,
     in_standard_order,
     read_block,
@@ -25,6 +26,7 @@ __all__ = [
     "Channel",
     "OmeZarrSink",
     "PlaneCache",
+    "PlaneReader",
     "ReorderedSink",
     "TiffBlockSink",
     "VolumeSpec",

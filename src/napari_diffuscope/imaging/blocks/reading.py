@@ -24,6 +24,10 @@ CACHE_BYTES = 512 * 2**20
 """Most bytes of decoded planes that are kept."""
 
 
+SLAB_BYTES = 128 * 2**20
+"""Most bytes of planes that are decoded together where chunks are several planes deep."""
+
+
 class PlaneCache:
     """Decoded planes of an image, so that neighbouring blocks do not decode the same plane again.
 
@@ -148,6 +152,45 @@ class BlockReader:
             np.ix_(*(row - part.start for row, part in zip(rows, region, strict=True)))
         ]
         return mirrored
+
+
+class PlaneReader:
+    """Reads one plane after another; those that lie in the same chunks are decoded together.
+
+    Parameters
+    ----------
+    image
+        The image.
+    most_bytes
+        Most bytes of planes that are decoded together; so many are kept twice, for work that goes outwards from a
+        plane to both sides.
+    """
+
+    def __init__(self, image: Image, *, most_bytes: int = SLAB_BYTES) -> None:
+        chunks = chunks_of(image.data)
+        self.image = image
+        self._depth = chunks[-3] if chunks is not None and len(chunks) > 2 else 1
+        plane_bytes = prod(image.plane_shape) * image.dtype.itemsize
+        self._together = min(self._depth, most_bytes // plane_bytes)
+        self._slabs: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
+
+    def __call__(self, flat: int) -> np.ndarray:
+        """Pixels of the ``flat``-th plane, float32 ``(Y, X)``, in the units stored; the caller's own."""
+        if self._together < 2:
+            return self.image.read_plane(flat)
+        *before, at = self.image.plane_index(flat)
+        chunk = at // self._depth * self._depth
+        first = chunk + (at - chunk) // self._together * self._together
+        place = (*before, first)
+        if place not in self._slabs:
+            if len(self._slabs) > 1:
+                self._slabs.popitem(last=False)
+            stop = min(first + self._together, chunk + self._depth, self.image.leading_shape[-1])
+            index: tuple[int | slice, ...] = (*before, slice(first, stop), slice(None), slice(None))
+            self._slabs[place] = self.image.pixels(index)
+        self._slabs.move_to_end(place)
+        with np.errstate(over="ignore"):  # as `Image.read_plane`
+            return np.array(self._slabs[place][at - first], dtype=np.float32, order="C")
 
 
 def _decodes(image: Image) -> bool:

@@ -73,7 +73,7 @@ class PartMaker:
         settings = replace(self._settings, planes=(flat,), crop=crop)
         work = self._work(settings)
         run = run_of(work, whole.image, settings, whole.model, whole.bridging.channels)
-        run.remembered, run.bridging.lines = whole.remembered, whole.bridging.lines
+        run.reader, run.remembered, run.bridging.lines = whole.reader, whole.remembered, whole.bridging.lines
         yield from relayed(restore_plane(run, flat), _told)
         sink = work.sinks[RESTORED]
         pixels = sink.read_block(next(iter(work.plan)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope.imaging.blocks import Block
+from napari_diffuscope.imaging.blocks import Block, PlaneReader
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.imaging.parts import part_of_large_planes
@@ -46,6 +46,7 @@ class Run:
     bridging: Bridging
     evaluator: Evaluator
     empty_parts: EmptyParts
+    reader: PlaneReader
     grid: Grid | None = None
     tally: Tally = field(default_factory=Tally)
     planes_done: int = 0
@@ -102,7 +103,7 @@ class Run:
         """A plane as it is stored, and as the network sees it."""
         if self.remembered is not None and flat in self.remembered:
             return self.remembered[flat]
-        pixels = self.image.read_plane(flat)
+        pixels = self.reader(flat)
         both = pixels, self.bridging.shown(flat, pixels)
         if self.remembered is not None:
             self.remembered.clear()
@@ -167,4 +168,5 @@ def run_of(
     bridging = Bridging(image, intensities, settings.defects, part.region)
     empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
     chain = chain_for(model, settings)
-    return Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, grid)
+    reader = PlaneReader(image)
+    return Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, reader, grid)
