@@ -149,6 +149,14 @@ def test_latent_models_are_refused_as_what_they_are(tmp_path: Path) -> None:
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_folder_without_its_config_names_the_weights_in_it(tmp_path: Path) -> None:
+    network().save_pretrained(tmp_path / "alone")
+    (tmp_path / "alone" / "config.json").unlink()
+    for opening in (interview, load_model, import_model):
+        with pytest.raises(DiffuscopeError, match=r"instead \(diffusion_pytorch_model\.safetensors\)"):
+            opening(tmp_path / "alone")
+
+
 def openai() -> dict[str, torch.Tensor]:
     from tests.weights.test_trainer_files import RAW
 

@@ -11,12 +11,9 @@ from pathlib import Path
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
-from napari_diffuscope.weights.model import refuse_zoo_package
+from napari_diffuscope.weights.model import WEIGHTS_SUFFIXES, refuse_zoo_package
 from napari_diffuscope.weights.sidecar import Sidecar, UnansweredError, read_sidecar, sidecar_place
 from napari_diffuscope.weights.unpack import is_archive, unpack
-
-SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
-"""Endings of files of weights."""
 
 
 @contextmanager
@@ -65,7 +62,7 @@ def _model_among(folder: Path, source: Path) -> Path:
     places = sorted(path.parent for path in folder.rglob(WEIGHTS_FILE) if (path.parent / CARD_FILE).is_file())
     for name in ("model_index.json", "config.json"):
         places = places or sorted(path.parent for path in folder.rglob(name))
-    places = places or sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    places = places or sorted(path for path in folder.rglob("*") if path.suffix in WEIGHTS_SUFFIXES)
     if len(places) == 1:
         return places[0]
     if not places:

@@ -15,7 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.imaging.outputs import check_outputs
 from napari_diffuscope.weights.answers import answers_table, keep_answers, parsed_answers
-from napari_diffuscope.weights.archives import SUFFIXES, said_about, unpacked
+from napari_diffuscope.weights.archives import said_about, unpacked
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, DiffusionSpec, ModelCard
 from napari_diffuscope.weights.catalogue import user_folder
 from napari_diffuscope.weights.evidence import TITLES, counted
@@ -27,7 +27,7 @@ from napari_diffuscope.weights.folder import (
     sha256_of,
     write_folder,
 )
-from napari_diffuscope.weights.model import model_place, open_published
+from napari_diffuscope.weights.model import WEIGHTS_SUFFIXES, model_place, open_published
 from napari_diffuscope.weights.place import MODEL_FOLDER_FILES, ORIGIN_FILE, TRIAL_FILE, check_model_place
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar
 from napari_diffuscope.weights.trial_run import trial_of
@@ -184,7 +184,7 @@ def _with_trial(files: dict[str, bytes], inspected: Inspected) -> dict[str, byte
 def model_name(source: Path) -> str:
     """What a model is called that is made of a file: the file's name without endings, as a folder may be called."""
     name = source.name
-    for ending in (*SUFFIXES, *ARCHIVES):
+    for ending in (*WEIGHTS_SUFFIXES, *ARCHIVES):
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
     plain = re.sub(r"[^\w.+=-]+", "-", name).strip("-. ")

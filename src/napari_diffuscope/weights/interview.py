@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.weights.answers import parsed_answers
 from napari_diffuscope.weights.archives import said_about, unpacked
 from napari_diffuscope.weights.card import CARD_FILE
 from napari_diffuscope.weights.diffusers_folder import gather_diffusers, is_diffusers_folder
 from napari_diffuscope.weights.evidence import Evidence
-from napari_diffuscope.weights.model import model_place
+from napari_diffuscope.weights.model import model_place, no_model_in
 from napari_diffuscope.weights.published import gather
 from napari_diffuscope.weights.question import Asked, Choice, Likely
 from napari_diffuscope.weights.questions import QUESTIONS, questions_about
@@ -94,9 +93,7 @@ def _evidence(place: Path, said: Sidecar) -> Evidence:
         return gather(place, said).evidence
     if is_diffusers_folder(place):
         return gather_diffusers(place, said).evidence
-    raise DiffuscopeError(
-        f"{place} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or config.json."
-    )
+    raise no_model_in(place)
 
 
 def _which(names: tuple[str, ...]) -> Asked:

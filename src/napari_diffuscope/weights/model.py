@@ -23,6 +23,9 @@ from napari_diffuscope.weights.published import Opened, open_checkpoint
 from napari_diffuscope.weights.schedules import LOWEST_ALPHA_BAR, build_schedule
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar
 
+WEIGHTS_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
+"""Endings of files of weights."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -176,10 +179,20 @@ def open_published(path: Path, answers: Sidecar = NO_ANSWERS) -> Opened:
     if is_diffusers_folder(path):
         return open_diffusers(path, answers)
     refuse_zoo_package(path, path)
-    raise DiffuscopeError(
-        f"{path} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json or "
-        "config.json."
+    raise no_model_in(path)
+
+
+def no_model_in(folder: Path) -> DiffuscopeError:
+    """The sentence about a folder that is no model; it names the files of weights that may be opened by themselves."""
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in WEIGHTS_SUFFIXES)
+    sentence = (
+        f"{folder} is no model: it has neither {CARD_FILE} nor, as diffusers writes, model_index.json "
+        "or config.json"
     )
+    if not names:
+        return DiffuscopeError(f"{sentence}.")
+    some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return DiffuscopeError(f"{sentence}; open a file of weights in it instead ({some}).")
 
 
 def refuse_zoo_package(folder: Path, source: Path) -> None:

@@ -219,6 +219,8 @@ class ImportDialog(QDialog):
             if not self.rows:
                 self.refused.emit(str(outcome.error))
                 self.reject()
+        elif outcome.state == "cancelled":
+            self.bar.say("Stopped; nothing was imported.")
         elif outcome.state == "done":
             self._then(outcome.result)
         self._update_buttons()
