@@ -22,7 +22,7 @@ from napari_diffuscope.methods.error_bars import UNCALIBRATED, error_bars_in_wor
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.card_parts import DeviationFit
-from napari_diffuscope.weights.catalogue import ListedModel
+from napari_diffuscope.weights.catalogue import STARTERS, ListedModel
 
 FIT = DeviationFit(15, (0.01, 0.1, 1.0), (0.02, 0.11, 3.0), (0.5, 0.68, 0.9, 0.95), (0.6, 0.9, 1.7, 2.2))
 FEW = {"mode": "mean", "samples": 2, "steps": 2, "seed": 3}
@@ -202,3 +202,9 @@ def test_compare_draws_the_measured_intervals() -> None:
     np.testing.assert_allclose(measured.lines[0].y, [0.5, 0.9], atol=0.01)
     assert abs(usual.lines[0].y[0] - 0.5) > 0.05
     assert "± 2.30 for 90%" in measured.to_csv()
+
+
+def test_the_starter_has_measured_error_bars_and_keeps_the_factor_of_earlier_results() -> None:
+    card = read_card(STARTERS / "restoration-fluorescence")
+    assert card.deviation_scale == 0.8979
+    assert "68% within ± 1.07, 90% within ± 1.98, 95% within ± 2.54" in error_bars_in_words(card)
