@@ -177,8 +177,10 @@ def _give_axes(call: Call, rng: Random) -> None:
 
 def make(call: Call) -> Watch:
     """Make a call and say where it breaks the rule."""
-    before = _digest(call)
-    watch = _run_command(call) if call.command else _run_python(call)
+    before, here = _digest(call), call.folder.parent / "here"
+    here.mkdir(exist_ok=True)
+    with contextlib.chdir(here):  # a word too many is taken for a folder of results
+        watch = _run_command(call) if call.command else _run_python(call)
     if _digest(call) != before:
         watch.fault("changed: the input array")
     return watch
