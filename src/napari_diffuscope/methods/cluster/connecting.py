@@ -163,7 +163,8 @@ def environments_of(address: Address, cards: list[str]) -> list[dict[str, str]]:
     DiffuscopeError
         If more processes than cards were asked for.
     """
-    quiet = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+    # The profiler of distributed looks at every worker a hundred times a second, and nobody looks at what it finds.
+    quiet = {"DASK_LOGGING__DISTRIBUTED": "critical", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
     if cards:
         if (count := address.processes or len(cards)) > len(cards):
             raise DiffuscopeError(
