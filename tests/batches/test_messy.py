@@ -28,6 +28,7 @@ from napari_diffuscope.methods.registry import METHODS
 from napari_diffuscope.methods.running import run_method
 from napari_diffuscope.progress import TimeLeft
 from tests.fuzz.models import write_restoration
+from tests.methods.shape_models import disc, write_tiny
 from tests.methods.toys import BRIGHTEN, BrightenSettings
 
 
@@ -308,3 +309,18 @@ def test_inputs_that_a_method_does_not_take_are_told(tmp_path: Path) -> None:
     put(tmp_path / "raw/a.tif")
     with pytest.raises(DiffuscopeError, match="takes no 'lables'"):
         run_batch("brighten", tmp_path / "raw", tmp_path / "out", others={"lables": tmp_path})
+
+
+def test_what_a_run_had_to_say_stands_in_its_line(tmp_path: Path) -> None:
+    marks = np.zeros((48, 64), np.uint8)
+    marks[disc(marks.shape, (24, 20), 9)] = 1
+    marks[disc(marks.shape, (24, 62), 9)] = 2
+    for place, pixels in (("raw", 20 + 40 * (marks > 0)), ("masks", marks)):
+        (tmp_path / place).mkdir()
+        tifffile.imwrite(tmp_path / place / "one.tif", pixels.astype(np.uint8))
+    report = run_batch(
+        "shape", tmp_path / "raw", tmp_path / "out", others={"labels": tmp_path / "masks"}, pixel_size=0.1,
+        model=str(write_tiny(tmp_path / "model")), mode="estimate",
+    )  # fmt: skip
+    assert [row.state for row in report.rows] == ["done"]
+    assert "Cell 2 touches the border" in table(tmp_path / "out")["one.tif"]["message"]

@@ -15,7 +15,7 @@ from napari_diffuscope.batches.table import Report, Row, State, write_table
 from napari_diffuscope.batches.tally import Tally, is_there, weights_of
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.outputs import existing, working_in
-from napari_diffuscope.jobs import Job, relayed
+from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.method import loaded
 from napari_diffuscope.methods.opening import opened_inputs
 
@@ -200,8 +200,8 @@ def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: T
             told = list(differences(plan.method, item, settings))
             return Row(item.number, item.source, item.output, "there already", message=" ".join(told))
         yield tally.begin(item)
-        record = yield from _worked(plan, item, settings, how, tally)
-        told, state = record.get("messages", []), "done"
+        told = yield from _worked(plan, item, settings, how, tally)
+        state = "done"
     except DiffuscopeError as error:
         told = [str(error)]
     except Exception as error:  # whatever it is, the other images are not to wait for it
@@ -221,9 +221,8 @@ def _explained(error: Exception) -> str:
     )
 
 
-def _worked(
-    plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: Tally
-) -> Job[dict[str, Any]]:
+def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: Tally) -> Job[list[str]]:
+    """Work on one image; returns what the run had to say."""
     method = plan.method
     assert method.image is not None
     sources = {method.image.name: item.source, **item.others}
@@ -234,7 +233,12 @@ def _worked(
         method, inputs, settings, item.output, storing=how["storing"], overwrite=how["overwrite"]
     )
     destination.check(existing(*sources.values(), getattr(settings, "model", None)))
-    stored = yield from relayed(
-        destination.job(shelf=how["shelf"]), lambda update: tally.within(item, update)
-    )
-    return dict(stored.record)
+    warned: list[str] = []
+
+    def within(update: Update) -> Update:
+        if update.warning:
+            warned.append(update.message)
+        return tally.within(item, update)
+
+    stored = yield from relayed(destination.job(shelf=how["shelf"]), within)
+    return list(dict.fromkeys([*stored.record.get("messages", []), *warned, *filter(None, [stored.missing])]))
