@@ -334,6 +334,21 @@ def test_what_does_not_apply_is_not_shown(viewer, stack, open_dock) -> None:
     }
 
 
+def test_adapting_is_a_box_for_the_best_estimate_and_small_planes_are_refused_in_a_sentence(
+    qtbot, viewer, stack, open_dock
+) -> None:
+    dock = open_dock()
+    box = dock.form.control("adapt")
+    assert not box.isHidden()
+    assert not dock.form.settings().adapt
+    box.click()
+    assert dock.form.settings().adapt
+    assert run_to_the_end(qtbot, dock).state == "failed"
+    assert "Adapting needs planes of at least 128 x 128 pixels" in dock.bar.status.text()
+    dock.apply(RestoreSettings(mode="sample"))
+    assert box.isHidden()
+
+
 def test_every_control_explains_itself(viewer, stack, open_dock) -> None:
     dock = open_dock()
     kinds = (QComboBox, QAbstractSpinBox, QLineEdit, QPushButton, QSlider, QProgressBar)

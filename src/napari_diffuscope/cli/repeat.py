@@ -58,6 +58,7 @@ def repeat(
     into: Any = loaded(method.destination)
     storing = into.storing_of(method, record)
     destination = into(method, inputs, settings, output, storing=storing, overwrite=overwrite)
+    destination.repeated = record
     write_to(destination, [result, *sources.values()], quiet=quiet)
 
 

@@ -186,6 +186,7 @@ class Destination:
     ) -> None:
         self.method, self.inputs, self.settings = method, inputs, settings
         self.output, self.storing, self.beside, self.overwrite = output, storing, beside, overwrite
+        self.repeated: Mapping[str, Any] | None = None  # record of the run that is made again
 
     @classmethod
     def storing_of(cls, method: Method, record: Mapping[str, Any]) -> Any:
@@ -248,6 +249,8 @@ class FileDestination(Destination):
 
     def job(self, **options: Any) -> Job[Stored]:
         """Runs the method into the files; the same call goes on where an earlier one was stopped."""
+        if self.repeated is not None:
+            options["repeated"] = self.repeated
         result = yield from files_job(
             self.method, self.inputs, self.settings, self.files, overwrite=self.overwrite, **options
         )

@@ -58,7 +58,7 @@ class Work:
         What the result will carry; the job adds what it knows.
     options
         How it is done, without deciding any number: the order of planes, the files that are written, the shelf that
-        keeps a model for the next run.
+        keeps a model for the next run, the record of a run that is made again.
     done, total
         In the job's own unit.
     afterwards

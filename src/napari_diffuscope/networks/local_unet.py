@@ -13,6 +13,7 @@ pixel by pixel: what a wavelet filter can do, keep fine detail or average over m
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -47,6 +48,7 @@ class _Block(nn.Module):
         self.level = MPConv(embedding, outputs)
         self.level_gain = nn.Parameter(torch.zeros([]))
         self.second = MPConv(outputs, outputs, kernel, gain=SILU_GAIN)
+        self.added_scale: Tensor | None = None  # no weight: what one image adds, see `LocalUNet.scaled`
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         return self.residual(x if self.skip is None else self.skip(x), embedding)
@@ -54,6 +56,8 @@ class _Block(nn.Module):
     def residual(self, x: Tensor, embedding: Tensor) -> Tensor:
         """All but the change of width."""
         scale = self.level(embedding, self.level_gain) + 1
+        if self.added_scale is not None:
+            scale = scale + self.added_scale
         y = self.first(silu(x)) * scale.view(*scale.shape, *[1] * (x.dim() - 2))
         if self.training:  # the factors of the sum go into the filters: fewer passes over the map
             norm = math.hypot(1 - RESIDUAL, RESIDUAL)
@@ -106,6 +110,27 @@ class LocalUNet(nn.Module):
             self.level_factors = MPConv(config.embedding, factors)
             self.level_factor_gain = nn.Parameter(torch.tensor(0.0))
             self.mean_factors = nn.Parameter(first_factors(config))
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Number of channels of each residual block, in the order of :meth:`scaled`."""
+        return tuple(block.level.weight.shape[0] for block in self._all_blocks())
+
+    def scaled(self, added: Sequence[Tensor]) -> LocalUNet:
+        """A copy whose blocks scale their channels by so much more, at every noise level.
+
+        Parameters
+        ----------
+        added
+            ``(channels,)`` for each of :attr:`scales`; used as they are, so that they may be learned.
+        """
+        network = copy.deepcopy(self).eval()
+        for block, scale in zip(network._all_blocks(), added, strict=True):
+            block.added_scale = scale
+        return network
+
+    def _all_blocks(self) -> list[_Block]:
+        return [module for module in self.modules() if isinstance(module, _Block)]
 
     @property
     def total_stride(self) -> tuple[int, ...]:

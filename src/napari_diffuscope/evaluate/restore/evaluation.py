@@ -216,8 +216,10 @@ def _of_models(work: EvaluationRun) -> Job[None]:
 def _one_model(work: EvaluationRun, case: Case, model: Candidate, sampled: bool, cost: float) -> Job[None]:
     settings, panel = work.settings, work.panel(case)
     share = 0.1 if sampled else 1.0
-    done = yield from _inside(work, estimate(model, case.noisy, device=settings.device), share * cost)
-    facts: Judged = {"method": model.label, "kind": "estimate", "seconds": done.seconds, "setting": ""}
+    whole = estimate(model, case.noisy, device=settings.device, adapt=settings.adapt)
+    done = yield from _inside(work, whole, share * cost)
+    setting = "adapted" if settings.adapt else ""
+    facts: Judged = {"method": model.label, "kind": "estimate", "seconds": done.seconds, "setting": setting}
     rows = _rows(work, case, done.image, facts)
     if panel is not None:
         panel.whole[model.label] = done.image

@@ -101,9 +101,9 @@ def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidat
     return tuple(opened)
 
 
-def estimate(candidate: Candidate, noisy: np.ndarray, *, device: str) -> Job[Timed]:
-    """Best estimate of an image (Y, X) in counts."""
-    settings = RestoreSettings(model=candidate.place, device=device)
+def estimate(candidate: Candidate, noisy: np.ndarray, *, device: str, adapt: bool = False) -> Job[Timed]:
+    """Best estimate of an image (Y, X) in counts, the model adapted to it or as it is."""
+    settings = RestoreSettings(model=candidate.place, device=device, adapt=adapt)
     return (yield from _restored(noisy, settings, noisy.shape))
 
 

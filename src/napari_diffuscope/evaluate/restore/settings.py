@@ -74,6 +74,9 @@ class RestoreEvaluationSettings(EvaluationSettings):
     seed: int = common.seed("Decides structures, noise and samples.")
     size: int = common.whole(256, "Size", "Edge of a field in pixels.", 16)
     shrink: int = common.whole(2, "Shrink", "Factor by which clean real images are averaged down.", 1)
+    adapt: bool = declared(
+        False, "Adapt", "Best estimates are of the models adapted to each image, as by restore --adapt."
+    )
     calibrate: bool = declared(
         False, "Calibrate", "First fit the scale of the deviation and write it to the models' cards."
     )

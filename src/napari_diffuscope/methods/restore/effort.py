@@ -53,6 +53,7 @@ def restore_trial(
         settings,
         mode="estimate" if card.diffusion.estimate_only else "sample",
         steps=TRIAL_STEPS,
+        adapt=False,
         planes=(plane,),
         crop=(y0, y1, x0, x1),
     )

@@ -80,14 +80,14 @@ def restore_plane(run: Run, flat: int) -> Job[Found]:
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
         crop = plane[inside]
         empty = run.empty_parts.of(flat, shown.pixels)
-        run.evaluator.left_out = None if run.grid else empty
+        run.evaluator(flat).left_out = None if run.empty_parts.whole else empty
         if shown.constant or (empty is not None and empty.all()):
             results = _trivial(run, crop)  # nothing to restore in a constant plane
         else:
-            pixels = run.grid.forward(shown.pixels) if run.grid else shown.pixels
-            condition = torch.from_numpy(shown.line.forward(pixels))[None, None].to(run.model.device)
+            pixels = shown.line.forward(run.forward(shown.pixels, flat))
+            condition = torch.from_numpy(pixels)[None, None].to(run.model.device)
             results = [
-                (name, sample, run.back(values))
+                (name, sample, run.back(values, flat))
                 for name, sample, values in (yield from _chains(run, flat, condition, shown.line))
             ]
         for name, _, values in results:
@@ -134,7 +134,7 @@ def _trivial(run: Run, crop: np.ndarray) -> list[_Result]:
 def _chains(run: Run, flat: int, condition: Tensor, line: IntensityMap) -> Job[list[_Result]]:
     """Run all chains of a plane; several samples go together where that fills a network call."""
     moments, results = Moments(), list[_Result]()
-    together = run.evaluator.members()
+    together = run.evaluator(flat).members()
     for first in range(0, run.samples, together):
         numbers = list(range(first, min(first + together, run.samples)))
         finals = yield from _chain(run, flat, numbers, condition, line)
@@ -162,7 +162,7 @@ def _moment_results(run: Run, moments: Moments, line: IntensityMap) -> list[_Res
 def _show_moments(run: Run, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
     for name, _, values in _moment_results(run, moments, line):
         if name == RESTORED or moments.count > 1:
-            yield run.update(output=name, region=run.region(flat), preview=run.back(values))
+            yield run.update(output=name, region=run.region(flat), preview=run.back(values, flat))
 
 
 def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap) -> Job[Tensor]:
@@ -174,7 +174,7 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line:
         if tile.estimate is None:
             return run.work.warn(tile.message)
         run.tiles_done += 1
-        if not shown or (tile.member and run.settings.mode != "samples"):
+        if not shown or run.around or (tile.member and run.settings.mode != "samples"):
             return run.update()
         pixels, box = line.inverse(_array(tile.estimate[0])), tile.box
         if run.grid is not None:
@@ -185,7 +185,7 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line:
         return run.update(output=RESTORED, region=region, preview=pixels)
 
     def answer(query: Query) -> Job[Tensor]:
-        return relayed(run.evaluator(query.x, query.level, condition), told)
+        return relayed(run.evaluator(flat)(query.x, query.level, condition), told)
 
     return (yield from driven(solver, answer))
 
@@ -195,8 +195,7 @@ def _noise(run: Run, flat: int, numbers: Sequence[int]) -> Noise:
 
     def draw(step: int) -> Tensor:
         seed = run.settings.seed
-        region = run.grid.region_there if run.grid else run.part.region
-        planes = [positioned_noise(region, seed=seed, sample=n, step=step, plane=flat) for n in numbers]
+        planes = [positioned_noise(run.worked_on, seed=seed, sample=n, step=step, plane=flat) for n in numbers]
         return torch.from_numpy(np.stack(planes)[:, None]).to(run.model.device)
 
     return draw

@@ -72,7 +72,7 @@ class PartMaker:
         flat, crop = part
         settings = replace(self._settings, planes=(flat,), crop=crop)
         work = self._work(settings)
-        run = run_of(work, whole.image, settings, whole.model, whole.bridging.channels)
+        run = run_of(work, whole.image, settings, whole.model, whole.bridging.channels, whole.adapted)
         run.reader, run.remembered, run.bridging.lines = whole.reader, whole.remembered, whole.bridging.lines
         yield from relayed(restore_plane(run, flat), _told)
         sink = work.sinks[RESTORED]

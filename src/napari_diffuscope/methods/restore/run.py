@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from napari_diffuscope.imaging.blocks import Block, PlaneReader
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
+from napari_diffuscope.imaging.line_filter import LineFilter
 from napari_diffuscope.imaging.parts import part_of_large_planes
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Index, Job, Update
@@ -20,6 +21,8 @@ from napari_diffuscope.methods.error_bars import note_error_bars
 from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
+from napari_diffuscope.methods.restore.adaptation import Adaptation, Region, inside, region_around
+from napari_diffuscope.methods.restore.adapting import adaptations
 from napari_diffuscope.methods.restore.chains import Chain, chain_for
 from napari_diffuscope.methods.restore.empty_parts import EmptyParts
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
@@ -44,10 +47,12 @@ class Run:
     part: Selection
     chain: Chain
     bridging: Bridging
-    evaluator: Evaluator
+    evaluators: Mapping[int, Evaluator]
     empty_parts: EmptyParts
     reader: PlaneReader
     grid: Grid | None = None
+    adapted: Mapping[int, Adaptation] = field(default_factory=dict)
+    around: Region | None = None
     tally: Tally = field(default_factory=Tally)
     planes_done: int = 0
     tiles_done: int = 0
@@ -64,10 +69,14 @@ class Run:
             case _:
                 return 1
 
+    def evaluator(self, flat: int) -> Evaluator:
+        """What evaluates the network of a plane: one for all, or one for each channel."""
+        return self.evaluators[self.image.channel_of(flat) if self.adapted else 0]
+
     @property
     def tiles_per_plane(self) -> int:
         """Updates of a plane."""
-        return len(self.evaluator.tiles()) * self.chain.evaluations * self.samples
+        return len(next(iter(self.evaluators.values())).tiles()) * self.chain.evaluations * self.samples
 
     def update(self, **what: Any) -> Update:
         """An update with the count of tiles done, over all planes."""
@@ -95,9 +104,28 @@ class Run:
         self.empty_parts.note(self.work.record)
         yield self.update()
 
-    def back(self, values: np.ndarray) -> np.ndarray:
+    @property
+    def worked_on(self) -> Region:
+        """What the network is asked for, for the region that is wanted."""
+        return self.grid.region_there if self.grid else self.around or self.part.region
+
+    def forward(self, pixels: np.ndarray, flat: int) -> np.ndarray:
+        """A whole plane as the model is shown it."""
+        line = self._filter(flat)
+        pixels = pixels if line is None else line.forward(pixels)
+        return self.grid.forward(pixels) if self.grid else pixels
+
+    def back(self, values: np.ndarray, flat: int) -> np.ndarray:
         """What the model made, in pixels of the image."""
-        return self.grid.back(values) if self.grid else values
+        if self.grid:
+            return self.grid.back(values)
+        line = self._filter(flat)
+        values = values if line is None else line.back(values)
+        return values if self.around is None else values[inside(self.part.region, self.around)].copy()
+
+    def _filter(self, flat: int) -> LineFilter | None:
+        adapted = self.adapted.get(self.image.channel_of(flat))
+        return None if adapted is None else adapted.filter
 
     def plane(self, flat: int) -> tuple[np.ndarray, ShownPlane]:
         """A plane as it is stored, and as the network sees it."""
@@ -136,7 +164,7 @@ def begun_run(work: Work) -> Job[Run]:
     image, crop = part_of_large_planes(work.image, work.settings.crop)
     yield from (work.warn(note) for note in image.notes if note not in work.record["messages"])
     settings = replace(work.settings, crop=crop)
-    select(image, settings)  # refused before anything is loaded
+    part = select(image, settings)  # refused before anything is loaded
     model = yield from ready_model(work)
     if settings.mode in ("mean", "deviation") and (
         said := note_error_bars(work.record, model.card, settings)
@@ -145,14 +173,26 @@ def begun_run(work: Work) -> Job[Run]:
     yield work.update(message=MEASURING)
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     note_intensities(work.record, intensities)
-    run = run_of(work, image, settings, model, intensities)
+    adapted: dict[int, Adaptation] = {}
+    if settings.adapt and settings.mode == "estimate":
+        adapted = yield from adaptations(work, model, image, intensities, part.planes)
+    elif settings.adapt:
+        yield work.warn(
+            f"Not adapted: that is for the best estimate alone, not for the mode {settings.mode!r}."
+        )
+    run = run_of(work, image, settings, model, intensities, adapted)
     if settings.resample and (said := run.grid.sentence if run.grid else why_not(model.card, image)):
         yield work.warn(said)
     return run
 
 
 def run_of(
-    work: Work, image: Image, settings: RestoreSettings, model: Model, intensities: Sequence[ChannelIntensity]
+    work: Work,
+    image: Image,
+    settings: RestoreSettings,
+    model: Model,
+    intensities: Sequence[ChannelIntensity],
+    adapted: Mapping[int, Adaptation],
 ) -> Run:
     """A run on the part that settings ask for.
 
@@ -163,10 +203,32 @@ def run_of(
     """
     part = select(image, settings)
     grid = grid_for(model.card, image, part.region) if settings.resample else None
-    shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, part.region)
-    evaluator = evaluator_for(model, shape, region, tile=settings.tile, batch=settings.batch)
+    filtered = any(each.filter is not None for each in adapted.values())
+    around = region_around(adapted.values(), part.region, image.plane_shape) if filtered else None
+    shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, around or part.region)
+    models = {channel: each.model(model) for channel, each in adapted.items()} or {0: model}
+    evaluators = {
+        channel: evaluator_for(each, shape, region, tile=settings.tile, batch=settings.batch)
+        for channel, each in models.items()
+    }
     bridging = Bridging(image, intensities, settings.defects, part.region)
-    empty_parts = EmptyParts(settings.skip_below, part.region, whole=grid is not None)
+    # Beside parts that are left out, what runs on along lines could not be undone.
+    whole = grid is not None or around is not None
+    empty_parts = EmptyParts(settings.skip_below, part.region, whole=whole)
     chain = chain_for(model, settings)
     reader = PlaneReader(image)
-    return Run(work, image, settings, model, part, chain, bridging, evaluator, empty_parts, reader, grid)
+    return Run(
+        work,
+        image,
+        settings,
+        model,
+        part,
+        chain,
+        bridging,
+        evaluators,
+        empty_parts,
+        reader,
+        grid,
+        adapted,
+        around,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods import common_settings as common
 from napari_diffuscope.methods.common_settings import RGB, Defects, ErrorBars
 from napari_diffuscope.methods.declared import Settings, declared
@@ -70,6 +71,13 @@ class RestoreSettings(Settings):
         modes=("sharpened",),
         slider=True,
     )
+    adapt: bool = declared(
+        False,
+        "Adapt to this image",
+        "Learn from the noise of your image first, without clean images: takes up to a minute per channel. Most is won "
+        "in images of scanners, and in those of little noise.",
+        modes=("estimate",),
+    )
     device: str = common.device()
     planes: tuple[int, ...] | None = common.planes()
     crop: tuple[int, int, int, int] | None = common.crop()
@@ -98,5 +106,9 @@ class RestoreSettings(Settings):
     batch: int | None = common.batch("Tiles")
 
     def check(self) -> None:
-        """Refuse a single sample where a deviation is asked for."""
+        """Refuse a single sample where a deviation is asked for, and adapting to noise that resampling changes."""
         common.enough_samples(self.mode, self.samples, ("mean", "deviation"))
+        if self.adapt and self.resample and self.mode == "estimate":
+            raise DiffuscopeError(
+                "An image that is resampled cannot be adapted to: resampling changes its noise; switch one of them off."
+            )
