@@ -213,3 +213,14 @@ def test_other_modes_say_that_nothing_is_adapted(tiny_model: Path) -> None:
     noisy = photographed()[0]
     sample = restore(noisy, model=str(tiny_model), mode="sample", steps=2, adapt=True)
     assert any("for the best estimate alone" in message for message in sample.record["messages"])
+
+
+def test_empty_parts_are_left_out_of_an_image_of_a_camera_and_not_beside_lines(
+    tiny_model: Path, few_steps: None
+) -> None:
+    for noisy in (photographed()[0], scanned()[0]):
+        noisy = np.pad(noisy, ((0, 256), (0, 256)), constant_values=noisy.min())
+        adapted = restore(noisy, model=str(tiny_model), adapt=True, skip_below=float(noisy.min()) + 1)
+        assert np.isfinite(adapted.restored).all()
+        filtered = adapted.record["adaptation"][0]["filter"] is not None
+        assert np.array_equal(adapted.restored[-100:, -100:], noisy[-100:, -100:]) is not filtered
