@@ -195,7 +195,9 @@ def _noise(run: Run, flat: int, numbers: Sequence[int]) -> Noise:
 
     def draw(step: int) -> Tensor:
         seed = run.settings.seed
-        planes = [positioned_noise(run.worked_on, seed=seed, sample=n, step=step, plane=flat) for n in numbers]
+        planes = [
+            positioned_noise(run.worked_on, seed=seed, sample=n, step=step, plane=flat) for n in numbers
+        ]
         return torch.from_numpy(np.stack(planes)[:, None]).to(run.model.device)
 
     return draw
