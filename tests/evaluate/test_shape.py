@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from napari_diffuscope.evaluate.shape.settings import SHAPE, ShapeEvaluationSett
 from napari_diffuscope.evaluate.shape.spread import spread_of, spreads
 from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.shapes.plane_features import plane_features
+from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.shape.cells import folds_of, read_cells
 from napari_diffuscope.weights.card import read_card
@@ -301,6 +302,28 @@ def test_models_that_may_have_seen_a_cell_and_other_settings_are_refused(
     assert "shapes, ensemble" in found.report
 
 
+def test_one_model_is_tested_on_what_was_kept_out_of_it(cells: Path, tmp_path: Path) -> None:
+    recipe = shape_recipe(cells, steps=2)
+    recipe = replace(recipe, data=replace(recipe.data, fold=None, validation_share=0.2, kept_class="B"))
+    run(training_job(recipe, tmp_path / "run", tmp_path / "model", workers=0))
+    kept = read_card(tmp_path / "model").training["kept_out"]
+    assert sorted(name[0] for name in kept) == ["A", "B", "B", "B"], "a fifth of A, and all of B"
+
+    out = tmp_path / "out"
+    words = ["evaluate", "shape", str(cells), "--out", str(out), "--models", str(tmp_path / "model")]
+    words += ["--kept-out", "--samples", "2", "--sampling-steps", "1", "--quiet"]
+    assert command(*words) == 0
+    assert {row["cell"] for row in rows_of(out / "results.csv")} == set(kept)
+    assert "4 cells of cells, those that were kept out of the training" in (out / "shape.md").read_text()
+
+
+def test_a_class_that_no_cell_is_of_cannot_be_kept_out(cells: Path, tmp_path: Path) -> None:
+    recipe = shape_recipe(cells, steps=2)
+    recipe = replace(recipe, data=replace(recipe.data, kept_class="C"))
+    with pytest.raises(DiffuscopeError, match=r"No cell is of the class 'C'.* A, B"):
+        run(training_job(recipe, tmp_path / "run", tmp_path / "model", workers=0))
+
+
 def test_without_scikit_learn_one_sentence_says_what_to_do(
     cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,6 +349,7 @@ def test_without_scikit_learn_one_sentence_says_what_to_do(
         ({"recipe": "a", "steps": 1, "minutes": 1.0}, "not both"),
         ({"recipe": "a", "only": (6,)}, "There is no fold 6"),
         ({"recipe": "a", "samples": 1}, "samples must be at least 2"),
+        ({"models": ("a", "b"), "kept_out": True}, "--kept-out tests one trained model"),
     ],
 )
 def test_impossible_settings_are_refused(choices: dict[str, object], sentence: str) -> None:

@@ -66,7 +66,7 @@ def nuclei(
             part = np.exp(-((body.depth_um / (0.15 + pixel[-1] / 2)) ** 2)) + 0.15 * body.inside(pixel[-1])
         else:
             part = body.inside(pixel[-1]) * np.clip(1 - body.ratio**2, 0, 1) ** dome
-            part = part * texture[body.box] * _nucleoli(rng, body)
+            part = part * texture[body.box] * spots(rng, body.offset_um, body.radius_um)
         total[body.box] += np.exp(rng.normal(0, 0.3)) * part.astype(np.float32)
     return total
 
@@ -178,12 +178,12 @@ def _body(
     turned[-1] = np.sin(angle) * offset[-2] + np.cos(angle) * offset[-1]
     scaled = turned / radii.astype(np.float32).reshape(-1, *[1] * len(shape))
     ratio = np.sqrt((scaled**2).sum(axis=0)) + np.float32(1e-6)
-    ratio = ratio / _outline(rng, scaled / ratio, dent)
+    ratio = ratio / outline(rng, scaled / ratio, dent)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     return Body(box, offset, ratio, (1 - ratio) * np.float32(radii[-2:].min()), float(radii[-2:].mean()))
 
 
-def _outline(rng: np.random.Generator, direction: np.ndarray, dent: float) -> np.ndarray:
+def outline(rng: np.random.Generator, direction: np.ndarray, dent: float) -> np.ndarray:
     """Relative distance of the outline in each direction (D, …): around 1, bounded to 0.6 … 1.4."""
     waves = rng.normal(0, 2.0, (3, len(direction))).astype(np.float32)
     phase = rng.uniform(0, 2 * np.pi, (3, 1)).astype(np.float32)
@@ -192,14 +192,24 @@ def _outline(rng: np.random.Generator, direction: np.ndarray, dent: float) -> np
     return np.asarray(np.clip(outline, 0.6, 1.4)).reshape(direction.shape[1:])
 
 
-def _nucleoli(rng: np.random.Generator, body: Body) -> np.ndarray:
-    """Factor that darkens (or brightens) a few round places inside a nucleus: (…box)."""
-    factor = np.ones(body.ratio.shape, np.float32)
+def spots(rng: np.random.Generator, offset: np.ndarray, radius: float) -> np.ndarray:
+    """Factor that darkens (or brightens) a few round places inside a nucleus, as nucleoli do: (…).
+
+    Parameters
+    ----------
+    rng
+        Random numbers.
+    offset
+        ``(D, …)`` position relative to the centre of the nucleus, in any unit.
+    radius
+        Of the nucleus, in that unit.
+    """
+    factor = np.ones(offset.shape[1:], np.float32)
     change = rng.choice([-0.7, -0.4, 0.8])
-    ndim = len(body.offset_um)
+    ndim = len(offset)
     for _ in range(rng.integers(0, 5)):
-        place = (0.35 * body.radius_um * rng.standard_normal(ndim)).reshape(-1, *[1] * ndim)
-        radius = body.radius_um * rng.uniform(0.12, 0.28)
-        squared = (((body.offset_um - place.astype(np.float32)) / radius) ** 2).sum(axis=0)
+        place = (0.35 * radius * rng.standard_normal(ndim)).reshape(-1, *[1] * ndim)
+        size = radius * rng.uniform(0.12, 0.28)
+        squared = (((offset - place.astype(np.float32)) / size) ** 2).sum(axis=0)
         factor *= 1 + change * np.exp(-(squared**2))
     return factor

@@ -91,6 +91,8 @@ class Data:
         for none of the images, a tenth of a folder of pairs, and a fifth of the cells, or fields, of each class.
     fold
         For ``shapes``, instead of a share: k, from 1, and n; the k-th of n folds of the cells is kept out.
+    kept_class
+        For ``shapes``: a class of cells that is kept out as a whole, besides those of the share or fold.
     upside_down
         For ``shapes``: whether cells are also turned upside down. Without it a model learns in which direction along z
         its microscope draws cells out, and expects the same of the images it is given.
@@ -118,6 +120,7 @@ class Data:
     folder: str = ""
     validation_share: float | None = None
     fold: tuple[int, int] | None = None
+    kept_class: str = ""
     upside_down: bool = True
     match: Literal["auto", "same", "percentiles", "fit"] = "auto"
     unit: str = ""
@@ -258,6 +261,8 @@ def _check(recipe: Recipe) -> None:
             'Training on pairs, shapes or classes needs both kind = "pairs", "shapes" or "classes" and the folder '
             "under [data]."
         )
+    if data.kept_class and data.kind != "shapes":
+        raise DiffuscopeError('kept_class is for kind = "shapes"; take it out of [data].')
     if data.fold is not None and data.kind != "shapes":
         raise DiffuscopeError('Folds are for kind = "shapes" alone; take fold out of [data].')
     budget = plan.time_budget_minutes

@@ -10,7 +10,14 @@ from napari_diffuscope.evaluate.folder import keep_arguments
 from napari_diffuscope.evaluate.harness import Findings
 from napari_diffuscope.evaluate.shape.classes import Scores, check_installed, classify, splits_of
 from napari_diffuscope.evaluate.shape.figures import draw_cells
-from napari_diffuscope.evaluate.shape.models import Contender, contenders, pending, train_folds
+from napari_diffuscope.evaluate.shape.models import (
+    Contender,
+    contenders,
+    fold_count,
+    pending,
+    split,
+    train_folds,
+)
 from napari_diffuscope.evaluate.shape.predictions import Results, fit_fold, predict_fold
 from napari_diffuscope.evaluate.shape.protocols import (
     feature_table,
@@ -24,7 +31,7 @@ from napari_diffuscope.evaluate.shape.spread import spreads
 from napari_diffuscope.evaluate.tables import Table
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.training.shape.cells import KnownCell, folds_of, read_cells
+from napari_diffuscope.training.shape.cells import KnownCell, read_cells
 
 SCORES = ("protocol", "repeat", "macro_f1")
 
@@ -79,9 +86,10 @@ def shape_findings(settings: ShapeEvaluationSettings, out: Path) -> Job[Findings
         For a model that may have seen a cell, or cannot be used on it.
     """
     cells = read_cells(Path(settings.data))
-    folds = folds_of([cell.name for cell in cells], settings.folds, seed=settings.seed)
     kinds, results = contenders(settings, out), Results.of(out)
+    folds = split(cells, kinds, settings)
     yield from _predict(kinds, cells, folds, settings, results)
+    cells = tuple(cell for cell in cells if folds[cell.name])
     scores = yield from _classified(kinds[0], cells, settings, results, out)
     labels = [kind.label for kind in kinds]
     yield Update(0, 0, "Comparing samples with the truth")
@@ -101,8 +109,9 @@ def _predict(
     settings: ShapeEvaluationSettings,
     results: Results,
 ) -> Job[None]:
-    total, done = settings.folds * (1 + len(kinds)), 0
-    for fold in range(1, settings.folds + 1):
+    count = fold_count(settings)
+    total, done = count * (1 + len(kinds)), 0
+    for fold in range(1, count + 1):
         training = [cell for cell in cells if folds[cell.name] != fold]
         test = [cell for cell in cells if folds[cell.name] == fold]
         for message in fit_fold(fold, training, test, results):

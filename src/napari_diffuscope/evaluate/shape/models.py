@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe import Recipe, read_recipe
 from napari_diffuscope.training.result import without_folders
+from napari_diffuscope.training.shape.cells import KnownCell, folds_of
 from napari_diffuscope.training.state import CHECKPOINT
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, read_card
+from napari_diffuscope.weights.model import model_place
 
 ONE_PASS = "-one-pass"
 
@@ -31,15 +33,18 @@ class Contender:
         Holds ``fold-1``, ``fold-2``, ….
     recipe
         What trains it, or ``None`` where the models are given.
+    single
+        Whether the folder is that of the one model.
     """
 
     label: str
     folder: Path
     recipe: Recipe | None = None
+    single: bool = False
 
     def place(self, fold: int) -> Path:
         """Model folder of a fold."""
-        return self.folder / f"fold-{fold}"
+        return self.folder if self.single else self.folder / f"fold-{fold}"
 
     def card(self, fold: int) -> ModelCard:
         """Card of the model of a fold."""
@@ -66,11 +71,44 @@ def contenders(settings: ShapeEvaluationSettings, out: Path) -> tuple[Contender,
             name = recipe.name + ONE_PASS
             plain = replace(recipe, name=name, diffusion=replace(recipe.diffusion, highest_share=1.0))
             kinds.append(Contender(name, out / "models" / name, plain))
-    kinds += [Contender(Path(place).resolve().name, Path(place)) for place in settings.models]
+    kinds += [given(place, settings) for place in settings.models]
     labels = [kind.label for kind in kinds]
     if doubled := [label for label in labels if labels.count(label) > 1]:
         raise DiffuscopeError(f"Two kinds of models are called {doubled[0]}; rename a folder or a recipe.")
     return tuple(kinds)
+
+
+def given(place: str, settings: ShapeEvaluationSettings) -> Contender:
+    """Models that were trained before: a folder with one for each fold, or the one whose kept-out cells are tested."""
+    folder = model_place(place) if settings.kept_out else Path(place)
+    return Contender(folder.resolve().name, folder, single=settings.kept_out)
+
+
+def fold_count(settings: ShapeEvaluationSettings) -> int:
+    """Number of models of each kind."""
+    return 1 if settings.kept_out else settings.folds
+
+
+def split(
+    cells: Sequence[KnownCell], kinds: Sequence[Contender], settings: ShapeEvaluationSettings
+) -> dict[str, int]:
+    """Number of the fold, from 1, whose model is tested on each cell; 0 for cells that none is tested on.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are more folds than cells, or none of the cells was kept out of the one model.
+    """
+    names = [cell.name for cell in cells]
+    if not settings.kept_out:
+        return folds_of(names, settings.folds, seed=settings.seed)
+    kept = set(kinds[0].card(1).training.get("kept_out", ()))
+    if not kept & set(names) or kept >= set(names):
+        raise DiffuscopeError(
+            f"The card of {kinds[0].label} must name some of the cells in {settings.data} as kept out, and not all: "
+            "fits are tuned on the others."
+        )
+    return {name: int(name in kept) for name in names}
 
 
 def fold_recipe(recipe: Recipe, fold: int, settings: ShapeEvaluationSettings) -> Recipe:
@@ -145,5 +183,5 @@ def check_unseen(contender: Contender, fold: int, names: Collection[str]) -> Non
 
 def pending(contender: Contender, settings: ShapeEvaluationSettings) -> list[int]:
     """Folds without a model."""
-    folds = range(1, settings.folds + 1)
+    folds = range(1, fold_count(settings) + 1)
     return [fold for fold in folds if not (contender.place(fold) / CARD_FILE).is_file()]

@@ -11,7 +11,7 @@ import numpy as np
 from napari_diffuscope.evaluate import markdown
 from napari_diffuscope.evaluate.bootstrap import Interval, mean_interval, paired_interval
 from napari_diffuscope.evaluate.shape.classes import SPLITS, Scores, few
-from napari_diffuscope.evaluate.shape.models import Contender
+from napari_diffuscope.evaluate.shape.models import Contender, fold_count
 from napari_diffuscope.evaluate.shape.predictions import ERRORS, ESTIMATE, FIT
 from napari_diffuscope.evaluate.shape.settings import ShapeEvaluationSettings
 from napari_diffuscope.evaluate.shape.spread import SampleSpread
@@ -80,10 +80,10 @@ def report(
     words = [
         "# 3D shapes from one image",
         "",
-        f"{len(cells)} cells of {Path(settings.data).name}, {settings.folds}-fold cross-validation by cell: every cell "
-        f"is predicted by a model that was trained without it, and by fits that were tuned without it. Means over "
-        "cells, with 95 % bootstrap intervals. IoU: larger is better, 1 is perfect; errors are relative, |predicted - "
-        "true| / true, smaller is better. *plane* is the IoU of the shape's middle plane with the outline.",
+        f"{len(cells)} cells of {Path(settings.data).name}, {_protocol(settings)}: every cell is predicted by a model "
+        "that was trained without it, and by fits that were tuned without it. Means over cells, with 95 % bootstrap "
+        "intervals. IoU: larger is better, 1 is perfect; errors are relative, |predicted - true| / true, smaller is "
+        "better. *plane* is the IoU of the shape's middle plane with the outline.",
         "",
         *_main_table(rows, settings),
         "",
@@ -176,6 +176,12 @@ def _classes(rows: Sequence[Row]) -> list[str]:
     return markdown.table(["method", *(f"{kind or 'all'} ({counts[kind]})" for kind in kinds)], lines)
 
 
+def _protocol(settings: ShapeEvaluationSettings) -> str:
+    if settings.kept_out:
+        return "those that were kept out of the training"
+    return f"{settings.folds}-fold cross-validation by cell"
+
+
 def _settings(rows: Sequence[Row]) -> list[str]:
     tuned = {(row["method"], row["fold"], row["setting"]) for row in rows if row["variant"] == FIT}
     return markdown.table(["fit", "fold", "parameters"], sorted(tuned))
@@ -183,7 +189,7 @@ def _settings(rows: Sequence[Row]) -> list[str]:
 
 def _trainings(kinds: Sequence[Contender], settings: ShapeEvaluationSettings) -> list[str]:
     head = ("model", "fold", "parameters", "cells", "steps", "minutes", "threads")
-    folds = range(1, settings.folds + 1)
+    folds = range(1, fold_count(settings) + 1)
     return markdown.table(head, [_training(kind, fold) for kind in kinds for fold in folds])
 
 

@@ -21,8 +21,8 @@ class ShapeEvaluationSettings(EvaluationSettings):
         For values that are none of what is declared, or do not go together.
     """
 
-    LATER = ("recipe", "one_pass", "models", "only", "steps", "minutes", "classify", "repeats", "trees", "resamples",
-             "device")  # fmt: skip
+    LATER = ("recipe", "one_pass", "models", "kept_out", "only", "steps", "minutes", "classify", "repeats", "trees",
+             "resamples", "device")  # fmt: skip
 
     data: str = common.data("Folder with image, mask and obj: cells whose 3D shape is known.")
     recipe: str | None = declared(None, "Recipe", "TOML file of the network to train anew in every fold.")
@@ -32,6 +32,11 @@ class ShapeEvaluationSettings(EvaluationSettings):
         "Also train the network of the recipe as a plain regression, from 2D to 3D in one pass.",
     )
     models: tuple[str, ...] = common.models("Folder that holds models fold-1, fold-2, …; repeat for several.")
+    kept_out: bool = declared(
+        False,
+        "Kept out",
+        "No folds: test one model, which --models names, on the cells that its card says were kept out.",
+    )
     folds: int = common.whole(5, "Folds", "Number of folds.", 2)
     only: tuple[int, ...] = declared(
         (), "Only", "Train this fold alone and compare later; repeat for several.", low=1, also=("fold",)
@@ -57,6 +62,10 @@ class ShapeEvaluationSettings(EvaluationSettings):
             raise DiffuscopeError("Give the length of a training in steps or in minutes, not both.")
         if wrong := [fold for fold in self.only if fold > self.folds]:
             raise DiffuscopeError(f"There is no fold {wrong[0]}; there are 1 to {self.folds}.")
+        if self.kept_out and (len(self.models) != 1 or self.recipe or self.only):
+            raise DiffuscopeError(
+                "--kept-out tests one trained model: give its folder with --models, and neither --recipe nor --fold."
+            )
         if not self.recipe and not self.models:
             raise DiffuscopeError(
                 "Nothing is tested: name a recipe, or folders with the models of the folds."

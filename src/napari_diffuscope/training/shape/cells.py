@@ -169,9 +169,9 @@ def folds_of(names: Sequence[str], count: int, *, seed: int) -> dict[str, int]:
 
 
 def kept_names(
-    names: Sequence[str], *, fold: tuple[int, int] | None, share: float, seed: int
+    names: Sequence[str], *, fold: tuple[int, int] | None, share: float, seed: int, whole: str = ""
 ) -> frozenset[str]:
-    """Cells that are kept out of a training: the k-th of n folds, or a share of each class.
+    """Cells that are kept out of a training: the k-th of n folds, or a share of each class, and one class as a whole.
 
     Parameters
     ----------
@@ -183,7 +183,23 @@ def kept_names(
         Between 0 and 1; at least one cell is kept, and one trained on.
     seed
         Decides which.
+    whole
+        Class of which all cells are kept out; empty for none.
+
+    Raises
+    ------
+    DiffuscopeError
+        For fewer than two cells to choose from, or a class that none is of.
     """
+    if whole:
+        members = frozenset(name for name in names if kind_of(name) == whole)
+        if not members:
+            raise DiffuscopeError(
+                f"No cell is of the class {whole!r} that is to be kept out; classes are "
+                f"{', '.join(sorted({kind_of(name) for name in names}))}."
+            )
+        others = [name for name in names if name not in members]
+        return members | kept_names(others, fold=fold, share=share, seed=seed)
     if len(names) < 2:
         raise DiffuscopeError("One cell is too few: some are learned from and others kept out.")
     if fold is not None:

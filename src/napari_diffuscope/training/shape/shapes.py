@@ -167,6 +167,7 @@ def shapes_task(recipe: Recipe, device: torch.device) -> ShapesTask:
         "cells": len(training),
         "kept_out": [cell.name for cell in kept],
         **({"fold": list(recipe.data.fold)} if recipe.data.fold else {}),
+        **({"kept_class": recipe.data.kept_class} if recipe.data.kept_class else {}),
     }
     return ShapesTask(
         recipe,
@@ -194,7 +195,8 @@ def split_cells(recipe: Recipe) -> tuple[tuple[KnownCell, ...], tuple[KnownCell,
         )
     share = DEFAULT_SHARE if data.validation_share is None else data.validation_share
     names = [cell.name for cell in cells]
-    kept = kept_names(names, fold=data.fold, share=share, seed=recipe.optimisation.seed)
+    seed, whole = recipe.optimisation.seed, data.kept_class
+    kept = kept_names(names, fold=data.fold, share=share, seed=seed, whole=whole)
     return tuple(c for c in cells if c.name not in kept), tuple(c for c in cells if c.name in kept)
 
 
