@@ -63,9 +63,14 @@ def test_answers_are_tried_side_by_side_and_kept(qtbot: Any, dialog: ImportDialo
     assert row_of(dialog, "heads").answer() == 2
     assert "num_heads = 2" in row_of(dialog, "heads").why.text()
     assert row_of(dialog, "schedule").answer()["count"] == 100
-    dialog.compared.setCurrentIndex(dialog.compared.findData("prediction"))
-    dialog.compare()
     qtbot.waitUntil(lambda: not dialog.runner.running, timeout=PATIENCE)
+    dialog.compared.setCurrentIndex(dialog.compared.findData("prediction"))
+    assert not dialog.strip.buttons  # pictures of another question are gone
+    assert "Press Compare" in dialog.how.text()
+    dialog.compare()
+    assert not dialog.compared.isEnabled()
+    qtbot.waitUntil(lambda: not dialog.runner.running, timeout=PATIENCE)
+    assert dialog.compared.isEnabled()
     texts = [button.text() for button in dialog.strip.buttons]
     assert sum("keeps the image best" in text for text in texts) == 1
     assert len(texts) == 3

@@ -98,8 +98,10 @@ def test_what_can_be_done_depends_on_where_a_model_is(dock, monkeypatch) -> None
         return {action for action, control in controls.items() if control.isEnabled()}
 
     assert possible("restoration-fluorescence") == {"export", "test"}
+    assert "on this computer already" in dock.download_button.toolTip()
     assert possible("msdsr-opensrh") == {"download"}
     assert possible("dispr") == set()
+    assert "no address" in dock.download_button.toolTip()
     assert "By hand: its authors publish no weights" in dock.cards.toPlainText()
     monkeypatch.setenv("DIFFUSCOPE_OFFLINE", "1")
     dock.look_again()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
@@ -113,14 +114,25 @@ def test_answers_make_a_model_and_are_kept(
     assert not (tmp_path / "models").exists()
     assert not path.with_name("mine v2.pt.json").exists()
 
-    words = [str(path), *command.split("mine v2.pt ")[1].split()]
-    assert run(*["models", "import", *words, "--set", "pixel_size=0.05,0.1"]) == 0
+    words = shlex.split(command)
+    assert run(*[*words, "--set", "pixel_size=0.05,0.1"]) == 0
     card = load_model("mine-v2").card
     assert card.network.arguments["heads"] == 2
     assert (card.diffusion.schedule.kind, card.diffusion.schedule.count) == ("cosine", 400)
     assert (card.task, card.pixel_size) == ("restore", (0.05, 0.1))
     assert load_model(path).card.network.arguments["heads"] == 2  # its sidecar file answers from now on
     assert card.training["answers"]["heads"] == 2
+
+
+def test_what_is_known_of_a_starter_fits_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "info", "restoration-fluorescence") == 0
+    printed = capsys.readouterr().out
+    assert "standard set: psnr db " in printed
+    assert "entries, which model.json lists" in printed
+    assert "{" not in printed
+    assert len(printed) < 5000
+    assert run("models", "info", "generate-structures") == 0
+    assert re.search(r"Pixel size: +0\.02 µm\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

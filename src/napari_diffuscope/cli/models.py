@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_diffuscope.cli import model_files
+from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.methods.error_bars import error_bars_in_words
 from napari_diffuscope.shared_preferences import cache_folder
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, Task, read_card
@@ -25,6 +28,9 @@ app.command("test")(model_files.try_out)
 app.command("remove")(model_files.remove)
 app.command("add")(model_files.add)
 app.command("export")(model_files.export)
+
+_SHORT = 300
+"""Characters up to which a list of values is printed."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -130,6 +136,8 @@ def import_command(
         _ask(source, said)
         raise
     typer.echo(f"{target}: {card.title}")
+    if out is None:
+        typer.echo(f"It is listed among your models as {target.name}", err=True)
     if said and sidecar_place(source).is_file():
         typer.echo(f"The answers are kept in {sidecar_place(source)}", err=True)
 
@@ -151,7 +159,10 @@ def _ask(source: Path, said: dict[str, Any]) -> None:
             err=True,
         )
     options = answers_in_words({**said, **asked.likely})
-    typer.echo(f"\nWith the likely answers:\n  diffuscope models import {source} {options}\n", err=True)
+    typer.echo(
+        f"\nWith the likely answers:\n  diffuscope models import {shlex.quote(str(source))} {options}\n",
+        err=True,
+    )
 
 
 @app.command("cells")
@@ -245,8 +256,11 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def pixel_size_in_words(size: tuple[float, float] | None) -> str:
-    """``0.05–0.3 µm``, or ``any`` where the training data do not tell."""
-    return "any" if size is None else f"{size[0]:g}–{size[1]:g} µm"
+    """``0.05–0.3 µm``, ``0.02 µm``, or ``any`` where the training data do not tell."""
+    if size is None:
+        return "any"
+    low, high = size
+    return f"{low:g} µm" if same_length(low, high) else f"{low:g}–{high:g} µm"
 
 
 def _facts(card: ModelCard) -> list[tuple[str, str]]:
@@ -269,6 +283,16 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def _plainly(values: dict[str, Any]) -> str:
-    """Nested values, one line per entry."""
-    lines = (f"{key}: {value}" for key, value in values.items())
+    """Nested values, one line per entry; what would fill the screen is counted."""
+    lines = (f"{key.replace('_', ' ')}: {_in_short(value)}" for key, value in values.items())
     return "\n".ljust(19).join(lines)
+
+
+def _in_short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{key.replace('_', ' ')} {_in_short(part)}" for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        text = ", ".join(map(_in_short, value))
+    else:
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _SHORT else f"{len(value)} entries, which {CARD_FILE} lists"

@@ -132,9 +132,13 @@ class ModelsDock(TabbedWidget):
         reason = why_offline()
         if reason and not here and kind_of(self._address()) in ("web", "doi"):
             self.download_button.setEnabled(False)
-        self.download_button.setToolTip(
-            f"Nothing may be asked of the web, for {reason}." if reason else DOWNLOAD_TIP
-        )
+        if here:
+            tip = "This model is on this computer already."
+        elif model is not None and not self._address():
+            tip = "There is no address to get this model from; its card says what to do by hand."
+        else:
+            tip = f"Nothing may be asked of the web, for {reason}." if reason else DOWNLOAD_TIP
+        self.download_button.setToolTip(tip)
 
     def _address(self) -> str:
         entry = self.models.chosen.entry if self.models.chosen is not None else None

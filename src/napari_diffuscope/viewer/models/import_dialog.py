@@ -32,6 +32,7 @@ _HOW_TO_TELL = (
     "Noise was added to the middle of the open image and taken away again, once for each answer. The right answer "
     "gives back clean structures in their places; press its picture to take it."
 )
+_COMPARE = "Press Compare to try the answers to this question on the open image."
 _ALIKE = "Here they hardly differ: this image does not tell which is right."
 
 
@@ -100,6 +101,7 @@ class ImportDialog(QDialog):
             self.take_in,
         )
         self.cancel_button = button("Cancel", "Import nothing.", self.reject)
+        self.compared.currentIndexChanged.connect(lambda _: self._forget_pictures())
         self._lay_out()
 
     @property
@@ -127,6 +129,7 @@ class ImportDialog(QDialog):
         if read is None:
             say(self.how, "Open an image like those that the model is for, to try the answers on it.")
             return
+        self._forget_pictures()
         candidates = row.candidates
         try:
             answers = [{**self.answers, row.name: value} for _, value in candidates]
@@ -195,6 +198,13 @@ class ImportDialog(QDialog):
 
     _shown: QuestionRow | None = None
 
+    def _forget_pictures(self) -> None:
+        """Take away pictures that answer another question than the chosen one."""
+        if self._shown is not None:
+            self._shown = None
+            self.strip.clear()
+            say(self.how, _COMPARE)
+
     def _take_answer(self, value: Any) -> None:
         if self._shown is not None:
             self._shown.give(value)
@@ -226,7 +236,8 @@ class ImportDialog(QDialog):
         self._update_buttons()
 
     def _update_buttons(self) -> None:
-        self.compare_button.setEnabled(not self.runner.running and not self._volumes)
+        for control in (self.compared, self.compare_button):
+            control.setEnabled(not self.runner.running and not self._volumes)
         self.import_button.setEnabled(not self.runner.running)
 
     def _lay_out(self) -> None:
