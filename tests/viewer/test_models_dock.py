@@ -263,6 +263,22 @@ def test_bad_files_leave_the_list_unharmed_and_each_has_its_sentence(
     assert not any(path.is_dir() for path in (own_places / "models").glob("*"))
 
 
+def test_one_bad_file_does_not_hide_that_another_was_taken(qtbot, dock, tiny_model, tmp_path) -> None:
+    (tmp_path / "notes.pt").write_bytes(b"these are my notes")
+    after(qtbot, dock, lambda: drop(dock, tmp_path / "notes.pt", tiny_model))
+    assert "1 of 2 were not imported" in dock.bar.status.text()
+    assert "Imported: tiny." in dock.bar.status.text()
+    assert "notes.pt" in dock.cards.toPlainText()
+    after(qtbot, dock, lambda: dock.import_paths([tiny_model]))
+    dock.ask_to_remove()
+    assert "(tiny-2)" in dock.question.text()
+    dock.question.reject()
+    (tmp_path / "there").mkdir()
+    after(qtbot, dock, lambda: dock.export_to(tmp_path / "there", "folder"))
+    assert "choose another place" in dock.bar.status.text()
+    assert "--" not in dock.bar.status.text()
+
+
 def test_every_control_explains_itself(dock) -> None:
     from qtpy.QtWidgets import QAbstractButton, QLineEdit, QListWidget, QTextBrowser
 

@@ -72,7 +72,8 @@ def planned_removal(name: str) -> Removal:
 
 
 def _sentence(model: ListedModel, folder: Path | None, size: int, own_entry: bool) -> str:
-    parts = [f"Remove {model.title!r} for good?"]
+    which = "" if model.title == model.name else f" ({model.name})"  # titles need not differ
+    parts = [f"Remove {model.title!r}{which} for good?"]
     if folder is not None:
         parts.append(f"{in_bytes(size)} in {folder} are deleted.")
     if own_entry:

@@ -277,12 +277,14 @@ class ModelsDock(TabbedWidget):
         if good:
             self.models.search.clear()
             self.models.choose(good[-1].name)
-            self.bar.say(f"Imported: {', '.join(result.name for result in good)}.")
-        if len(bad) == 1:
+        taken = f"Imported: {', '.join(result.name for result in good)}." if good else ""
+        if not bad:
+            self.bar.say(taken)
+        elif len(bad) == len(results) == 1:
             self.bar.fail(DiffuscopeError(bad[0].problem))
-        elif bad:
-            sentence = f"{len(bad)} of {len(results)} were not imported; the card says why."
-            self.bar.fail(DiffuscopeError(sentence))
+        else:
+            sentence = f"{len(bad)} of {len(results)} were not imported; the card says why. {taken}"
+            self.bar.fail(DiffuscopeError(sentence.strip()))
             lines = "".join(f"<p><b>{escape(r.source.name)}</b><br>{escape(r.problem)}</p>" for r in bad)
             self.cards.setHtml(f"<h3>Not imported</h3>{lines}")
             self.example.show_of(None)

@@ -77,11 +77,18 @@ def exporting(folder: Path, target: Path, format: ExportFormat, authors: Sequenc
     ----------
     folder, target, format, authors
         As of :func:`~napari_diffuscope.weights.exporting.export_model`; whether a zip file may be replaced was asked.
+
+    Raises
+    ------
+    DiffuscopeError
+        If a folder is there already, or the model cannot be written.
     """
     from napari_diffuscope.weights.exporting import export_model
 
     yield Update(0, 0, f"Exporting {folder.name}")
     zipped = format != "folder"
+    if not zipped and target.exists():
+        raise DiffuscopeError(f"{target} is there already; choose another place, or delete it first.")
     _, sentence = export_model(folder, target, format=format, authors=authors, overwrite=zipped)
     return f"{sentence} Whoever gets it can import it as it is."
 
