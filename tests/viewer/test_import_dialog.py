@@ -118,6 +118,8 @@ def test_without_an_image_the_questions_are_asked_all_the_same(
     dock.import_paths([checkpoint])
     qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
     assert "Open an image" in dock.asking.how.text()
+    qtbot.waitUntil(lambda: not dock.asking.runner.running, timeout=PATIENCE)
+    assert dock.asking.bar.status.text() == "", "nothing is under way"
     viewer.add_image(np.zeros((40, 40)))
     dock.asking.compare()
     qtbot.waitUntil(lambda: not dock.asking.runner.running, timeout=PATIENCE)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from napari.utils.notifications import notification_manager
 
 from napari_diffuscope.viewer.widgets import ERROR_COLOUR
 from napari_diffuscope.weights.catalogue import find_model
@@ -78,6 +79,19 @@ def test_look_again_reaches_open_docks(qtbot, viewer, stack, open_dock, one_of_m
     click(qtbot, cards.refresh_button)
     assert len(entries(dock.form.model)) == len(before) + 1
     assert dock.form.model.model == chosen
+
+
+def test_where_the_chosen_model_is_removed_the_usual_one_is_chosen_and_said(
+    viewer, stack, open_dock, one_of_mine
+) -> None:
+    shutil.copytree(find_model("deblurring-fluorescence"), one_of_mine)
+    model = open_dock().form.model
+    model.choose(one_of_mine.name)
+    assert model.model == one_of_mine.name
+    shutil.rmtree(one_of_mine)
+    model.refresh()
+    assert model.model == "restoration-fluorescence"
+    assert "is no longer there; Denoise fluorescence is chosen" in notification_manager.records[-1].message
 
 
 def test_the_cards_hold_no_raw_tables(viewer) -> None:

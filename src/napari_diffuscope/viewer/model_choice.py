@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
@@ -59,6 +60,7 @@ class ModelChoice(QWidget):
     ) -> None:
         super().__init__(parent)
         self._task: Task = task
+        self._default = default
         self._on_error = on_error
         self._cards: dict[str, ModelCard] = {}
         self._checking = Background(self)
@@ -110,11 +112,15 @@ class ModelChoice(QWidget):
     def refresh(self) -> None:
         """List the models at hand anew; those that were opened stay."""
         opened = {key: self._cards.get(key) for key in self._opened()}
+        before, before_in_words = self.model, self.box.currentText()
         self._cards = {card.name: card for card in list_models(self._task)}
         self._cards |= {key: card for key, card in opened.items() if card is not None}
         titles = told_apart({key: card.title for key, card in self._cards.items()})
         entries = [(title, key) for key, title in titles.items()]
         fill(self.box, entries + [(Path(key).name, key) for key, card in opened.items() if card is None])
+        if before and self.model != before:
+            choose(self.box, self._default)
+            show_info(f"{before_in_words} is no longer there; {self.box.currentText()} is chosen instead.")
         if not self.box.count():
             self.box.setPlaceholderText("No model installed")
         self._show_card()

@@ -170,6 +170,7 @@ class ImportDialog(QDialog):
         tried = [row for row in self.rows if row.asked.question.tried and len(row.candidates) > 1]
         fill(self.compared, [(row.asked.question.title, row.name) for row in tried])
         self.show()
+        self.bar.say("")
         self._volumes = result.volumes
         if self._volumes:
             say(self.how, _VOLUMES)
