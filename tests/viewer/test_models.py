@@ -100,7 +100,7 @@ def test_the_cards_hold_no_raw_tables(viewer) -> None:
         dock.models.choose(name)
         assert "{" not in dock.cards.toPlainText()
     dock.models.choose("restoration-fluorescence")
-    assert "deviation calibration, samples: 15" in dock.cards.toPlainText()
+    assert "deviation calibration, samples: 8" in dock.cards.toPlainText()
 
 
 @pytest.mark.parametrize(
