@@ -80,11 +80,13 @@ demo: $(VENV)/.installed-test virtual-screen
 	@echo "Look at demo-screenshot.png"
 endif
 
-# A file's tests stay together: many share a model or a window.
+# A file's tests stay together: many share a model or a window. Processes that all took every core would wait for each
+# other; and what one of them computes must be what a process that it starts computes, so that the share is set for all.
 SHARED_OUT = -n $(JOBS) --dist loadfile
+SHARE = $(if $(filter-out 0 1,$(JOBS)),env OMP_NUM_THREADS=$(shell $(PYTHON) -c 'import os; print(max(1, (os.cpu_count() or 1) // $(JOBS)))'))
 
 test: $(VENV)/.installed-test virtual-screen
-	$(RUN) -m pytest -q $(SHARED_OUT) $(ARGS)
+	$(SHARE) $(RUN) -m pytest -q $(SHARED_OUT) $(ARGS)
 
 # Each library chooses its kernels by itself; all are held back at once, so that one pass is enough.
 OLDER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell
@@ -95,7 +97,7 @@ NUMERIC := tests/measure tests/diffusion tests/networks tests/methods tests/simu
 
 processors: $(VENV)/.installed-test
 	@if [ "$$(uname -m)" = x86_64 ]; then env $(OLDER) NPY_DISABLE_CPU_FEATURES="$$($(RUN) -c '$(VECTORS)')" \
-	  $(RUN) -m pytest -q -m "not slow" $(SHARED_OUT) $(NUMERIC) $(ARGS); \
+	  $(SHARE) $(RUN) -m pytest -q -m "not slow" $(SHARED_OUT) $(NUMERIC) $(ARGS); \
 	else echo "Nothing to do: these settings are for x86 processors."; fi
 
 fuzz: $(VENV)/.installed-test

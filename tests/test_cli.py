@@ -350,6 +350,17 @@ def test_a_mistake_is_one_sentence_and_leaves_no_file(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
+def test_what_does_nothing_in_a_mode_is_said(
+    stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run_command("restore", stack, tmp_path / "out.tif", "--planes", "0", "--steps", "3", "--quiet") == 0
+    )
+    assert "--steps counts in the modes sample" in (said := capsys.readouterr().err)
+    assert "does nothing in 'estimate'" in said
+    assert said.count("Note: ") == 1
+
+
 def test_overwrite_replaces(stack: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
     out.write_bytes(b"old")

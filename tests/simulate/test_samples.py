@@ -75,7 +75,8 @@ def test_two_runs_give_the_same_bytes(remade, tmp_path):
     files = sorted(path.name for path in remade.iterdir())
     assert len(files) == len(SIMULATED) + 1
     for name in files:
-        assert (remade / name).read_bytes() == (tmp_path / name).read_bytes(), name
+        same = (remade / name).read_bytes() == (tmp_path / name).read_bytes()
+        assert same, name
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.keep_clean], ids=lambda sample: sample.name)

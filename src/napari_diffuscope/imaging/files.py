@@ -175,6 +175,9 @@ def _read_picture(path: Path, axes: str | None, rgb: RGB, *, as_stored: bool) ->
     import imageio.v3
 
     with reading(path, "PNG or JPEG"):
+        with path.open("rb") as file:
+            if not file.read(4).startswith((b"\x89PNG", b"\xff\xd8")):
+                raise ValueError("its first bytes are not those of one")
         mode = imageio.v3.immeta(path, plugin="pillow").get("mode")
         if as_stored and mode == "P":  # positions in the table of colours
             pixels = imageio.v3.imread(path, plugin="pillow", mode="P")

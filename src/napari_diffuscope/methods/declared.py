@@ -235,6 +235,17 @@ def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:
     return _declarations(plain)
 
 
+def idle_choices(settings: Settings) -> list[str]:
+    """A sentence for each setting that was chosen and does nothing in the chosen mode."""
+    mode = getattr(settings, "mode", None)
+    return [
+        f"--{each.option} counts in the mode{'s' * (len(each.modes) > 1)} {', '.join(each.modes)}, and does nothing in "
+        f"{mode!r}."
+        for each in settings_of(type(settings))
+        if not each.counts_in(mode) and getattr(settings, each.name) != each.default
+    ]
+
+
 def setting_of(kind: type[Settings], name: str) -> Setting:
     """The declaration of one setting."""
     return next(setting for setting in settings_of(kind) if setting.name == name)

@@ -46,11 +46,19 @@ class TriedAnswer:
         Root of the mean squared difference from the piece, whose values go from 0 to 1.
     problem
         Why the answer cannot be, as a sentence.
+    flat
+        The error that a flat grey picture has, with which nothing of the piece is kept.
     """
 
     image: np.ndarray | None
     error: float = float("nan")
     problem: str = ""
+    flat: float = float("inf")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether more of the piece is kept than by a flat grey picture."""
+        return self.image is not None and self.error < self.flat
 
 
 def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarray) -> Job[list[TriedAnswer]]:
@@ -102,7 +110,7 @@ def _tried(
             return TriedAnswer(None, problem="With this answer the network gives values that are not finite.")
         yield Update(done + step + 1, total)
     result = ((x.mean(1)[0] - low) / (high - low)).numpy()
-    return TriedAnswer(result, float(np.sqrt(np.mean((result - unit) ** 2))))
+    return TriedAnswer(result, float(np.sqrt(np.mean((result - unit) ** 2))), flat=float(np.std(unit)))
 
 
 @torch.inference_mode()

@@ -52,7 +52,7 @@ class CandidateStrip(QWidget):
     def show_tried(self, candidates: Sequence[tuple[str, Any]], tried: Sequence[TriedAnswer]) -> None:
         """Show what came of each answer; the one that keeps the image best says so, if it does so clearly."""
         self.clear()
-        best = _best([one.error if one.image is not None else np.inf for one in tried])
+        best = _best([one.error if one.keeps else np.inf for one in tried])
         self.undecided = best < 0
         for place, ((words, value), one) in enumerate(zip(candidates, tried, strict=True)):
             shown: QLabel | QToolButton
@@ -81,7 +81,7 @@ class CandidateStrip(QWidget):
 
 
 def _best(errors: Sequence[float]) -> int:
-    """Which answer keeps the image best; -1 where the two best hardly differ."""
+    """Which answer keeps the image best; -1 where the two best hardly differ, or none keeps anything of it."""
     if not np.isfinite(errors).any():
         return -1
     first, *others = sorted(errors)
