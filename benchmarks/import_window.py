@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from open_checkpoint import WRITE, run
-from responsiveness import TICK, Heartbeat, ensure_display, settle, wait_for
+from responsiveness import Heartbeat, ensure_display, settle, wait_for
 
 
 def main() -> None:
@@ -39,22 +39,19 @@ def main() -> None:
 def watch(path: Path) -> None:
     """Import it in a real window, and look at how late a timer fires meanwhile."""
     import napari
-    from qtpy.QtCore import Qt, QTimer
 
     viewer = napari.Viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Models")
     wait_for(lambda: not dock.runner.running)
     settle(1.0)
-    pulse, timer = Heartbeat(), QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(pulse.beat)
-    timer.start(TICK)
+    pulse = Heartbeat()
+    pulse.start()
     began = time.perf_counter()
     dock.import_paths([path])
     wait_for(lambda: not dock.runner.running)
     seconds = time.perf_counter() - began
     settle(0.5)
-    timer.stop()
+    pulse.stop()
     late = pulse.lateness()
     print(f"{path.stat().st_size / 1e9:.2f} GB imported in {seconds:.1f} s: {dock.asking is None}")
     print(f"longest stall {late[-1]:.0f} ms, 95th percentile {late[int(0.95 * len(late))]:.1f} ms")

@@ -20,9 +20,20 @@ TICK = 5
 
 @dataclass
 class Heartbeat:
-    """Notes how late the event loop is."""
+    """Notes how late the event loop is, from :meth:`start` to :meth:`stop`."""
 
     beats: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        from qtpy.QtCore import Qt, QTimer
+
+        self.timer = QTimer()
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.beat)
+        self.timer.start(TICK)
+
+    def stop(self) -> None:
+        self.timer.stop()
 
     def beat(self) -> None:
         self.beats.append(time.perf_counter())
@@ -94,23 +105,20 @@ def load_torch(dock) -> None:
 def restore_watched(dock, options: argparse.Namespace) -> tuple[list[float], float, float]:
     """Lateness of the event loop during a restoration, its seconds, and those until the first preview."""
     import numpy as np
-    from qtpy.QtCore import Qt, QTimer
 
     from napari_diffuscope.methods.restore.settings import RestoreSettings
 
     dock.apply(RestoreSettings(mode=options.mode, samples=options.samples))
     settle(1.0)
-    pulse, timer = Heartbeat(), QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(pulse.beat)
-    timer.start(TICK)
+    pulse = Heartbeat()
+    pulse.start()
     began = time.perf_counter()
     dock.bar.run_button.click()
     array = dock._run.results.arrays["restored"]
     wait_for(lambda: not dock.runner.running or bool(np.isfinite(array).any()))
     first = time.perf_counter() - began
     wait_for(lambda: not dock.runner.running or time.perf_counter() - began > options.seconds)
-    timer.stop()
+    pulse.stop()
     seconds = time.perf_counter() - began
     dock.runner.cancel()
     wait_for(lambda: not dock.runner.running)

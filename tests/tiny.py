@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
+from napari_diffuscope.networks.openai_config import OpenAIUNetConfig
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec
 from napari_diffuscope.weights.folder import write_folder
 
@@ -28,6 +29,19 @@ def tiny_network(*, gain: float = 0.5, **config: Any) -> LocalUNet:
         if parameter.dim() == 0:
             torch.nn.init.constant_(parameter, gain)
     return network
+
+
+def openai_config(**changes: Any) -> OpenAIUNetConfig:
+    """The smallest network of OpenAI's kind that attends."""
+    usual: dict[str, Any] = {
+        "in_channels": 1,
+        "out_channels": 1,
+        "model_channels": 32,
+        "channel_multipliers": (1, 2),
+        "res_blocks": 1,
+        "attention_downsampling": (2,),
+    }
+    return OpenAIUNetConfig(**{**usual, **changes})
 
 
 def write_local(folder: Path, card: ModelCard, network: LocalUNet, **changes: Any) -> Path:

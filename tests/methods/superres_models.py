@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_diffuscope.diffusion.schedule import CosineSchedule
-from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.networks.openai_unet import OpenAIUNet
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.model import Model
 from tests.published import fill
-from tests.tiny import SMALL, tiny_network, write_local
+from tests.tiny import SMALL, openai_config, tiny_network, write_local
 
 CARD = ModelCard(
     name="tiny-slices",
@@ -37,18 +37,7 @@ def write_tiny(folder: Path, **changes: Any) -> Path:
 
 def write_published(folder: Path) -> Path:
     """A network as in the paper, but small: three channels, attention, windows of 16 pixels."""
-    network = OpenAIUNet(
-        OpenAIUNetConfig(
-            dims=2,
-            in_channels=3,
-            out_channels=3,
-            model_channels=32,
-            channel_multipliers=(1, 2),
-            res_blocks=1,
-            attention_downsampling=(2,),
-            heads=2,
-        )
-    )
+    network = OpenAIUNet(openai_config(in_channels=3, out_channels=3, heads=2))
     fill(network)
     card = replace(
         CARD,

@@ -15,12 +15,13 @@ from napari_diffuscope import restore
 from napari_diffuscope.diffusion.schedule import CosineSchedule
 from napari_diffuscope.methods.blending import BlendedEvaluator, evaluator_for
 from napari_diffuscope.networks.edm2_unet import EDM2UNet, EDM2UNetConfig
-from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.networks.openai_unet import OpenAIUNet
 from napari_diffuscope.networks.statistics import FrozenStatistics, statistics_of
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.model import Model
 from tests.published import fill
+from tests.tiny import openai_config
 
 SPEC = DiffusionSpec(
     "epsilon",
@@ -34,19 +35,7 @@ SPEC = DiffusionSpec(
 
 
 def openai() -> OpenAIUNet:
-    return OpenAIUNet(
-        OpenAIUNetConfig(
-            dims=2,
-            in_channels=2,
-            out_channels=1,
-            model_channels=32,
-            channel_multipliers=(1, 2),
-            res_blocks=1,
-            attention_downsampling=(2,),
-            heads=2,
-            scale_shift_norm=True,
-        )
-    )
+    return OpenAIUNet(openai_config(in_channels=2, heads=2, scale_shift_norm=True))
 
 
 def edm2() -> EDM2UNet:

@@ -18,11 +18,11 @@ from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.blocks import BlockSink, open_sink, read_zarr_record
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.jobs import run
+from napari_diffuscope.methods.states import States, states_path
 from napari_diffuscope.methods.storing import files_job, opened_sinks, output_files
 from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SUPERRES_MODES
-from napari_diffuscope.methods.superres.states import States, states_path
 from tests.methods.superres_models import write_tiny
 
 MICROMETRES = ("micrometer",) * 3

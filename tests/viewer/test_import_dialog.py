@@ -17,6 +17,7 @@ from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.viewer.models.candidate_strip import CandidateStrip
 from napari_diffuscope.viewer.models.import_dialog import ImportDialog
 from napari_diffuscope.weights.model import load_model
+from tests.tiny import openai_config
 from tests.viewer.conftest import PATIENCE, noisy
 
 pytestmark = pytest.mark.viewer
@@ -32,14 +33,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    config = OpenAIUNetConfig(
-        in_channels=1,
-        out_channels=1,
-        model_channels=32,
-        channel_multipliers=(1, 2),
-        res_blocks=1,
-        attention_downsampling=(2,),
-    )
+    config = openai_config()
     state = {
         name: 0.05 * torch.randn_like(tensor) for name, tensor in OpenAIUNet(config).state_dict().items()
     }

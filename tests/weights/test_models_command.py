@@ -16,6 +16,7 @@ from napari_diffuscope.cli import main
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.sidecar import Sidecar
+from tests.tiny import openai_config
 
 SIDECAR = {
     "task": "restoration",
@@ -93,15 +94,7 @@ def test_answers_make_a_model_and_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
-    config = OpenAIUNetConfig(
-        in_channels=2,
-        out_channels=1,
-        model_channels=32,
-        channel_multipliers=(1, 2),
-        res_blocks=1,
-        attention_downsampling=(2,),
-        heads=2,
-    )
+    config = openai_config(in_channels=2, heads=2)
     path = tmp_path / "mine v2.pt"
     settings = {"num_heads": 2, "noise_schedule": "cosine", "diffusion_steps": 400}
     torch.save({"model": OpenAIUNet(config).state_dict(), "args": argparse.Namespace(**settings)}, path)

@@ -14,12 +14,13 @@ import torch
 
 from napari_diffuscope.cli import main
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.networks.openai_unet import OpenAIUNet
 from napari_diffuscope.weights.card import ScheduleSpec
 from napari_diffuscope.weights.describe import import_model
 from napari_diffuscope.weights.interview import interview
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.schedules import build_schedule
+from tests.tiny import openai_config
 from tests.weights import foreign
 
 RECORDED = Path(__file__).with_name("lucidrains.npz")
@@ -199,15 +200,7 @@ ANSWERS = {
 
 def network(seed: int) -> State:
     torch.manual_seed(seed)
-    config = OpenAIUNetConfig(
-        in_channels=1,
-        out_channels=1,
-        model_channels=32,
-        channel_multipliers=(1, 2),
-        res_blocks=1,
-        attention_downsampling=(2,),
-        heads=2,
-    )
+    config = openai_config(heads=2)
     return {name: torch.randn_like(tensor) for name, tensor in OpenAIUNet(config).state_dict().items()}
 
 

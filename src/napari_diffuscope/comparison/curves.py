@@ -25,6 +25,7 @@ from napari_diffuscope.comparison.singles import (
 from napari_diffuscope.comparison.values import structured, usable
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.measure.arrays import fit_affine
+from napari_diffuscope.measure.correlation import RingCurve
 from napari_diffuscope.measure.deviations import LEVELS
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.measure.spectrum import radial_power_spectrum
@@ -197,52 +198,53 @@ def histograms(placed: Sequence[Placed], plane: Box) -> Curves:
 
 def ring_correlations(scene: Scene, settings: CompareSettings) -> Curves:
     """Ring (or shell) correlation of each image with the reference, and its threshold."""
-    lines, notes = [], []
-    for other in scene.others:
-        box = scene.field_of(other)
-        try:
-            curve = pair_curve(scene.reference, other, box, scene.plane_of(box), settings)
-        except DiffuscopeError as error:
-            notes.append(str(error))
-            continue
-        lines.append(Line(other.name, curve.frequency, curve.correlation))
-        notes.append(_resolution_words(other.name, curve.resolution, scene.reference))
-    return _with_threshold(
-        f"Fourier ring correlation with {scene.reference.name}", lines, notes, scene.reference
-    )
+    fields = {other.name: scene.field_of(other) for other in scene.others}
+
+    def curve_of(other: Placed) -> RingCurve:
+        box = fields[other.name]
+        return pair_curve(scene.reference, other, box, scene.plane_of(box), settings)
+
+    title = f"Fourier ring correlation with {scene.reference.name}"
+    return _correlations(title, scene.others, curve_of, scene.reference, lambda other: scene.reference)
 
 
 def split_correlations(scene: Scene, settings: CompareSettings) -> Curves:
     """Ring correlation of the two halves of each image, and its threshold."""
-    lines, notes = [], []
-    for each in (scene.reference, *scene.others):
-        try:
-            pixels = structured(own_plane(each, scene.plane_of(scene.common)), each.name)
-            curve = split_curve(each, pixels, settings)
-        except DiffuscopeError as error:
-            notes.append(str(error))
-            continue
-        lines.append(Line(each.name, curve.frequency, curve.correlation))
-        notes.append(_resolution_words(each.name, curve.resolution, each))
-    return _with_threshold(
-        "Fourier ring correlation of two halves of each image", lines, notes, scene.reference
-    )
+
+    def curve_of(each: Placed) -> RingCurve:
+        pixels = structured(own_plane(each, scene.plane_of(scene.common)), each.name)
+        return split_curve(each, pixels, settings)
+
+    title = "Fourier ring correlation of two halves of each image"
+    return _correlations(title, (scene.reference, *scene.others), curve_of, scene.reference)
 
 
 def frame_correlations(scene: Scene, settings: CompareSettings) -> Curves:
     """Ring correlation of a frame, or a sample, of each image with the next one, and its threshold."""
-    lines, notes = [], []
     plane = scene.plane_of(scene.common)
-    for each in (scene.reference, *scene.others):
+    title = "Fourier ring correlation of two frames or samples of each image"
+    images = (scene.reference, *scene.others)
+    return _correlations(title, images, lambda each: frames_curve(each, plane, settings), scene.reference)
+
+
+def _correlations(
+    title: str,
+    images: Iterable[Placed],
+    curve_of: Callable[[Placed], RingCurve],
+    reference: Placed,
+    sizes_of: Callable[[Placed], Placed] = lambda each: each,
+) -> Curves:
+    """A curve and its resolution of each image that has one, in the pixels of another where that is said."""
+    lines, notes = [], []
+    for each in images:
         try:
-            curve = frames_curve(each, plane, settings)
+            curve = curve_of(each)
         except DiffuscopeError as error:
             notes.append(str(error))
             continue
         lines.append(Line(each.name, curve.frequency, curve.correlation))
-        notes.append(_resolution_words(each.name, curve.resolution, each))
-    title = "Fourier ring correlation of two frames or samples of each image"
-    return _with_threshold(title, lines, notes, scene.reference)
+        notes.append(_resolution_words(each.name, curve.resolution, sizes_of(each)))
+    return _with_threshold(title, lines, notes, reference)
 
 
 def _resolution_words(name: str, resolution: float | None, placed: Placed) -> str:

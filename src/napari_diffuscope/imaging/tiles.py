@@ -22,6 +22,8 @@ from napari_diffuscope.errors import DiffuscopeError
 
 Box = tuple[slice, ...]
 PerAxis = int | Sequence[int]
+Region = tuple[tuple[int, int], tuple[int, int]]
+"""Start and stop along y and x."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.imaging.memory import SHARE, TileChoice, free_memory
-from napari_diffuscope.imaging.tiles import Tile, cut
-from napari_diffuscope.methods.evaluation import Evaluator, Region
+from napari_diffuscope.imaging.tiles import Region, Tile, cut
+from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.overlapping import evenly_spread, taper
 from napari_diffuscope.networks.statistics import FrozenStatistics, statistics_of
 from napari_diffuscope.weights.model import Model

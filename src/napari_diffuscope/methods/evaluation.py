@@ -14,11 +14,10 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.imaging.memory import TileChoice, choose_tiles, free_memory, smaller_tiles
-from napari_diffuscope.imaging.tiles import Tile, core_of, cut, tile_boxes
+from napari_diffuscope.imaging.tiles import Region, Tile, core_of, cut, tile_boxes
 from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.weights.model import Model
 
-Region = tuple[tuple[int, int], tuple[int, int]]
 GPU_BATCH = 16
 
 

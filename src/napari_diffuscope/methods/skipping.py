@@ -7,9 +7,11 @@ blocks decide nothing. Free of torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from napari_diffuscope.imaging.tiles import Region
 
 SQUARE = 256
 """Edge of a part, in pixels; of volumes, parts are so many planes deep: :data:`DEPTH`."""
@@ -47,7 +49,7 @@ def of_pixels(squares: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
     return pixels
 
 
-def squares_of(squares: np.ndarray, region: tuple[Span, Span]) -> np.ndarray:
+def squares_of(squares: np.ndarray, region: Region) -> np.ndarray:
     """The squares that a rectangle touches."""
     rows, columns = (slice(start // SQUARE, -(-stop // SQUARE)) for start, stop in region)
     return squares[rows, columns]
@@ -112,3 +114,42 @@ class Skipped:
             f"Not shown to the network, for nothing in them reaches {self.below:g}: {self.empty:,} of {self.total:,} "
             f"parts ({share:.0%}); {became}."
         )
+
+
+@dataclass
+class LeftOut:
+    """What a run leaves out: counted piece by piece where it is looked at, and in all where the run is led.
+
+    Parameters
+    ----------
+    below
+        The threshold; ``None`` to leave out nothing.
+    """
+
+    became: ClassVar[str]
+    """What is there instead, as :meth:`Skipped.sentence` takes it."""
+
+    below: float | None
+    skipped: Skipped = field(init=False)
+    looked_at: Skipped = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.skipped, self.looked_at = Skipped(self.below), Skipped(self.below)
+
+    def taken(self) -> Parts:
+        """What was looked at since it was taken last."""
+        return self.looked_at.taken()
+
+    def add(self, parts: Parts) -> None:
+        """Count what was looked at in a piece of the run."""
+        self.skipped.add(parts)
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Add to the record how much was left out."""
+        if self.below is not None:
+            record["skipped"] = self.skipped.to_dict()
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the user must be told."""
+        return [] if self.below is None else [self.skipped.sentence(self.became)]

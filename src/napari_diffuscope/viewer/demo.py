@@ -165,6 +165,12 @@ def save_screenshot(viewer: Any, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def photograph_and_close(viewer: Any, screenshot: Path) -> None:
+    """Save a picture of the window, and leave."""
+    save_screenshot(viewer, screenshot)
+    viewer.close()
+
+
 def main(headless_screenshot: Path | None = None, name: Name = "restore") -> int:
     """Show the demo.
 

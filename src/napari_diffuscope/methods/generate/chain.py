@@ -13,16 +13,17 @@ from torch import Tensor
 
 from napari_diffuscope.diffusion.ancestral import Estimate
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import GeneratePlan
 from napari_diffuscope.methods.generate.settings import RESULT
-from napari_diffuscope.methods.generate.steering import Region, Start, SteeredModel
+from napari_diffuscope.methods.generate.steering import Start, SteeredModel
 from napari_diffuscope.methods.generate.values import to_units
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.overlapping import overlap, taper
-from napari_diffuscope.methods.superres.states import States
+from napari_diffuscope.methods.states import States
 from napari_diffuscope.methods.work import Work
 
 WHOLE = {"cpu": 512}

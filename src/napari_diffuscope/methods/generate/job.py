@@ -19,7 +19,7 @@ from napari_diffuscope.methods.generate.settings import GenerateSettings, class_
 from napari_diffuscope.methods.generate.steering import start_of, steered
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.ready import ready_model
-from napari_diffuscope.methods.superres.states import States, states_beside
+from napari_diffuscope.methods.states import States, states_beside
 from napari_diffuscope.methods.work import Work
 
 MOST_IN_MEMORY = 2**27

@@ -16,13 +16,11 @@ from napari_diffuscope.diffusion.schedule import NoiseLevel
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.methods.generate.settings import GenerateSettings, check_card, class_weights
 from napari_diffuscope.methods.generate.values import from_units, to_units
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import Model
-
-Region = tuple[tuple[int, int], tuple[int, int]]
-"""Start and stop along y and x."""
 
 LIKE_BY_DEFAULT = 0.5
 

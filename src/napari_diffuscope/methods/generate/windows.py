@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.generate.steering import Region
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.methods.overlapping import Range, evenly_spread
 from napari_diffuscope.weights.model import Model
 

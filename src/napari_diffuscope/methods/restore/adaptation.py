@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from napari_diffuscope.imaging.line_filter import LineFilter
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.measure.noise_model import NoiseModel
 from napari_diffuscope.networks.local_unet import LocalUNet
 from napari_diffuscope.weights.model import Model
-
-Region = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from napari_diffuscope.methods.restore.learning import (
     one_thread,
     smoothed,
 )
-from napari_diffuscope.methods.superres.states import States, states_beside
+from napari_diffuscope.methods.states import States, states_beside
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.networks.local_unet import LocalUNet
 from napari_diffuscope.weights.model import Model

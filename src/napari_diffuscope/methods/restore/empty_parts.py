@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from napari_diffuscope.imaging.parts import part_of_large_planes
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.bridging import Bridging
 from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.restore.outputs import RESTORED, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.methods.skipping import Parts, Skipped, empty_squares, of_pixels, squares_of
-
-AS_MEASURED = "they have their measured values, and no deviation"
-"""What becomes of parts that are left out."""
-
-Region = tuple[tuple[int, int], tuple[int, int]]
+from napari_diffuscope.methods.skipping import LeftOut, Skipped, empty_squares, of_pixels, squares_of
 
 
 @dataclass
-class EmptyParts:
+class EmptyParts(LeftOut):
     """Which pixels of a region the network is not asked for.
 
     Parameters
@@ -36,14 +31,10 @@ class EmptyParts:
         Whether a plane is left out as a whole or not at all, as where planes are resampled for the model.
     """
 
-    below: float | None
+    became = "they have their measured values, and no deviation"
+
     region: Region
     whole: bool = False
-    skipped: Skipped = field(init=False)
-    looked_at: Skipped = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.skipped, self.looked_at = Skipped(self.below), Skipped(self.below)
 
     def of(self, flat: int, pixels: np.ndarray) -> np.ndarray | None:
         """For a plane as the network sees it, bool ``(Y, X)`` of the region; ``None`` where nothing is left out."""
@@ -54,24 +45,6 @@ class EmptyParts:
             squares = np.zeros_like(squares)
         self.looked_at.note(flat, squares_of(squares, self.region))
         return of_pixels(squares, *self.region)
-
-    def taken(self) -> Parts:
-        """What was looked at since it was taken last."""
-        return self.looked_at.taken()
-
-    def add(self, parts: Parts) -> None:
-        """Count what was looked at in a piece of the run."""
-        self.skipped.add(parts)
-
-    def note(self, record: dict[str, Any]) -> None:
-        """Add to the record how much was left out."""
-        if self.below is not None:
-            record["skipped"] = self.skipped.to_dict()
-
-    @property
-    def sentences(self) -> list[str]:
-        """What the user must be told."""
-        return [] if self.below is None else [self.skipped.sentence(AS_MEASURED)]
 
 
 def leave(values: np.ndarray, name: str, crop: np.ndarray, empty: np.ndarray | None) -> None:

@@ -13,10 +13,9 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.weights.card import ModelCard
-
-Region = tuple[tuple[int, int], tuple[int, int]]
 
 SLACK = (0.8, 1.25)
 """How far beyond the pixel sizes of its training a model is still at home."""

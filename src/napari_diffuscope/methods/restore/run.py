@@ -14,6 +14,7 @@ from napari_diffuscope.imaging.intensity import ChannelIntensity
 from napari_diffuscope.imaging.line_filter import LineFilter
 from napari_diffuscope.imaging.parts import part_of_large_planes
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.jobs import Index, Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
@@ -21,7 +22,7 @@ from napari_diffuscope.methods.error_bars import note_error_bars
 from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
-from napari_diffuscope.methods.restore.adaptation import Adaptation, Region, inside, region_around
+from napari_diffuscope.methods.restore.adaptation import Adaptation, inside, region_around
 from napari_diffuscope.methods.restore.adapting import adaptations
 from napari_diffuscope.methods.restore.chains import Chain, chain_for
 from napari_diffuscope.methods.restore.empty_parts import EmptyParts

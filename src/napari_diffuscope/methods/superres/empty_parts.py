@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -12,18 +11,15 @@ from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs
-from napari_diffuscope.methods.skipping import DEPTH, SQUARE, Parts, Skipped
+from napari_diffuscope.methods.skipping import DEPTH, SQUARE, LeftOut, Skipped
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.volume import Volume, volumes_of
 from napari_diffuscope.methods.superres.windows import Ranges
 
-INTERPOLATED = "they have their measured planes and straight lines between these, and no deviation"
-"""What becomes of parts that are left out."""
-
 
 @dataclass
-class EmptyParts:
+class EmptyParts(LeftOut):
     """Which fine voxels the network is not asked for.
 
     Parameters
@@ -32,13 +28,9 @@ class EmptyParts:
         The threshold; ``None`` to leave out nothing.
     """
 
-    below: float | None
-    skipped: Skipped = field(init=False)
-    looked_at: Skipped = field(init=False)
-    _known: dict[tuple[int, ...], bool] = field(default_factory=dict, repr=False)
+    became = "they have their measured planes and straight lines between these, and no deviation"
 
-    def __post_init__(self) -> None:
-        self.skipped, self.looked_at = Skipped(self.below), Skipped(self.below)
+    _known: dict[tuple[int, ...], bool] = field(default_factory=dict, repr=False)
 
     def of(self, volume: Volume, core: Ranges) -> np.ndarray | None:
         """Bool ``(Z, Y, X)`` of fine voxels inside a volume; ``None`` where nothing is left out."""
@@ -71,24 +63,6 @@ class EmptyParts:
                 self._known[key] = not (volume.planes.shown(planes, rows, columns) >= self.below).any()
             self.looked_at.note(key, np.array([self._known[key]]))
         return self._known[key]
-
-    def taken(self) -> Parts:
-        """What was looked at since it was taken last."""
-        return self.looked_at.taken()
-
-    def add(self, parts: Parts) -> None:
-        """Count what was looked at in a piece of the run."""
-        self.skipped.add(parts)
-
-    def note(self, record: dict[str, Any]) -> None:
-        """Add to the record how much was left out."""
-        if self.below is not None:
-            record["skipped"] = self.skipped.to_dict()
-
-    @property
-    def sentences(self) -> list[str]:
-        """What the user must be told."""
-        return [] if self.below is None else [self.skipped.sentence(INTERPOLATED)]
 
 
 def empty_job(inputs: Inputs, settings: SuperresSettings) -> Job[Skipped]:

@@ -11,12 +11,12 @@ from torch import Tensor
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.skipping import Parts
+from napari_diffuscope.methods.states import States
 from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.plan import SamplingPlan
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.slices import SliceModel
-from napari_diffuscope.methods.superres.states import States
 from napari_diffuscope.methods.superres.volume import Volume
 from napari_diffuscope.methods.superres.windows import Ranges
 from napari_diffuscope.methods.work import Work

@@ -18,6 +18,7 @@ from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.error_bars import uncalibrated
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
+from napari_diffuscope.methods.states import States, states_beside
 from napari_diffuscope.methods.superres.chain import volume_job
 from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.filling import Filling, count_slices
@@ -25,7 +26,6 @@ from napari_diffuscope.methods.superres.plan import sampling_plan
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.slices import SliceModel
-from napari_diffuscope.methods.superres.states import States, states_beside
 from napari_diffuscope.methods.superres.volume import Volume, volumes_of
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.card import ModelCard

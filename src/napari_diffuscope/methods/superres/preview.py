@@ -15,6 +15,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import Job, relayed
 from napari_diffuscope.methods.ready import ready_model
 from napari_diffuscope.methods.records import begun_record
+from napari_diffuscope.methods.states import States
 from napari_diffuscope.methods.superres.estimates import noise_of
 from napari_diffuscope.methods.superres.filling import Filling
 from napari_diffuscope.methods.superres.job import begun_filling
@@ -22,7 +23,6 @@ from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.outputs import RESULT
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.slices import ALONG_X, as_slices
-from napari_diffuscope.methods.superres.states import States
 from napari_diffuscope.methods.superres.volume import Volume
 from napari_diffuscope.methods.superres.windows import Ranges, mirrored
 from napari_diffuscope.methods.work import Work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
-from napari_diffuscope.viewer.demo import SETTLE, save_screenshot
+from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
 
 SAMPLES = ("pair_noisy", "stack_noisy", "timelapse_noisy")
 
@@ -35,11 +36,7 @@ def show(viewer: Any, folder: Path, screenshot: Path | None) -> Any:
     def ended() -> None:
         dock.table.cellDoubleClicked.emit(2, 0)
         if screenshot is not None:
-            QTimer.singleShot(SETTLE, photograph)
-
-    def photograph() -> None:
-        save_screenshot(viewer, Path(str(screenshot)))
-        viewer.close()
+            QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
 
     dock.runner.ended.connect(lambda outcome: ended())
     QTimer.singleShot(SETTLE, dock.bar.run_button.click)

@@ -14,7 +14,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.viewer.demo import SETTLE, save_screenshot
+from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
@@ -92,8 +92,7 @@ class CompareDemo:
                 QTimer.singleShot(2 * SETTLE, self._photograph)
 
     def _photograph(self) -> None:
-        save_screenshot(self.viewer, Path(str(self._screenshot)))
-        self.viewer.close()
+        photograph_and_close(self.viewer, Path(str(self._screenshot)))
 
 
 def main() -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.demo import SETTLE, save_screenshot
+from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
 
 CHOSEN = "restoration-fluorescence"
 
@@ -32,13 +33,8 @@ def main(screenshot: Path | None = None) -> int:
     viewer.open_sample("napari-diffuscope", "cells")
     _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Models")
     dock.models.choose(CHOSEN)
-
-    def photograph() -> None:
-        save_screenshot(viewer, Path(str(screenshot)))
-        viewer.close()
-
     if screenshot is not None:
-        QTimer.singleShot(SETTLE, photograph)
+        QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
     napari.run()
     return 0
 
