@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_diffuscope.imaging.blocks import read_zarr_record
 from napari_diffuscope.imaging.files import open_image
@@ -274,3 +276,20 @@ def test_napari_ome_zarr_opens_what_is_saved_with_its_sizes_and_channels(viewer,
         assert layer.multiscale
         np.testing.assert_array_equal(np.asarray(layer.data[0]), stack)
         np.testing.assert_allclose(layer.scale, (0.5, 0.1, 0.1))
+
+
+def test_a_window_closed_while_a_result_is_saved_still_gets_its_file(
+    qtbot, viewer, stack, open_dock, tmp_path: Path
+) -> None:
+    dock = open_dock()
+    run_to_the_end(qtbot, dock)
+    path = tmp_path / "closed.ome.tif"
+    dock.save_to(path)
+    saving = dock._saving
+    viewer.close()  # the dock is never told that it is taken away
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not isalive(dock)
+    with qtbot.captureExceptions() as exceptions:
+        qtbot.waitUntil(lambda: not saving.busy, timeout=PATIENCE)
+    assert path.exists()
+    assert not exceptions

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.method import Method
@@ -126,15 +127,20 @@ class ResultDock(TabbedWidget):
             raise DiffuscopeError(f"There is no {self.result_of} to save yet; run one, or select its layer.")
         return there[-1]
 
+    @property
+    def _gone(self) -> bool:
+        """Whether nobody can read the dock: napari took it away, or deleted it with its whole window."""
+        return self._left or not isalive(self)
+
     def _tell(self, sentence: str) -> None:
         """Where the user looks, also after the dock was closed."""
-        if self._left:
+        if self._gone:
             show_info(sentence)
         else:
             self.bar.say(sentence)
 
     def _tell_failed(self, error: DiffuscopeError) -> None:
-        if self._left:
+        if self._gone:
             show_error(str(error))
         else:
             self.bar.fail(error)

@@ -35,7 +35,7 @@ class Stage:
     def __init__(self, comparison: Comparison, widget: QWidget, say: Callable[[str, bool], None]) -> None:
         self.comparison, self.viewer, self.say = comparison, comparison.viewer, say
         self.state = ViewState(self.viewer)
-        self.background = Background()
+        self.background = Background(widget)
         self.background.failed.connect(self._tell_failed)
         self.other: Any = None
         self.on_leave: Callable[[], None] = lambda: None
