@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.evaluate.restore.scanner import Scanner
+from napari_diffuscope.simulate.scanning import Scan
 
 FLAT = np.full((300, 400), 40.0)
 
@@ -17,7 +18,7 @@ def correlation(image: np.ndarray, axis: int) -> float:
 
 
 def test_mean_and_variance_of_an_even_field_follow_theory() -> None:
-    scanner = Scanner(flicker=0.0)
+    scanner = Scanner(scanning=Scan(flicker=0.0))
     counts = scanner.scan(FLAT, np.random.default_rng(0))
     expected = scanner.expected(FLAT)
     assert np.ptp(expected) == 0
@@ -28,14 +29,14 @@ def test_mean_and_variance_of_an_even_field_follow_theory() -> None:
 
 @pytest.mark.parametrize("memory", [0.0, 0.45, 0.7])
 def test_noise_is_correlated_along_lines_alone(memory: float) -> None:
-    scanner = Scanner(memory=memory, flicker=0.0, read_noise=0.0)
+    scanner = Scanner(scanning=Scan(memory=memory, flicker=0.0), read_noise=0.0)
     counts = scanner.scan(FLAT, np.random.default_rng(1))
     assert correlation(counts, 1) == pytest.approx(memory, abs=0.02)
     assert correlation(counts, 0) == pytest.approx(0, abs=0.02)
 
 
 def test_lines_flicker_slowly() -> None:
-    scanner = Scanner(flicker=0.02, flicker_lines=8)
+    scanner = Scanner(scanning=Scan(flicker=0.02, flicker_lines=8))
     lines = scanner.scan(np.full((4000, 300), 3000.0), np.random.default_rng(2)).mean(axis=1)
     relative = lines / lines.mean() - 1
     share = scanner.gain * 3000 / lines.mean()

@@ -12,10 +12,20 @@ from scipy import stats
 from napari_diffuscope.simulate.batched_noise import noisy_batch
 from napari_diffuscope.simulate.camera import Camera, Exposure
 from napari_diffuscope.simulate.degrade import NoiseModel, draw_noise, noisy
-from napari_diffuscope.simulate.linear_maps import enlarged, reduced, resampled, sharpened, smoothed
+from napari_diffuscope.simulate.linear_maps import (
+    enlarged,
+    laser,
+    reduced,
+    resampled,
+    rolled,
+    sharpened,
+    smeared,
+    smoothed,
+)
 from napari_diffuscope.simulate.lossy import compressed, stretched
 from napari_diffuscope.simulate.noise_rows import to_model, to_row
 from napari_diffuscope.simulate.processing import Compress, Enlarge, Resample, Sharpen, Smooth, Stretch
+from napari_diffuscope.simulate.scanning import Scan
 
 PLAIN = NoiseModel(Exposure(20.0, 3.0), Camera(offset=60.0, gain=2.0, read_noise=1.5, bits=16))
 SPREAD = replace(
@@ -43,6 +53,9 @@ MODELS = {
     "enlarged": replace(PLAIN, enlarge=Enlarge(1.7, 3)),
     "smoothed": replace(PLAIN, steps=(Smooth((0.7, 0.9)),)),
     "turned and sharpened": replace(PLAIN, steps=(Resample(angle=0.05), Sharpen())),
+    "scanned": replace(PLAIN, scan=Scan(0.6, 0.0, 1.0)),
+    "scanned by a flickering laser": replace(PLAIN, scan=Scan(0.3, 0.04, 2.0), frames=2),
+    "scanned and enlarged": replace(PLAIN, scan=Scan(0.5, 0.01, 6.0), enlarge=Enlarge(1.4, 1)),
     "compressed": replace(PLAIN, compress=Compress(0.03)),
 }
 
@@ -76,6 +89,24 @@ def test_treatments_are_those_of_the_other_form(ours, step, clean: np.ndarray) -
     assert np.abs(expected - image).max() > 0.01
 
 
+@pytest.mark.parametrize("memory", [0.0, 0.3, 0.75])
+def test_the_amplifier_is_that_of_the_other_form(memory: float, clean: np.ndarray) -> None:
+    scan, image = Scan(memory=memory), clean[:40, :70]
+    ours = smeared(rolled(as_tensor(image)), scan, 70).numpy()
+    np.testing.assert_allclose(ours, scan.respond(image), atol=1e-6)
+
+
+def test_the_laser_is_that_of_the_other_form() -> None:
+    scan, kicks = Scan(flicker=0.1, flicker_lines=5.0), np.random.default_rng(2).standard_normal(60)
+
+    class Given:
+        def standard_normal(self, count: int) -> np.ndarray:
+            return kicks[:count].copy()
+
+    ours = laser(torch.as_tensor(kicks, dtype=torch.float32), scan).numpy()
+    np.testing.assert_allclose(ours, scan.laser(60, Given()), atol=1e-5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("order", [1, 3])
 def test_digital_zoom_is_that_of_the_other_form(order: int, clean: np.ndarray) -> None:
     zoom = Enlarge(1.63, order)
@@ -107,6 +138,7 @@ def test_a_noise_model_survives_the_journey() -> None:
             model.camera.bits,
         )
         assert (again.seam is None, again.compress is None) == (model.seam is None, model.compress is None)
+        assert (again.scan is None) == (model.scan is None)
 
 
 def tamed(noise: np.ndarray) -> np.ndarray:

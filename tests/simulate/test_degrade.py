@@ -87,7 +87,7 @@ def test_drawn_noise_covers_what_real_files_hold():
     assert 0.2 < share(lambda m: m.steps or m.enlarge or m.seam or m.compress) < 0.5
     assert 0.2 < share(lambda m: m.eight_bits) < 0.4
     assert {m.camera.bits for m in models} == {0, 8, 12, 16}
-    for part in ("enlarge", "seam", "compress", "eight_bits", "subtract"):
+    for part in ("scan", "enlarge", "seam", "compress", "eight_bits", "subtract"):
         assert share(lambda m, part=part: getattr(m, part)) > 0.02, part
     assert {type(step) for m in models for step in m.steps} == {Resample, Smooth, Sharpen}
 

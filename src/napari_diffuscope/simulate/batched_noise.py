@@ -8,6 +8,7 @@ image by image. Each image has its own generator, so that its noise does not dep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -15,7 +16,16 @@ from torch import Tensor
 
 from napari_diffuscope.simulate.camera import Camera
 from napari_diffuscope.simulate.degrade import NoiseModel
-from napari_diffuscope.simulate.linear_maps import enlarged, reduced, resampled, sharpened, smoothed
+from napari_diffuscope.simulate.linear_maps import (
+    enlarged,
+    laser,
+    reduced,
+    resampled,
+    rolled,
+    sharpened,
+    smeared,
+    smoothed,
+)
 from napari_diffuscope.simulate.lossy import compressed, stretched
 from napari_diffuscope.simulate.processing import Resample, Smooth
 
@@ -47,6 +57,8 @@ def noisy_batch(
     clean = offset + slope * (photons if target01 is None else _photons(target01, models))
     taken = _taken(photons, models, generators)
     for index, model in enumerate(models):  # few have any of these
+        if model.scan is not None:
+            clean[index] = smeared(rolled(clean[index]), model.scan, shape[1])
         if model.enlarge is not None:
             small = model.enlarge.small_shape(shape)
             for images in (taken, clean):
@@ -80,10 +92,9 @@ def _taken(photons: Tensor, models: Sequence[NoiseModel], generators: Sequence[t
     """The pictures as they leave the cameras, of all frames and on both sides of a seam."""
     taken = torch.empty_like(photons)
     for index, (model, generator) in enumerate(zip(models, generators, strict=True)):
-        camera = model.camera
-        maps = _sensor(photons[index], camera, generator)
+        maps = _sensor(photons[index], model.camera, generator)
         frames = model.frames + (model.seam is not None)
-        pictures = [_exposed(photons[index], camera, maps, generator) for _ in range(frames)]
+        pictures = [_picture(photons[index], model, maps, generator) for _ in range(frames)]
         picture = pictures[0]
         for other in pictures[1 : model.frames]:
             picture = picture + other
@@ -111,6 +122,21 @@ def _sensor(like: Tensor, camera: Camera, generator: torch.Generator) -> Maps | 
     return gain, camera.offset_spread * normal(), read, torch.where(hot, dark, 0.0)
 
 
+def _picture(photons: Tensor, model: NoiseModel, maps: Maps | None, generator: torch.Generator) -> Tensor:
+    """One picture, of a camera or of a point scanner."""
+    camera, scan = model.camera, model.scan
+    if scan is None:
+        return _exposed(photons, camera, maps, generator)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=photons.device)
+
+    light = rolled(photons) * laser(normal(len(photons)), scan).clamp(min=0)[:, None]
+    analogue = _exposed(light, replace(camera, read_noise=0.0, bits=0), None, generator)
+    counts = smeared(analogue, scan, photons.shape[1])
+    return _converted(counts + camera.gain * camera.read_noise * normal(*photons.shape), camera)
+
+
 def _exposed(photons: Tensor, camera: Camera, maps: Maps | None, generator: torch.Generator) -> Tensor:
     """One picture, as :func:`~napari_diffuscope.simulate.camera.expose`."""
     gain, offset, read, dark = maps or (1.0, 0.0, camera.read_noise, 0.0)
@@ -120,6 +146,11 @@ def _exposed(photons: Tensor, camera: Camera, maps: Maps | None, generator: torc
         signal = torch.where(signal > 0, camera.multiplication * multiplied, 0.0)
     noise = torch.randn(photons.shape, generator=generator, device=photons.device)
     counts = camera.offset + offset + camera.gain * gain * (signal + read * noise)
+    return _converted(counts, camera)
+
+
+def _converted(counts: Tensor, camera: Camera) -> Tensor:
+    """What the converter makes of analogue counts."""
     return counts.round_().clamp_(0, camera.ceiling) if camera.bits else counts
 
 

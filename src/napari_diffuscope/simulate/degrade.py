@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_diffuscope.simulate.camera import Camera, Exposure, draw_sensor, expose
+from napari_diffuscope.simulate.camera import Camera, Exposure, convert, draw_sensor, expose
 from napari_diffuscope.simulate.fields import log_uniform
 from napari_diffuscope.simulate.processing import (
     Compress,
@@ -17,6 +17,7 @@ from napari_diffuscope.simulate.processing import (
     Stretch,
     stitch,
 )
+from napari_diffuscope.simulate.scanning import Scan
 
 Step = Resample | Smooth | Sharpen
 
@@ -31,6 +32,8 @@ class NoiseModel:
         Light and sensor. ``camera.bits`` 0: a photon-counting or floating-point file.
     frames
         Number of pictures averaged.
+    scan
+        Laser and amplifier of a point scanner, or ``None``. The read noise then comes behind the amplifier.
     enlarge
         Digital zoom, or ``None``.
     steps
@@ -49,6 +52,7 @@ class NoiseModel:
     exposure: Exposure = field(default_factory=Exposure)
     camera: Camera = field(default_factory=Camera)
     frames: int = 1
+    scan: Scan | None = None
     enlarge: Enlarge | None = None
     steps: tuple[Step, ...] = ()
     seam: tuple[float, float] | None = None
@@ -58,7 +62,7 @@ class NoiseModel:
 
 
 def draw_noise(rng: np.random.Generator) -> NoiseModel:
-    """A random noise model: 1 to 1,000 photons at the peak, any camera, a third with correlated noise."""
+    """A random noise model: 1 to 1,000 photons at the peak, any camera, half of them with correlated noise."""
     peak = log_uniform(rng, 1, 1000)
     exposure = Exposure(peak_photons=peak, background_photons=peak * log_uniform(rng, 1e-3, 0.5))
     model = NoiseModel(
@@ -68,7 +72,9 @@ def draw_noise(rng: np.random.Generator) -> NoiseModel:
         subtract=bool(rng.uniform() < 0.12),
         eight_bits=_draw_stretch(rng) if rng.uniform() < 0.3 else None,
     )
-    return _draw_correlation(rng, model) if rng.uniform() < 0.35 else model
+    if rng.uniform() < 0.35:
+        model = _draw_correlation(rng, model)
+    return _with_scanning(rng, model) if rng.uniform() < 0.25 else model
 
 
 def noisy(
@@ -92,6 +98,8 @@ def noisy(
     """
     photons = _photons(clean01, model)
     clean = model.camera.expected(photons if target01 is None else _photons(target01, model))
+    if model.scan is not None:
+        clean = model.scan.respond(clean).astype(np.float32)
     taken = _take(photons, model, rng)
     if model.enlarge is not None:
         clean, taken = (model.enlarge(image, clean01.shape) for image in (clean, taken))
@@ -220,6 +228,17 @@ def _with_compression(rng: np.random.Generator, model: NoiseModel) -> NoiseModel
     return replace(model, compress=Compress(log_uniform(rng, 0.005, 0.06), rng.uniform(1, 8)))
 
 
+def _with_scanning(rng: np.random.Generator, model: NoiseModel) -> NoiseModel:
+    """A point scanner, which has one detector for all pixels."""
+    scan = Scan(
+        memory=0.0 if rng.uniform() < 0.1 else rng.uniform(0.05, 0.75),
+        flicker=0.0 if rng.uniform() < 0.4 else log_uniform(rng, 0.003, 0.05),
+        flicker_lines=log_uniform(rng, 0.5, 20),
+    )
+    camera = replace(model.camera, gain_spread=0.0, offset_spread=0.0, read_noise_spread=0.0, hot_pixels=0.0)
+    return replace(model, scan=scan, camera=camera)
+
+
 _CORRELATIONS = (
     _with_resampling,
     _with_smoothing,
@@ -235,11 +254,23 @@ def _take(photons: np.ndarray, model: NoiseModel, rng: np.random.Generator) -> n
     camera = model.camera
     maps = camera.gain_spread or camera.offset_spread or camera.read_noise_spread or camera.hot_pixels
     sensor = draw_sensor(camera, photons.shape, rng) if maps else None
-    frames = [expose(photons, camera, rng, sensor=sensor) for _ in range(model.frames)]
-    taken = np.asarray(np.mean(frames, axis=0, dtype=np.float32))
-    if model.seam is None:
-        return taken
-    return stitch(taken, expose(photons, camera, rng, sensor=sensor), *model.seam)
+
+    def picture() -> np.ndarray:
+        if model.scan is not None:
+            return _scanned(photons, camera, model.scan, rng)
+        return expose(photons, camera, rng, sensor=sensor)
+
+    taken = np.asarray(np.mean([picture() for _ in range(model.frames)], axis=0, dtype=np.float32))
+    return taken if model.seam is None else stitch(taken, picture(), *model.seam)
+
+
+def _scanned(photons: np.ndarray, camera: Camera, scan: Scan, rng: np.random.Generator) -> np.ndarray:
+    """One picture of a point scanner: (Y, X) float32 counts."""
+    light = scan.rolled(photons) * np.maximum(scan.laser(len(photons), rng), 0)[:, None]
+    analogue = expose(light, replace(camera, read_noise=0.0, bits=0), rng)
+    counts = scan.smeared(analogue, photons.shape[1])
+    read = camera.gain * camera.read_noise * rng.standard_normal(photons.shape)
+    return convert(counts + read, camera)
 
 
 def _finish(taken: np.ndarray, clean: np.ndarray, model: NoiseModel) -> tuple[np.ndarray, np.ndarray]:

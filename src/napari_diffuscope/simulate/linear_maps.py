@@ -16,6 +16,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_diffuscope.simulate.processing import Enlarge, Resample, Sharpen, Smooth, area_matrix
+from napari_diffuscope.simulate.scanning import PRE_ROLL, Scan
 
 
 def smoothed(image: Tensor, step: Smooth) -> Tensor:
@@ -30,6 +31,30 @@ def sharpened(image: Tensor, step: Sharpen) -> Tensor:
     """What :class:`Sharpen` makes of an image ``(Y, X)``."""
     smooth = smoothed(image, Smooth((0.5, 0.5)))
     return smooth + step.amount * (smooth - smoothed(image, Smooth((step.sigma, step.sigma))))
+
+
+def rolled(image: Tensor) -> Tensor:
+    """Lines with their pre-roll, as :meth:`Scan.rolled`: ``(Y, X + pre-roll)``."""
+    return torch.cat((image[:, :PRE_ROLL].flip(1), image), dim=1)
+
+
+def smeared(signal: Tensor, scan: Scan, width: int) -> Tensor:
+    """What the amplifier makes of lines with their pre-roll, as :meth:`Scan.smeared`: ``(Y, width)``."""
+    count = signal.shape[1]
+    places = torch.arange(count, device=signal.device, dtype=torch.float64)
+    delay = places[-width:, None] - places
+    weights = torch.where(delay >= 0, (1 - scan.memory) * scan.memory ** delay.clamp(min=0), 0.0)
+    weights[:, 0] += scan.memory ** (places[-width:] + 1)  # before the first pixel it was as bright as there
+    return signal @ weights.T.to(signal.dtype)
+
+
+def laser(kicks: Tensor, scan: Scan) -> Tensor:
+    """Relative power per line of the laser, as :meth:`Scan.laser`, of normal random numbers ``(lines,)``."""
+    places = torch.arange(len(kicks), device=kicks.device, dtype=torch.float32)
+    delay = places[:, None] - places
+    weights = torch.where(delay >= 0, scan.kept_power ** delay.clamp(min=0), 0.0)
+    weights[:, 1:] *= math.sqrt(1 - scan.kept_power**2)
+    return 1 + scan.flicker * (weights @ kicks)
 
 
 def reduced(image: Tensor, step: Enlarge) -> Tensor:

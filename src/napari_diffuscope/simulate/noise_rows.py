@@ -9,6 +9,7 @@ import numpy as np
 from napari_diffuscope.simulate.camera import Camera, Exposure
 from napari_diffuscope.simulate.degrade import NoiseModel, Step
 from napari_diffuscope.simulate.processing import Compress, Enlarge, Resample, Sharpen, Smooth
+from napari_diffuscope.simulate.scanning import Scan
 
 LIGHT = ("peak_photons", "background_photons")
 SENSOR = (
@@ -27,9 +28,11 @@ SENSOR = (
 PAIRS = ("enlarge", "seam", "compress", "eight_bits")
 """Entries of two numbers, or of none."""
 
+SCAN = ("memory", "flicker", "flicker_lines")
+
 MOST_STEPS = 2
 STEP_WIDTH = 6
-WIDTH = 2 + len(LIGHT) + len(SENSOR) + 2 * len(PAIRS) + MOST_STEPS * STEP_WIDTH
+WIDTH = 2 + len(LIGHT) + len(SENSOR) + 2 * len(PAIRS) + len(SCAN) + MOST_STEPS * STEP_WIDTH
 ABSENT = np.nan
 
 
@@ -56,6 +59,7 @@ def to_row(model: NoiseModel) -> np.ndarray:
         *(getattr(model.exposure, name) for name in LIGHT),
         *(getattr(model.camera, name) for name in SENSOR),
         *(value for pair in pairs for value in (pair or (ABSENT, ABSENT))),
+        *(ABSENT if model.scan is None else getattr(model.scan, name) for name in SCAN),
     ]
     for index in range(MOST_STEPS):
         row += _step_row(model.steps[index]) if index < len(model.steps) else [ABSENT] * STEP_WIDTH
@@ -70,11 +74,13 @@ def to_model(row: Sequence[float]) -> NoiseModel:
     sensor = {name: next(numbers) for name in SENSOR}
     pairs = {name: (next(numbers), next(numbers)) for name in PAIRS}
     zoom, seam, loss, stretch = (None if np.isnan(pair[0]) else pair for pair in pairs.values())
+    scan = {name: next(numbers) for name in SCAN}
     steps = (_step([next(numbers) for _ in range(STEP_WIDTH)]) for _ in range(MOST_STEPS))
     return NoiseModel(
         exposure=exposure,
         camera=Camera(**{**sensor, "bits": int(sensor["bits"])}),  # type: ignore[arg-type]
         frames=frames,
+        scan=None if np.isnan(scan["memory"]) else Scan(**scan),
         enlarge=None if zoom is None else Enlarge(zoom[0], int(zoom[1])),
         steps=tuple(step for step in steps if step is not None),
         seam=seam,
