@@ -26,6 +26,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.progress import Pace, Progress, TimeLeft
+from napari_diffuscope.viewer.torch_loading import load_torch
 
 #: Milliseconds that a leaving Python waits for a worker that is inside one network evaluation.
 EXIT_PATIENCE = 60_000
@@ -137,7 +138,11 @@ class JobRunner(QObject):
         self._timer.setInterval(round(1000.0 / rate))
 
     def start(
-        self, make_job: Callable[[], Job[Any]], *, on_update: Callable[[Update], None] | None = None
+        self,
+        make_job: Callable[[], Job[Any]],
+        *,
+        on_update: Callable[[Update], None] | None = None,
+        needs_torch: bool | None = None,
     ) -> None:
         """Run a job.
 
@@ -147,6 +152,8 @@ class JobRunner(QObject):
             Returns the job; called in the worker, because making a job imports torch.
         on_update
             Called in the worker with every update; may write arrays, must not touch the viewer.
+        needs_torch
+            Whether this job computes with torch, where that differs from what was said of all.
         """
         if self.running:
             raise DiffuscopeError("A run is already under way; cancel it or wait for its end.")
@@ -157,7 +164,7 @@ class JobRunner(QObject):
             _drive,
             make_job,
             on_update,
-            self._needs_torch,
+            self._needs_torch if needs_torch is None else needs_torch,
             mailbox=mailbox,
             _worker_class=_JobWorker,
             _ignore_errors=True,
@@ -280,6 +287,7 @@ def available_cores() -> int:
 
 def _leave_a_core() -> None:
     """Keep one core for the window: late events fall from 4 ms to 0.4 ms for a fifth of the speed."""
+    load_torch()
     import torch
 
     torch.set_num_threads(max(1, available_cores() - 1))

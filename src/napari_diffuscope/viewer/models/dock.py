@@ -162,7 +162,7 @@ class ModelsDock(TabbedWidget):
         self._waiting += list(paths)
         if not self.runner.running and self._waiting:
             sources, self._waiting = self._waiting, []
-            self._start(lambda: importing(sources), self._tell_imported)
+            self._start(lambda: importing(sources), self._tell_imported, needs_torch=True)
 
     def download(self) -> None:
         """Get the chosen model."""
@@ -172,17 +172,19 @@ class ModelsDock(TabbedWidget):
     def export_to(self, target: Path, format: ExportFormat = "zip", authors: Sequence[str] = ()) -> None:
         """Write the chosen model where others can take it: as a folder, a zip file, or a package of the zoo."""
         folder = self._folder()
-        self._start(lambda: exporting(folder, target, format, authors))
+        self._start(lambda: exporting(folder, target, format, authors), needs_torch=True)
 
     def verify(self) -> None:
         """Read the chosen model through."""
         name = self._name()
-        self._start(lambda: verifying(name))
+        self._start(lambda: verifying(name), needs_torch=True)
 
     def test(self) -> None:
         """Run the chosen model on its example."""
         name, device = self._name(), preferences().device
-        self._start(lambda: trying(name, device), lambda tried: self._tell_tried(name, tried))
+        self._start(
+            lambda: trying(name, device), lambda tried: self._tell_tried(name, tried), needs_torch=True
+        )
 
     def reveal(self) -> None:
         """Show the folder of the chosen model in the file manager."""
@@ -229,9 +231,15 @@ class ModelsDock(TabbedWidget):
 
     # While it works
 
-    def _start(self, make_job: Callable[[], Job[Any]], then: Callable[[Any], None] | None = None) -> None:
+    def _start(
+        self,
+        make_job: Callable[[], Job[Any]],
+        then: Callable[[Any], None] | None = None,
+        *,
+        needs_torch: bool = False,
+    ) -> None:
         self._then = then or self._say_done
-        self.runner.start(make_job)
+        self.runner.start(make_job, needs_torch=needs_torch)
         self._update_buttons()
 
     def _on_ended(self, outcome: Outcome) -> None:
@@ -264,7 +272,7 @@ class ModelsDock(TabbedWidget):
             QMessageBox.StandardButton.No | QMessageBox.StandardButton.Yes, self,
         )  # fmt: skip
         self.question = question
-        question.accepted.connect(lambda: self._start(lambda: storing_trial(name)))
+        question.accepted.connect(lambda: self._start(lambda: storing_trial(name), needs_torch=True))
         question.finished.connect(lambda _: question.deleteLater())
         question.open()
 
