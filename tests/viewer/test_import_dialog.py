@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ import pytest
 import torch
 from qtpy.QtWidgets import QAbstractButton, QComboBox
 
+from napari_diffuscope.methods import trying
 from napari_diffuscope.methods.trying import TriedAnswer
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
 from napari_diffuscope.viewer.models.candidate_strip import CandidateStrip
 from napari_diffuscope.viewer.models.import_dialog import ImportDialog
+from napari_diffuscope.weights import kept_archives
 from napari_diffuscope.weights.model import load_model
 from tests.tiny import openai_config
 from tests.viewer.conftest import PATIENCE, noisy
@@ -138,9 +142,39 @@ def test_without_an_image_the_questions_are_asked_all_the_same(
         dock.asking.import_button.click()
 
 
-def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
-    viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path
+def test_a_picture_is_shown_at_once_the_chosen_first_and_importing_need_not_wait(
+    qtbot: Any, dialog: ImportDialog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    qtbot.waitUntil(lambda: not dialog.runner.running, timeout=PATIENCE)
+    row_of(dialog, "prediction").give("x0")
+    dialog.compared.setCurrentIndex(dialog.compared.findData("prediction"))
+    step, waits = trying._moved, threading.Event()
+
+    def slow_after_the_first(model: Any, *arguments: Any) -> Any:
+        if model.card.diffusion.prediction != "x0":
+            waits.wait(PATIENCE / 1000)
+        return step(model, *arguments)
+
+    monkeypatch.setattr(trying, "_moved", slow_after_the_first)
+    dialog.compare()
+    qtbot.waitUntil(lambda: len(dialog.strip.buttons) == 1, timeout=PATIENCE)
+    assert dialog.runner.running
+    assert "clean image" in dialog.strip.buttons[0].text()
+    assert "Trying answer 2 of 3" in dialog.bar.status.text()
+    with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
+        dialog.import_button.click()
+        waits.set()
+    assert load_model(imported.args[0]).card.diffusion.prediction == "x0"
+
+
+def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
+    viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    unpacked = []
+    unpack = kept_archives.unpack
+    monkeypatch.setattr(kept_archives, "unpack", lambda *places: (unpacked.append(places), unpack(*places)))
     viewer.add_image(noisy(3, 40, 36))
     with zipfile.ZipFile(checkpoint.with_name("suppl.zip"), "w") as archive:
         archive.write(checkpoint, "data/paper.pt")
@@ -154,6 +188,8 @@ def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
     with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
         dialog.import_button.click()
     assert imported.args == ["suppl"]
+    assert len(unpacked) == 1, "for the first look, the questions, the comparison and the import"
+    qtbot.waitUntil(lambda: not any((tmp_path / "temporary").iterdir()), timeout=PATIENCE)
     assert load_model("suppl").card.network.arguments["heads"] == 2
     assert json.loads(checkpoint.with_name("suppl.zip.json").read_text())["heads"] == 2
     dock.import_paths([checkpoint.with_name("suppl.zip")])

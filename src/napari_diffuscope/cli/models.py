@@ -126,15 +126,17 @@ def import_command(
     from napari_diffuscope.weights.answers import answers_from_words
     from napari_diffuscope.weights.catalogue import user_folder
     from napari_diffuscope.weights.describe import import_model, model_name
+    from napari_diffuscope.weights.kept_archives import keeping_archives
     from napari_diffuscope.weights.sidecar import UnansweredError, sidecar_place
 
     said = answers_from_words(answers or ())
     target = out or user_folder() / model_name(source)
-    try:
-        card = import_model(source, target, answers=said, overwrite=overwrite)
-    except UnansweredError:
-        _ask(source, said)
-        raise
+    with keeping_archives():
+        try:
+            card = import_model(source, target, answers=said, overwrite=overwrite)
+        except UnansweredError:
+            _ask(source, said)
+            raise
     typer.echo(f"{target}: {card.title}")
     if out is None:
         typer.echo(f"It is listed among your models as {target.name}", err=True)

@@ -6,15 +6,15 @@ structures come back clean and in their places; with wrong ones they are blotchy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_diffuscope.diffusion.denoiser import noise_estimate
 from napari_diffuscope.diffusion.schedule import CLEAN, NoiseLevel
@@ -23,11 +23,22 @@ from napari_diffuscope.imaging.failures import reading
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.weights.answers import parsed_answers
 from napari_diffuscope.weights.archives import unpacked
+from napari_diffuscope.weights.card import NetworkSpec
 from napari_diffuscope.weights.model import Model, model_place, open_published
+from napari_diffuscope.weights.sidecar import Sidecar
 from napari_diffuscope.weights.trial_run import ToldModel
 
 EDGE = 128
 """Largest edge of a piece in pixels."""
+
+SMALL_EDGE = 64
+"""The same for large networks, of which a step on a larger piece takes many seconds on a processor."""
+
+LARGE_NETWORK = 20_000_000
+"""Parameters from which a network is large."""
+
+BESIDE_THE_NETWORK = ("prediction", "schedule", "time", "data_range", "condition_first")
+"""Answers that decide how a network is used, and not what it is."""
 
 STEPS = 6
 _MOST_NOISE = 1.0
@@ -61,7 +72,13 @@ class TriedAnswer:
         return self.image is not None and self.error < self.flat
 
 
-def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarray) -> Job[list[TriedAnswer]]:
+def try_answers(
+    path: Path,
+    candidates: list[Mapping[str, Any]],
+    piece: np.ndarray,
+    *,
+    told: Callable[[TriedAnswer], None] = lambda _: None,
+) -> Job[list[TriedAnswer]]:
     """Try several sets of answers on a piece of an image.
 
     Parameters
@@ -71,7 +88,9 @@ def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarr
     candidates
         Answers by name, complete each.
     piece
-        ``(Y, X)``, any values.
+        ``(Y, X)``, any values. The part of it with the most contrast is taken, as large as the network allows.
+    told
+        Called with what came of each candidate as soon as that is known, in their order.
 
     Returns
     -------
@@ -81,19 +100,45 @@ def try_answers(path: Path, candidates: list[Mapping[str, Any]], piece: np.ndarr
     total = len(candidates) * STEPS
     tried = []
     with unpacked(path) as place:
+        opener = _Opener(place)
         for number, answers in enumerate(candidates):
             yield Update(number * STEPS, total, f"Trying answer {number + 1} of {len(candidates)}")
             try:
-                tried.append((yield from _tried(place, answers, piece, number * STEPS, total)))
+                result = yield from _tried(opener, answers, piece, number * STEPS, total)
             except DiffuscopeError as error:
-                tried.append(TriedAnswer(None, problem=str(error).replace(str(place), str(path))))
+                result = TriedAnswer(None, problem=str(error).replace(str(place), str(path)))
+            tried.append(result)
+            told(result)
     return tried
 
 
+class _Opener:
+    """Opens a checkpoint with several sets of answers; the network anew only where they decide what it is."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = model_place(place)
+        self._network: tuple[tuple[Sidecar, NetworkSpec], nn.Module] | None = None
+
+    def opened(self, answers: Mapping[str, Any]) -> Model:
+        """The model that these answers make of it."""
+        said = parsed_answers(answers)
+        about_network = replace(said, **dict.fromkeys(BESIDE_THE_NETWORK))
+        with reading(self._place, "model"):
+            opened = open_published(self._place, said)
+            if len(opened.card.axes) != 2:
+                raise DiffuscopeError("A network of volumes cannot be tried on a piece of an image.")
+            made_of = (about_network, opened.card.network)
+            if self._network is None or self._network[0] != made_of:
+                self._network = None  # two large ones at once are too much
+                self._network = made_of, opened.network().eval().requires_grad_(False)
+        labels = torch.eye(1, len(opened.card.classes)) if opened.card.classes else None
+        return ToldModel(opened.card, self._network[1], self._place, labels)
+
+
 def _tried(
-    path: Path, answers: Mapping[str, Any], piece: np.ndarray, done: int, total: int
+    opener: _Opener, answers: Mapping[str, Any], piece: np.ndarray, done: int, total: int
 ) -> Job[TriedAnswer]:
-    model = _opened(path, answers)
+    model = opener.opened(answers)
     low, high = model.card.data_range
     unit = _unit(piece, _edges(model, piece.shape))
     clean = torch.from_numpy(unit).float()[None, None] * (high - low) + low
@@ -122,17 +167,6 @@ def _moved(
     return following.alpha * clean + following.sigma * noise_estimate(x, clean, level)
 
 
-def _opened(path: Path, answers: Mapping[str, Any]) -> Model:
-    place = model_place(path)
-    with reading(place, "model"):
-        opened = open_published(place, parsed_answers(answers))
-        if len(opened.card.axes) != 2:
-            raise DiffuscopeError("A network of volumes cannot be tried on a piece of an image.")
-        network = opened.network().eval().requires_grad_(False)
-    labels = torch.eye(1, len(opened.card.classes)) if opened.card.classes else None
-    return ToldModel(opened.card, network, place, labels)
-
-
 def _levels(model: Model) -> list[NoiseLevel]:
     """From a level whose noise is as strong as the image down to none, in a few steps."""
     below = [level for level in model.schedule.levels(200) if 0 < level.sigma <= _MOST_NOISE * level.alpha]
@@ -143,15 +177,21 @@ def _levels(model: Model) -> list[NoiseLevel]:
 def _edges(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
     """Edges of the piece that the network takes: whole strides."""
     strides = [int(stride) for stride in model.network.total_stride]  # type: ignore[union-attr]
-    height, width = (min(size, EDGE) // stride * stride for size, stride in zip(shape, strides, strict=True))
+    large = sum(tensor.numel() for tensor in model.network.parameters()) > LARGE_NETWORK
+    edges = [max(stride, SMALL_EDGE if large else EDGE) for stride in strides]
+    height, width = (
+        min(size, edge) // stride * stride for size, edge, stride in zip(shape, edges, strides, strict=True)
+    )
     if not height or not width:
         raise DiffuscopeError(f"The image is smaller than the {max(strides)} pixels that the network needs.")
     return height, width
 
 
 def _unit(piece: np.ndarray, edges: tuple[int, int]) -> np.ndarray:
-    """The middle of a piece, from 0 to 1 but for a few pixels."""
-    first = [(size - edge) // 2 for size, edge in zip(piece.shape, edges, strict=True)]
-    cut = piece[first[0] : first[0] + edges[0], first[1] : first[1] + edges[1]].astype(np.float32)
+    """The part of a piece with the most contrast, from 0 to 1 but for a few pixels."""
+    windows = np.lib.stride_tricks.sliding_window_view(piece.astype(np.float32), edges)
+    offered = windows[:: max(edges[0] // 4, 1), :: max(edges[1] // 4, 1)]
+    spread = offered.std((-2, -1))
+    cut = offered[np.unravel_index(int(spread.argmax()), spread.shape)]
     low, high = np.percentile(cut, (0.5, 99.5))
     return np.asarray(np.clip((cut - low) / max(high - low, 1e-12), 0, 1))

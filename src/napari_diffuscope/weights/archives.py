@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
+from napari_diffuscope.weights.kept_archives import unpacked_folder
 from napari_diffuscope.weights.model import WEIGHTS_SUFFIXES, refuse_zoo_package
 from napari_diffuscope.weights.sidecar import Sidecar, UnansweredError, read_sidecar, sidecar_place
-from napari_diffuscope.weights.unpack import is_archive, unpack
+from napari_diffuscope.weights.unpack import is_archive
 
 
 @contextmanager
@@ -29,26 +28,22 @@ def unpacked(source: Path) -> Iterator[Path]:
     if not is_archive(source):
         yield source
         return
-    with writing(Path("the folder for temporary files")):
-        temporary = tempfile.TemporaryDirectory(prefix="diffuscope-", ignore_cleanup_errors=True)
-    with temporary as name:
-        unpack(source, Path(name))
+    with unpacked_folder(source) as folder:
         try:
-            place = _model_among(Path(name), source)
+            place = _model_among(folder, source)
             yield place
         except UnansweredError as error:
-            error.args = (
-                _named(str(error), name, source).replace(f"{place.name}.json", sidecar_place(source).name),
-            )
+            sentence = _named(str(error), folder, source)
+            error.args = (sentence.replace(f"{place.name}.json", sidecar_place(source).name),)
             raise
         except DiffuscopeError as error:
-            raise DiffuscopeError(_named(str(error), name, source)) from error
+            raise DiffuscopeError(_named(str(error), folder, source)) from error
 
 
-def _named(sentence: str, folder: str, source: Path) -> str:
+def _named(sentence: str, folder: Path, source: Path) -> str:
     """A sentence about what was unpacked, as one about the archive: the user knows no other place."""
-    sentence = sentence.replace(f"{folder}{os.sep}", f"{source}: ").replace(folder, str(source))
-    return sentence.replace(Path(folder).name, source.name)
+    sentence = sentence.replace(f"{folder}{os.sep}", f"{source}: ").replace(str(folder), str(source))
+    return sentence.replace(folder.parent.name, source.name)
 
 
 def said_about(source: Path, answers: Sidecar) -> Sidecar:

@@ -35,48 +35,89 @@ class CandidateStrip(QWidget):
     def __init__(self, on_chosen: Callable[[Any], None]) -> None:
         super().__init__()
         self._on_chosen = on_chosen
+        self._candidates: list[tuple[str, Any]] = []
+        self._tried: list[TriedAnswer] = []
         self.buttons: list[QToolButton] = []
         self.undecided = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
 
+    @property
+    def shown(self) -> int:
+        """How many answers were tried and are shown."""
+        return len(self._tried)
+
     def clear(self) -> None:
         """Take all pictures away."""
-        self.buttons = []
+        self.buttons, self._candidates, self._tried = [], [], []
         while self._grid.count():
             widget = self._grid.takeAt(0).widget()
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
 
-    def show_tried(self, candidates: Sequence[tuple[str, Any]], tried: Sequence[TriedAnswer]) -> None:
-        """Show what came of each answer; the one that keeps the image best says so, if it does so clearly."""
-        self.clear()
-        best = _best([one.error if one.keeps else np.inf for one in tried])
-        self.undecided = best < 0
-        for place, ((words, value), one) in enumerate(zip(candidates, tried, strict=True)):
-            shown: QLabel | QToolButton
-            if one.image is None:
-                shown = note(f"{words}: {one.problem}")
-                shown.setFixedWidth(PICTURE)
-            else:
-                shown = self._picture(words, value, one, best=place == best)
-            self._grid.addWidget(shown, place // _ROW, place % _ROW)
+    def begin(self, candidates: Sequence[tuple[str, Any]]) -> None:
+        """Make room for what comes of each answer.
 
-    def _picture(self, words: str, value: Any, tried: TriedAnswer, *, best: bool) -> QToolButton:
+        Parameters
+        ----------
+        candidates
+            Answers in words and as values, in the order in which they are tried.
+        """
+        self.clear()
+        self._candidates = list(candidates)
+        for place, (words, _) in enumerate(candidates):
+            waiting = note(f"{words}\nnot tried yet")
+            waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            waiting.setFixedSize(PICTURE, PICTURE)
+            waiting.setToolTip("What this answer makes of the image is shown here as soon as it is computed.")
+            self._grid.addWidget(waiting, place // _ROW, place % _ROW)
+
+    def add(self, tried: TriedAnswer) -> None:
+        """Show what came of the next answer."""
+        place = len(self._tried)
+        words, value = self._candidates[place]
+        waiting = self._grid.itemAtPosition(place // _ROW, place % _ROW).widget()
+        self._grid.removeWidget(waiting)
+        waiting.hide()
+        waiting.deleteLater()
+        self._tried.append(tried)
+        shown: QLabel | QToolButton
+        if tried.image is None:
+            shown = note(f"{words}: {tried.problem}")
+            shown.setFixedWidth(PICTURE)
+        else:
+            shown = self._picture(words, value, tried)
+            self.buttons.append(shown)
+        self._grid.addWidget(shown, place // _ROW, place % _ROW)
+
+    def judge(self) -> None:
+        """All are there: the one that keeps the image best says so, if it does so clearly."""
+        best = _best([one.error if one.keeps else np.inf for one in self._tried])
+        self.undecided = best < 0
+        if best >= 0:
+            button = self.buttons[sum(one.image is not None for one in self._tried[:best])]
+            button.setText(f"{button.text()}\nkeeps the image best")
+
+    def show_tried(self, candidates: Sequence[tuple[str, Any]], tried: Sequence[TriedAnswer]) -> None:
+        """Show what came of each answer, all at once."""
+        self.begin(candidates)
+        for one in tried:
+            self.add(one)
+        self.judge()
+
+    def _picture(self, words: str, value: Any, tried: TriedAnswer) -> QToolButton:
         assert tried.image is not None
         button = QToolButton()
         button.setIcon(QIcon(_pixmap(tried.image)))
         button.setIconSize(QSize(PICTURE, PICTURE))
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        remark = "\nkeeps the image best" if best else ""
-        button.setText(f"{fill(words, 24)}{remark}")
+        button.setText(fill(words, 24))
         button.setToolTip(
             f"{words}: the piece differs from what it was by {tried.error:.3f} of its range, after noise was added and "
             "taken away. Press it to take this answer."
         )
         button.clicked.connect(lambda: self._on_chosen(value))
-        self.buttons.append(button)
         return button
 
 

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.jobs import Job
 from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.models.candidate_strip import CandidateStrip
 from napari_diffuscope.viewer.models.open_image import piece_of_open_image
 from napari_diffuscope.viewer.models.question_row import QuestionRow
+from napari_diffuscope.viewer.models.works import LOOKING, answered, comparing, looking
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.widgets import button, choice, fill, note, say, scrolled
+from napari_diffuscope.weights.kept_archives import keeping_archives
 
 if TYPE_CHECKING:
+    from napari_diffuscope.methods.trying import TriedAnswer
     from napari_diffuscope.weights.interview import Interview
 
-_LOOKING = "Looking at {name}; nothing in it is run."
 _VOLUMES = (
     "Answers about a network of volumes cannot be tried on an image: it makes shapes of cells, which no image shows. "
     "Take the answers from the paper or its code, import the model, and try it on a cell that you know."
 )
 _HOW_TO_TELL = (
-    "Noise was added to the middle of the open image and taken away again, once for each answer. The right answer "
+    "Noise was added to a piece of the open image and taken away again, once for each answer. The right answer "
     "gives back clean structures in their places; press its picture to take it."
+)
+_WHILE = (
+    "Noise is added to a piece of the open image and taken away again, once for each answer, the chosen one first. "
+    "You need not wait: press a picture to take its answer, Stop, or Import."
 )
 _COMPARE = "Press Compare to try the answers to this question on the open image."
 _ALIKE = "Here they hardly differ: this image does not tell which is right."
@@ -83,17 +90,21 @@ class ImportDialog(QDialog):
         self.rows: list[QuestionRow] = []
         self._then: Callable[[Any], None] = lambda _: None
         self.runner = JobRunner(self)
+        self.runner.progressed.connect(lambda _: self._show_new())
         self.runner.ended.connect(self._on_ended)
+        self._kept = ExitStack()
+        self._kept.enter_context(keeping_archives())
+        self._results: list[TriedAnswer] = []
         self.bar = RunBar(self.runner, lambda: None)
         self.bar.run_button.hide()
         self.bar.cancel_button.setText("Stop")
         self.bar.cancel_button.setToolTip("Stop what is under way; the dialog stays.")
-        self.what = note(_LOOKING.format(name=path.name))
+        self.what = note(LOOKING.format(name=path.name))
         self.how = note()
         self.strip = CandidateStrip(self._take_answer)
         self.compared = choice([], "The question whose answers are compared on the open image")
         self.compare_button = button(
-            "Compare", "Try each answer to this question on the middle of the open image.", self.compare
+            "Compare", "Try each answer to this question on a piece of the open image.", self.compare
         )
         self.import_button = button(
             "Import",
@@ -118,7 +129,7 @@ class ImportDialog(QDialog):
 
     def look(self) -> None:
         """Look at the file in the background; then ask, or import it straight away."""
-        self._start(lambda: _asking(self.path, {}), self._ask)
+        self._start(lambda: looking(self.path, {}), self._ask)
 
     def compare(self) -> None:
         """Try each answer to the chosen question on the open image, in the background."""
@@ -130,30 +141,37 @@ class ImportDialog(QDialog):
             say(self.how, "Open an image like those that the model is for, to try the answers on it.")
             return
         self._forget_pictures()
-        candidates = row.candidates
         try:
+            chosen = row.answer()
+            candidates = sorted(row.candidates, key=lambda one: one[1] != chosen)
             answers = [{**self.answers, row.name: value} for _, value in candidates]
         except DiffuscopeError as error:
             self.bar.fail(error)
             return
-        self._start(
-            lambda: _trying(self.path, answers, read),
-            lambda tried: self._show_tried(row, candidates, tried),
-        )
+        self._shown, self._results, self._comparing = row, [], True
+        self.strip.begin(candidates)
+        say(self.how, _WHILE)
+        results = self._results
+        self._start(lambda: comparing(self.path, answers, read, results.append), lambda _: self._judge())
 
     def take_in(self) -> None:
-        """Import the model with these answers, in the background."""
+        """Import the model with these answers, in the background; a comparison that is under way is stopped."""
         try:
             answers = self.answers
         except DiffuscopeError as error:
             self.bar.fail(error)
             return
+        if self._comparing:
+            self._import_next = True
+            self.runner.cancel()
         if not self.runner.running:
-            self._start(lambda: _importing(self.path, answers), self._taken_in)
+            self._start(lambda: answered(self.path, answers), self._taken_in)
 
     def done(self, result: int) -> None:
         """Close, and stop what runs."""
+        self._import_next = False
         self.runner.cancel()
+        Thread(target=self._kept.pop_all().close).start()  # what is large takes a moment to remove
         super().done(result)
 
     # What came of it
@@ -191,9 +209,17 @@ class ImportDialog(QDialog):
 
     _volumes = False
 
-    def _show_tried(self, row: QuestionRow, candidates: list[tuple[str, Any]], tried: list[Any]) -> None:
-        self.strip.show_tried(candidates, tried)
-        self._shown = row
+    _comparing = False
+    _import_next = False
+
+    def _show_new(self) -> None:
+        """Show the answers that were tried since."""
+        if self._comparing:
+            for tried in self._results[self.strip.shown :]:
+                self.strip.add(tried)
+
+    def _judge(self) -> None:
+        self.strip.judge()
         say(self.how, f"{_HOW_TO_TELL} {_ALIKE}" if self.strip.undecided else _HOW_TO_TELL)
         self.bar.say("")
 
@@ -225,6 +251,8 @@ class ImportDialog(QDialog):
 
     def _on_ended(self, outcome: Outcome) -> None:
         self.bar.ended()
+        self._show_new()
+        self._comparing, import_next, self._import_next = False, self._import_next, False
         if outcome.state == "failed" and outcome.error is not None:
             self.bar.fail(outcome.error)
             if not self.rows:
@@ -232,14 +260,18 @@ class ImportDialog(QDialog):
                 self.reject()
         elif outcome.state == "cancelled":
             self.bar.say("Stopped; nothing was imported.")
+            if self.strip.shown:
+                say(self.how, _HOW_TO_TELL)
         elif outcome.state == "done":
             self._then(outcome.result)
+        if import_next:
+            self.take_in()
         self._update_buttons()
 
     def _update_buttons(self) -> None:
         for control in (self.compared, self.compare_button):
             control.setEnabled(not self.runner.running and not self._volumes)
-        self.import_button.setEnabled(not self.runner.running)
+        self.import_button.setEnabled(self._comparing or not self.runner.running)
 
     def _lay_out(self) -> None:
         questions = QWidget()
@@ -265,32 +297,3 @@ class ImportDialog(QDialog):
         layout.addWidget(self.what)
         layout.addLayout(middle, 1)
         self.resize(1020, 700)
-
-
-def _asking(path: Path, answers: dict[str, Any]) -> Job[Interview]:
-    from napari_diffuscope.weights.interview import interview
-
-    yield Update(0, 0, _LOOKING.format(name=path.name))
-    return interview(path, answers)
-
-
-def _trying(path: Path, answers: list[dict[str, Any]], read: Callable[[], np.ndarray]) -> Job[Any]:
-    from napari_diffuscope.methods.trying import try_answers
-
-    yield Update(0, 0, "Reading the open image")
-    return (yield from try_answers(path, list(answers), read()))
-
-
-def _importing(path: Path, answers: dict[str, Any]) -> Generator[Update, None, str | Interview]:
-    from napari_diffuscope.viewer.models.works import free_name
-    from napari_diffuscope.weights.describe import import_model, model_name
-    from napari_diffuscope.weights.folders import user_folder
-    from napari_diffuscope.weights.sidecar import UnansweredError
-
-    yield Update(0, 0, f"Importing {path.name}")
-    folder = user_folder() / free_name(model_name(path))
-    try:
-        import_model(path, folder, answers=answers)
-    except UnansweredError:
-        return (yield from _asking(path, answers))
-    return folder.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job, Update, relayed
@@ -16,8 +18,11 @@ from napari_diffuscope.weights.place import ExportFormat
 from napari_diffuscope.weights.removal import remove_model
 
 if TYPE_CHECKING:
+    from napari_diffuscope.methods.trying import TriedAnswer
+    from napari_diffuscope.weights.interview import Interview
     from napari_diffuscope.weights.trial import Tried
 
+LOOKING = "Looking at {name}; nothing in it is run."
 PARTS = 1000
 """Progress is told in thousandths: a bar cannot count bytes beyond two thousand million."""
 
@@ -61,6 +66,41 @@ def importing(sources: Sequence[Path]) -> Job[list[Imported]]:
         except DiffuscopeError as error:
             results.append(Imported(source, problem=str(error)))
     return results
+
+
+def looking(path: Path, answers: dict[str, Any]) -> Job[Interview]:
+    """What a file leaves open."""
+    from napari_diffuscope.weights.interview import interview
+
+    yield Update(0, 0, LOOKING.format(name=path.name))
+    return interview(path, answers)
+
+
+def comparing(
+    path: Path,
+    answers: list[dict[str, Any]],
+    read: Callable[[], np.ndarray],
+    told: Callable[[TriedAnswer], None],
+) -> Job[Any]:
+    """What each set of answers makes of a piece of the open image."""
+    from napari_diffuscope.methods.trying import try_answers
+
+    yield Update(0, 0, "Reading the open image")
+    return (yield from try_answers(path, list(answers), read(), told=told))
+
+
+def answered(path: Path, answers: dict[str, Any]) -> Job[str | Interview]:
+    """Take a file into the user's models with answers; gives its name, or what is still open."""
+    from napari_diffuscope.weights.describe import import_model, model_name
+    from napari_diffuscope.weights.sidecar import UnansweredError
+
+    yield Update(0, 0, f"Importing {path.name}")
+    folder = user_folder() / free_name(model_name(path))
+    try:
+        import_model(path, folder, answers=answers)
+    except UnansweredError:
+        return (yield from looking(path, answers))
+    return folder.name
 
 
 def free_name(name: str) -> str:
