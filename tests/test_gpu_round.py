@@ -8,7 +8,11 @@ import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
+from benchmarks.gpu_round.pack import MOST_MIB, needed, tracked_size
+from benchmarks.gpu_round.places import BESIDE, moved, unpacked
 
 from napari_diffuscope import restore
 from napari_diffuscope.weights.card import read_card
@@ -119,7 +123,8 @@ def test_what_the_recipes_read_is_carried(tmp_path: Path) -> None:
     ]
     images = tmp_path / "shared" / "data" / "fibsem_medulla"
     images.mkdir(parents=True)
-    (images / "training_sample1.tif").write_bytes(b"II*\0")
+    volume = np.random.default_rng(0).integers(0, 255, (130, 4, 5)).astype(np.uint8)
+    tifffile.imwrite(images / "training_sample1.tif", volume)
     plan = tmp_path / "plan.toml"
     plan.write_text(
         '[[starter]]\nrecipe = "superres-em.toml"\nshare = 1.0\nbatch = 1\nlearning_rate = 1e-3\n'
@@ -130,5 +135,14 @@ def test_what_the_recipes_read_is_carried(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "of 64 MiB" in done.stdout
-    carried = tmp_path / "c" / "shared" / "data" / "fibsem_medulla" / "training_sample1.tif"
-    assert carried.read_bytes() == b"II*\0"
+    carried = unpacked(tmp_path / "c", tmp_path / "there")
+    name = moved(str(BESIDE / "data" / "fibsem_medulla" / "training_sample1.tif"), carried)
+    np.testing.assert_array_equal(tifffile.imread(name), volume[:125])  # what the recipe reads, no plane more
+
+
+def test_all_that_a_round_needs_and_the_repository_may_be_carried() -> None:
+    if not (BESIDE / "data").is_dir():
+        pytest.skip("needs the images beside the checkout")
+    plan = ROOT / "benchmarks" / "gpu_round" / "plan.toml"
+    size = sum(path.stat().st_size for path, planes in needed(plan, BESIDE).items() if planes is None)
+    assert size / 2**20 + tracked_size() < MOST_MIB - 5, "leave room for stacks and fields"

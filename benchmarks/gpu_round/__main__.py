@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from benchmarks.gpu_round import bank, checks, speed
-from benchmarks.gpu_round.places import CARRIED
+from benchmarks.gpu_round.places import CARRIED, unpacked
 from benchmarks.gpu_round.report import Report
 from benchmarks.gpu_round.starters import Means, Starter, train
 
@@ -52,13 +52,13 @@ def planned(chosen: argparse.Namespace) -> list[Starter]:
     return starters if chosen.batch is None else [replace(s, batch=chosen.batch) for s in starters]
 
 
-def look(report: Report, device: torch.device) -> None:
+def look(report: Report, device: torch.device, carried: Path) -> None:
     """What the machine is, and whether it computes what it should."""
     with report.part("Machine"):
         report.say(*checks.environment(device))
     with report.part("Parity", needs=5) as going:
         if going:
-            report.say(*checks.starter_against_cpu(device), "", *checks.parity(device))
+            report.say(*checks.starter_against_cpu(device), "", *checks.parity(device, carried))
 
 
 def learn(report: Report, means: Means, starters: list[Starter], *, reserved: float) -> None:
@@ -102,7 +102,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for variable in ("DIFFUSCOPE_MODELS", "DIFFUSCOPE_CACHE", "DIFFUSCOPE_CONFIG"):
             os.environ[variable] = scratch  # names mean the shipped models, whatever else is on that machine
-        look(report, device)
+        carried = unpacked(chosen.carried, Path(scratch) / "carried")
+        look(report, device, carried)
         means = Means(
             bank=Path(scratch) / "bank",
             specimens=chosen.specimens,
@@ -111,7 +112,7 @@ def main() -> None:
             out=chosen.out,
             device=device,
             workers=chosen.workers,
-            carried=chosen.carried,
+            carried=carried,
         )
         learn(report, means, planned(chosen), reserved=reserved)
     measure(report, device, workers=chosen.workers)

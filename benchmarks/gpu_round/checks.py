@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -65,11 +66,11 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def parity(device: torch.device) -> list[str]:
+def parity(device: torch.device, carried: Path) -> list[str]:
     """Recorded networks in float32 and bfloat16 against what their authors' code answered."""
     from tests import published
 
-    published.PUBLISHED = shared() / "published"
+    published.PUBLISHED = shared(carried) / "published"
     lines = [
         "| recorded network | float32, largest difference | bfloat16, root mean square |",
         "|---|---|---|",
