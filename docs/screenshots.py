@@ -49,6 +49,7 @@ def main() -> None:
         photograph("napari_diffuscope.viewer.compare.demo", IMAGES / f"compare-{way}.png", way)
     if list_models("restore"):
         photograph("napari_diffuscope.viewer.batch.demo", IMAGES / "batch-window.png")
+        photograph("napari_diffuscope.viewer.train.demo", IMAGES / "train-window.png")
         photograph("napari_diffuscope.viewer.restore.demo", IMAGES / "restore-where-i-look.png")
 
 

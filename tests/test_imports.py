@@ -50,7 +50,17 @@ ALLOWED = {
         "measure",
         *BASE,
     },
-    "viewer": {"viewer", "batches", "simulate", "comparison", "methods", "weights", "measure", *BASE},
+    "viewer": {
+        "viewer",
+        "batches",
+        "training",
+        "simulate",
+        "comparison",
+        "methods",
+        "weights",
+        "measure",
+        *BASE,
+    },
 }
 
 # What is looked up only while something runs, where the module that is imported knows the one that imports it.

@@ -33,6 +33,7 @@ def test_menus(viewer) -> None:
         "Training pairs",
         "Compare",
         "Batch",
+        "Train",
         "Models",
     }
     submenu = [item.title for item in menus.get_menu("napari/layers/filter") if hasattr(item, "submenu")]

@@ -71,6 +71,10 @@ def _run(
     from napari_diffuscope.training.place import check_places
     from napari_diffuscope.training.processes import is_first
 
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
     speaks = is_first()
     if speaks:
         check_places(recipe, run, out, resume=resume, overwrite=overwrite)

@@ -41,6 +41,15 @@ class TrainSettings(Settings):
         None, "Steps", "Number of steps, instead of the recipe's.", low=1, unset="as the recipe says"
     )
     device: str = common.device()
+    threads: int | None = declared(
+        None,
+        "Threads",
+        "Threads of the processor. Where the number of steps is given, the same number makes the same weights.",
+        low=1,
+        high=4096,
+        unset="all",
+        decides=False,
+    )
     workers: int = declared(1, "Workers", "Processes that simulate the batches.", low=0, decides=False)
 
     def check_one_of(self, file: Path | None, pairs: Path | None) -> None:

@@ -83,17 +83,18 @@ def _rendered(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:
 
 
 def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
-    """All planes of a file, averaged down, each scaled to 0 … 1 by its own background and bright pixels.
+    """The planes of a file that a source names, averaged down; each scaled by its background and bright pixels.
 
     Raises
     ------
     DiffuscopeError
-        If the file cannot be read, or is smaller than a patch after shrinking.
+        If the file cannot be read, has not those planes or pixels that are no numbers, or is smaller than a patch after
+        shrinking.
     """
     from napari_diffuscope.imaging.tiff import read_image
 
     image = read_image(Path(source.path), rgb="channels")
-    planes = [_prepared(image.read_plane(flat), source) for flat in range(image.plane_count)]
+    planes = [_prepared(image.read_plane(flat), source) for flat in named_planes(source, image.plane_count)]
     if min(planes[0].shape) < smallest:
         raise DiffuscopeError(
             f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}."
@@ -101,7 +102,25 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
     return planes
 
 
+def named_planes(source: ImageSource, count: int) -> range:
+    """Numbers of the planes that a source names, of so many.
+
+    Raises
+    ------
+    DiffuscopeError
+        If they are not among them.
+    """
+    first, last = source.planes or (0, count)
+    if not 0 <= first < last <= count:
+        raise DiffuscopeError(
+            f"{source.path} has {count} planes; planes {first} to {last - 1} are not among them."
+        )
+    return range(first, last)
+
+
 def _prepared(plane: np.ndarray, source: ImageSource) -> np.ndarray:
+    if not np.isfinite(plane).all():
+        raise DiffuscopeError(f"{source.path} has pixels that are no numbers; fill them in.")
     plane = averaged_down(plane, source.shrink)
     if source.blur:
         from scipy.ndimage import gaussian_filter

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.pair_files import find_pairs
+from napari_diffuscope.training.plans import FINE_TUNING, FRESH
 from napari_diffuscope.training.recipe import (
     DEFAULT_VALIDATION_SHARE,
     Card,
     Data,
-    Optimisation,
     Recipe,
 )
 from napari_diffuscope.training.start import like_model
 
 LARGEST_PATCH = 128
 PATCH_STEP = 16
-
-FRESH = Optimisation(
-    steps=8000,
-    learning_rate=1e-2,
-    decay_from=0.25,
-    ema=0.998,
-    validate_every=250,
-    checkpoint_every=250,
-    patience=12,
-    min_gain=0.02,
-)
-"""From random weights. Stops after 3,000 steps without a gain."""
-
-FINE_TUNING = replace(
-    FRESH, steps=2000, learning_rate=2e-3, validate_every=100, checkpoint_every=100, patience=6
-)
-"""From a model that denoises already. Stops after 600 steps without a gain."""
 
 
 def pairs_recipe(folder: Path, name: str, *, start_from: str | None) -> Recipe:

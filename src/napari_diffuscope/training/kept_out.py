@@ -40,6 +40,12 @@ def keep_out(
     return tuple(training), tuple(kept)
 
 
+def named(source: ImageSource) -> str:
+    """What the card calls a source."""
+    name = Path(source.path).name
+    return name if source.planes is None else f"{name}, planes {source.planes[0]} to {source.planes[1] - 1}"
+
+
 def split(items: Sequence[T], *, share: float, seed: int) -> tuple[list[T], list[T]]:
     """Part of at least two items at random, decided by the seed: at least one on either side, order kept."""
     count = min(max(round(share * len(items)), 1), len(items) - 1)

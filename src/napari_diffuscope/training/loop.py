@@ -24,11 +24,12 @@ from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.recipe_file import write_recipe
-from napari_diffuscope.training.result import circumstances, finished_card, write_model
+from napari_diffuscope.training.result import circumstances, finished_card, is_better, write_model
 from napari_diffuscope.training.start import starting_network
 from napari_diffuscope.training.state import State
 from napari_diffuscope.training.step import Training, check, is_finished, train_step
 from napari_diffuscope.training.task import Arrays, Task, Tensors
+from napari_diffuscope.training.watching import Watch
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec
 from napari_diffuscope.weights.folder import build_network
 
@@ -42,6 +43,8 @@ def training_job(
     overwrite: bool = False,
     device: str = "cpu",
     workers: int = 1,
+    only_better: bool = False,
+    watch: Watch | None = None,
 ) -> Job[ModelCard]:
     """Train a model from a recipe, or go on from its last checkpoint.
 
@@ -64,6 +67,10 @@ def training_job(
         Where to train; ``cuda`` takes one GPU per process.
     workers
         Processes that make batches; 0 makes them in between.
+    only_better
+        Whether no model is written that is no better than what it began with; :func:`is_better` tells of its card.
+    watch
+        Is told of every validation, in the thread of the job.
 
     Raises
     ------
@@ -88,7 +95,17 @@ def training_job(
         for note in task.notes:
             yield Update(0, 0, note, warning=True)
         made = yield from train(
-            task, recipe, state, spec, run, out, overwrite=overwrite, group=group, workers=workers
+            task,
+            recipe,
+            state,
+            spec,
+            run,
+            out,
+            overwrite=overwrite,
+            group=group,
+            workers=workers,
+            only_better=only_better,
+            watch=watch,
         )
         return made
 
@@ -122,6 +139,8 @@ def train(
     overwrite: bool = False,
     workers: int = 1,
     phases: Phases | None = None,
+    only_better: bool = False,
+    watch: Watch | None = None,
 ) -> Job[ModelCard]:
     """Train whatever a task says, from a state on.
 
@@ -135,7 +154,7 @@ def train(
         Where to begin.
     spec
         The network, for the card.
-    run, out, overwrite, workers
+    run, out, overwrite, workers, only_better, watch
         As in :func:`training_job`.
     group
         This process among all.
@@ -154,6 +173,7 @@ def train(
         precision=choose_precision(plan.precision, group.device),
         run=run,
         phases=phases or Phases(group.device),
+        watch=watch,
     )
     with _foreseen(recipe, group):
         yield from _steps(training, workers)
@@ -162,7 +182,9 @@ def train(
             averaged.load_state_dict(state.best.weights)
             state.measures = task.validate(averaged)
         card = finished_card(task, recipe, state, spec=spec, made=circumstances(group, training.precision))
-        return write_model(out, card, task, averaged, overwrite=overwrite) if group.first else card
+        if not group.first or (only_better and not is_better(card, task.measure)):
+            return card
+        return write_model(out, card, task, averaged, overwrite=overwrite)
 
 
 def _steps(training: Training, workers: int) -> Job[None]:
@@ -214,7 +236,9 @@ def _validate(training: Training) -> str:
         if plan.patience:
             state.best.see(value, state.step, state.averaged, min_gain=plan.min_gain)
         measures = {f"validation_{name}": measure for name, measure in state.measures.items()}
-        add_row(training.run, {"step": state.step, "loss": loss, **measures, **_pace(training)})
+        row = {"step": state.step, "loss": loss, **measures, **_pace(training)}
+        add_row(training.run, row)
+        training.tell(row)
         before = "before the first step" if math.isnan(loss) else f"loss {loss:.3f}"
         return f"{before}, validation {task.measure.replace('_', ' ')} {value:.2f}"
     return ""

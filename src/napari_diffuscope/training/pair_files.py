@@ -26,19 +26,31 @@ class Pair:
     high: Path
 
 
-def find_pairs(folder: Path, *, share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+def find_pairs(
+    folder: Path, *, share: float, seed: int, high: Path | None = None
+) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train on and to validate on; none of the latter where there is only one file.
 
     ``folder`` holds one of :data:`HIGH_NAMES` and one of :data:`LOW_NAMES`, in upper or lower case, or ``train`` and
-    ``validate`` with these; a folder ``test`` is left alone.
+    ``validate`` with these; a folder ``test`` is left alone. With ``high`` each folder holds the images of one quality.
     """
+    if high is not None:
+        return _split(_of_both(folder, high), share, seed)
     train = sub_folder(folder, TRAINING_NAMES)
     pairs = _pairs(train or folder)
     if train is not None and (validate := sub_folder(folder, VALIDATION_NAMES)) is not None:
         return pairs, _pairs(validate)
-    if len(pairs) == 1:
-        return pairs, []
-    return split(pairs, share=share, seed=seed)
+    return _split(pairs, share, seed)
+
+
+def pair_places(folder: Path, high: Path | None = None) -> tuple[list[Path], list[Path]]:
+    """Files of low and of high quality of all pairs, to train on and to validate on."""
+    training, kept = find_pairs(folder, share=0.5, seed=0, high=high)
+    return [pair.low for pair in (*training, *kept)], [pair.high for pair in (*training, *kept)]
+
+
+def _split(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+    return (pairs, []) if len(pairs) == 1 else split(pairs, share=share, seed=seed)
 
 
 def sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
@@ -62,10 +74,15 @@ def _pairs(folder: Path) -> list[Pair]:
             f"{folder} holds no pairs: put the images into its folders 'low' and 'high' (or 'noisy' and 'GT'), under "
             "equal names."
         )
+    return _of_both(low, high)
+
+
+def _of_both(low: Path, high: Path) -> list[Pair]:
+    """Files of equal name in two folders."""
     lows, highs = ({path.name: path for path in image_files(place)} for place in (low, high))
     if alone := sorted(set(lows) ^ set(highs)):
         raise DiffuscopeError(
-            f"{len(alone)} images in {folder} have no partner of the same name, {alone[0]!r} first; "
+            f"{len(alone)} images in {low} and {high.name} have no partner of the same name, {alone[0]!r} first; "
             "add the missing ones or take these out."
         )
     return [Pair(lows[name], highs[name]) for name in lows]

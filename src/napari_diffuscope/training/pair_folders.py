@@ -113,7 +113,8 @@ def read_pairs(data: Data, *, seed: int) -> Pairs:
         smaller than a patch, images that have nothing in common, or a single plane.
     """
     share = DEFAULT_VALIDATION_SHARE if data.validation_share is None else data.validation_share
-    training, kept = find_pairs(Path(data.folder), share=share, seed=seed)
+    high = Path(data.high_folder) if data.high_folder else None
+    training, kept = find_pairs(Path(data.folder), share=share, seed=seed, high=high)
     opened = [_Opened.read(pair, data.patch) for pair in [*training, *kept]]
     match, notes = _match(data, opened)
     if swapped := swapped_note(

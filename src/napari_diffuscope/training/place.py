@@ -57,7 +57,12 @@ def check_places(recipe: Recipe, run: Path, out: Path, *, resume: bool, overwrit
         If one is an input or holds what no training has written; if there is a model that is not to be replaced, or
         a training that is not to go on.
     """
-    inputs = existing(recipe.data.folder or None, recipe.start_from, *(s.path for s in recipe.data.images))
+    inputs = existing(
+        recipe.data.folder or None,
+        recipe.data.high_folder or None,
+        recipe.start_from,
+        *(s.path for s in recipe.data.images),
+    )
     check_outputs([], inputs, folders=[run], wholes=[out])
     if not resume and (run / CHECKPOINT).exists():
         raise DiffuscopeError(

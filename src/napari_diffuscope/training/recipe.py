@@ -33,7 +33,7 @@ class ImageSource:
     validation
         Whether it is kept out of the training, to validate on.
     planes
-        For ``slices``: first plane and the one after the last that are taken of a stack; ``None`` for all.
+        First plane and the one after the last that are taken of a stack; ``None`` for all.
     """
 
     path: str
@@ -86,6 +86,9 @@ class Data:
         ``shapes``: folder with ``image`` and ``mask`` (squares) and ``obj`` (cubes of that edge), under equal names
         that begin with the class of the cell and an underscore. For ``classes``: folder with images, or with a folder
         of them for each class, or with ``train`` and ``validate`` that hold these.
+    high_folder
+        For ``pairs``: folder of the images of high quality, where those of low quality lie in ``folder`` itself, under
+        equal names.
     validation_share
         Share of the files of ``images`` or ``folder`` that is kept out for validation, where none is named; ``None``
         for none of the images, a tenth of a folder of pairs, and a fifth of the cells, or fields, of each class.
@@ -118,6 +121,7 @@ class Data:
     validation: int = 24
     images: tuple[ImageSource, ...] = ()
     folder: str = ""
+    high_folder: str = ""
     validation_share: float | None = None
     fold: tuple[int, int] | None = None
     kept_class: str = ""
@@ -261,6 +265,8 @@ def _check(recipe: Recipe) -> None:
             'Training on pairs, shapes or classes needs both kind = "pairs", "shapes" or "classes" and the folder '
             "under [data]."
         )
+    if data.high_folder and data.kind != "pairs":
+        raise DiffuscopeError('high_folder is for kind = "pairs"; take it out of [data].')
     if data.kept_class and data.kind != "shapes":
         raise DiffuscopeError('kept_class is for kind = "shapes"; take it out of [data].')
     if data.fold is not None and data.kind != "shapes":
@@ -308,7 +314,7 @@ def _make_absolute(values: dict[str, Any], folder: Path) -> None:
         return
     sources = data.get("images")
     tables = [(s, "path") for s in sources if isinstance(s, dict)] if isinstance(sources, list) else []
-    for table, key in [*tables, (data, "folder")]:
+    for table, key in [*tables, (data, "folder"), (data, "high_folder")]:
         if isinstance(table.get(key), str) and table[key]:
             table[key] = str((folder / table[key]).resolve())
     start = values.get("start_from")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from napari_diffuscope.imaging.failures import reason
 from napari_diffuscope.training.precision import Chosen
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.state import State
+from napari_diffuscope.training.state import State, difference
 from napari_diffuscope.training.task import Task
-from napari_diffuscope.weights.card import ModelCard, NetworkSpec
+from napari_diffuscope.weights.card import ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.place import TRIAL_FILE
 from napari_diffuscope.weights.trial_run import trial_of
@@ -57,12 +58,37 @@ def finished_card(
     )
 
 
+def is_better(card: ModelCard, measure: str) -> bool:
+    """Whether a finished training is better than what it began with, and than knowing nothing.
+
+    Parameters
+    ----------
+    card
+        From :func:`finished_card`.
+    measure
+        What decides, 0 where nothing is known.
+    """
+    learned = card.training["recipe"]["start_from"] is None or card.training["weights_of_step"] > 0
+    return bool(learned and card.metrics[f"validation_{measure}"] > 0)
+
+
+def is_of(folder: Path, recipe: Recipe) -> bool:
+    """Whether a model was made by the training that a recipe goes on with: how long may differ."""
+    try:
+        made = read_card(folder).training["recipe"]
+    except (DiffuscopeError, LookupError, TypeError):
+        return False
+    mine = json.loads(json.dumps(without_folders(recipe.to_dict())))
+    return bool(made.get("name") == recipe.name and difference(made, mine) is None)
+
+
 def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe whose paths are reduced to their last part: where somebody keeps files is nobody's business."""
     data = dict(recipe["data"])
     data["images"] = [{**entry, "path": Path(entry["path"]).name} for entry in data["images"]]
-    if data.get("folder"):
-        data["folder"] = Path(data["folder"]).name
+    for entry in ("folder", "high_folder"):
+        if data.get(entry):
+            data[entry] = Path(data[entry]).name
     start = recipe.get("start_from")
     return {**recipe, "data": data, "start_from": Path(start).name if start else start}
 

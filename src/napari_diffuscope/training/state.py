@@ -142,7 +142,7 @@ class State:
             If there is none, it is damaged, or of another recipe.
         """
         content = _read(folder)
-        if (entry := _difference(content["recipe"], recipe.to_dict())) is not None:
+        if (entry := difference(content["recipe"], recipe.to_dict())) is not None:
             raise DiffuscopeError(
                 f"The checkpoint in {folder} belongs to another recipe, with another {entry}; choose another folder."
             )
@@ -168,7 +168,7 @@ def _read(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """The first entry in which two recipes differ, of those that decide the curve."""
     for part in ("task", "network", "start_from", "data", "diffusion", "optimisation"):
         a, b = old.get(part), new[part]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.state import State, rate_at
 from napari_diffuscope.training.task import Draw, Part, Task, Tensors
+from napari_diffuscope.training.watching import Validated, Watch
 
 LOOK_EVERY = 50
 """Steps between looks at the loss on a GPU, which has to be waited for."""
@@ -39,6 +41,8 @@ class Training:
         Folder of the checkpoint and the log.
     phases
         Where the time goes.
+    watch
+        Is told of every validation.
     """
 
     task: Task
@@ -50,6 +54,7 @@ class Training:
     precision: Chosen
     run: Path
     phases: Phases = field(default_factory=lambda: Phases(torch.device("cpu")))
+    watch: Watch | None = None
     dropout: bool = field(init=False)
     since: tuple[int, float] = field(init=False)
     """Step and seconds at the last row of the log."""
@@ -79,6 +84,11 @@ class Training:
         if late:
             self.written = seconds
         return late, late
+
+    def tell(self, row: Mapping[str, float]) -> None:
+        """Tell who watches of a validation, with an image that was kept out."""
+        if self.watch is not None:
+            self.watch(Validated(row, self.task.example(self.state.averaged)))
 
     def update(self, message: str = "") -> Update:
         """How far it is, in steps or in seconds."""

@@ -244,7 +244,16 @@ def _drive(
         mailbox.outcome = Outcome("failed", error=DiffuscopeError(sentence))
     finally:
         if job is not None:
-            job.close()
+            _close(job, mailbox)
+
+
+def _close(job: Job[Any], mailbox: _Mailbox) -> None:
+    """Let a job clean up; what goes wrong then, a checkpoint for which there is no room, is how it ended."""
+    try:
+        job.close()
+    except (DiffuscopeError, RuntimeError, MemoryError, OSError) as error:
+        known = error if isinstance(error, DiffuscopeError) else explain(error)
+        mailbox.outcome = Outcome("failed", error=known)
 
 
 def explain(error: BaseException) -> DiffuscopeError:

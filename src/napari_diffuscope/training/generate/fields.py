@@ -101,7 +101,7 @@ def read_fields(folder: Path, *, share: float, seed: int, smallest: int) -> Fiel
     """
     train = sub_folder(folder, TRAINING_NAMES)
     validate = None if train is None else sub_folder(folder, VALIDATION_NAMES)
-    classes = _classes(train or folder)
+    classes = class_names(folder)
     training = _files(train or folder, classes)
     if validate is not None:
         kept = _files(validate, classes)
@@ -112,6 +112,23 @@ def read_fields(folder: Path, *, share: float, seed: int, smallest: int) -> Fiel
         tuple(_field(label, path, smallest) for label, path in training),
         tuple(_field(label, path, smallest) for label, path in kept),
     )
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders of the images to train on: one for each class, or that which holds them all."""
+    place = sub_folder(folder, TRAINING_NAMES) or folder
+    return [place / name for name in class_names(folder)] or [place]
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Names of the classes of a folder of images; none where images lie in it.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there is no such folder.
+    """
+    return _classes(sub_folder(folder, TRAINING_NAMES) or folder)
 
 
 def _classes(folder: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
 from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
-from napari_diffuscope.training.kept_out import expand, keep_out
+from napari_diffuscope.training.kept_out import expand, keep_out, named
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.recipe import ImageSource, Recipe
@@ -65,8 +65,8 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         finish=finish,
         known={
             "simulated": data.simulated,
-            "images": [Path(s.path).name for s in training],
-            "kept_out": [Path(s.path).name for s in kept_sources],
+            "images": [named(s) for s in training],
+            "kept_out": [named(s) for s in kept_sources],
         },
     )
 

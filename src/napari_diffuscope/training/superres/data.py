@@ -16,8 +16,8 @@ from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
-from napari_diffuscope.training.clean import TRAINING, VALIDATION, simulated_images
-from napari_diffuscope.training.kept_out import expand, keep_out
+from napari_diffuscope.training.clean import TRAINING, VALIDATION, named_planes, simulated_images
+from napari_diffuscope.training.kept_out import expand, keep_out, named
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
 
@@ -230,16 +230,11 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         )
     facts = {
         "simulated": data.simulated,
-        "images": [_named(source) for source in training],
-        "kept_out": [_named(source) for source in kept],
+        "images": [named(source) for source in training],
+        "kept_out": [named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
     return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts)
-
-
-def _named(source: ImageSource) -> str:
-    name = Path(source.path).name
-    return name if source.planes is None else f"{name}, planes {source.planes[0]} to {source.planes[1] - 1}"
 
 
 def _pool(
@@ -276,12 +271,7 @@ def _read(source: ImageSource) -> Iterator[np.ndarray]:
     from napari_diffuscope.imaging.files import open_image
 
     image = open_image(Path(source.path), rgb="channels")
-    first, last = source.planes or (0, image.plane_count)
-    if not 0 <= first < last <= image.plane_count:
-        raise DiffuscopeError(
-            f"{source.path} has {image.plane_count} planes; planes {first} to {last - 1} are not among them."
-        )
-    for flat in range(first, last):
+    for flat in named_planes(source, image.plane_count):
         plane = averaged_down(image.read_plane(flat), source.shrink)
         yield gaussian_filter(plane, source.blur) if source.blur else plane
 

@@ -41,7 +41,7 @@ class ExampleView(QWidget):
         images = None if folder is None else _read(folder)
         self.setVisible(images is not None)
         for picture, image in zip(self.pictures, images or (), strict=False):
-            picture.setPixmap(_pixmap(image))
+            picture.setPixmap(grey_picture(image))
 
 
 def _read(folder: Path) -> tuple[np.ndarray, ...] | None:
@@ -59,14 +59,22 @@ def _read(folder: Path) -> tuple[np.ndarray, ...] | None:
     return tuple(images) if all(image.ndim == 2 for image in images) else None
 
 
-def _pixmap(image: np.ndarray) -> QPixmap:
-    """Grey, from the darkest to the brightest but a few pixels."""
+def grey_range(image: np.ndarray) -> tuple[float, float]:
+    """The darkest and the brightest value but a few pixels."""
     low, high = np.percentile(image, (0.2, 99.8))
+    return float(low), float(high)
+
+
+def grey_picture(
+    image: np.ndarray, limits: tuple[float, float] | None = None, *, edge: int = EDGE
+) -> QPixmap:
+    """An image ``(Y, X)`` in grey, between limits or over its own range."""
+    low, high = limits or grey_range(image)
     grey = np.clip((image - low) / max(high - low, 1e-12) * 255, 0, 255).astype(np.uint8)
     content = np.ascontiguousarray(grey)
     picture = QImage(
         content.data, content.shape[1], content.shape[0], content.shape[1], QImage.Format.Format_Grayscale8
     )
     return QPixmap.fromImage(picture.copy()).scaled(
-        EDGE, EDGE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        edge, edge, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )

@@ -1,0 +1,113 @@
+"""Open layers as files to learn from. Free of Qt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.room import check_room
+from napari_diffuscope.imaging.views import base_array
+from napari_diffuscope.jobs import Job, Update, relayed
+from napari_diffuscope.training.learnable import Learnable
+from napari_diffuscope.training.new_model import Learned
+from napari_diffuscope.viewer.layer_file import LayerFile, write_layer
+from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
+from napari_diffuscope.viewer.looked_at import LookedAt
+
+FOLDER = "images"
+"""In the folder of a training: what was open in the window."""
+
+
+def image_of(layer: Any) -> Image:
+    """What is learned from a layer, reading no pixel: colours become channels.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it is no image.
+    """
+    if isinstance(base_array(layer.data), LookedAt):
+        raise DiffuscopeError(
+            f"{layer.name!r} is computed where you look and has no pixels elsewhere; take another layer."
+        )
+    return image_from_layer(layer, axes=guess_axes(layer), rgb="channels")
+
+
+def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | None) -> Job[Learned]:
+    """Write images as OME-TIFF, where nobody changes them and a saved recipe finds them.
+
+    Parameters
+    ----------
+    what
+        Is learned; of pairs ``images`` are that of low and that of high quality.
+    images
+        From :func:`image_of`.
+    folder
+        Of the training, in which a folder of them is made.
+    start
+        Model to begin with.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there is no room, images of a pair differ in shape, or pixels are no numbers.
+    """
+    if what.material == "pairs" and len({image.shape for image in images}) > 1:
+        low, high = images
+        raise DiffuscopeError(
+            f"A pair has images of one shape, but {low.name!r} is {_in_words(low)} and {high.name!r} {_in_words(high)}."
+        )
+    place = folder / FOLDER
+    size = sum(int(np.prod(image.shape)) * image.dtype.itemsize for image in images)
+    check_room(place, size, what="A copy of the layers", instead="choose another folder")
+    for path, image in _files(what, images, place):
+        yield Update(0, 0, f"Writing {image.name}")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield from relayed(write_layer(path, LayerFile(_checked(image), image.name)), lambda _: Update(0, 0))
+    return Learned((place,), start)
+
+
+def _files(what: Learnable, images: Sequence[Image], place: Path) -> Iterator[tuple[Path, Image]]:
+    if what.material == "pairs":
+        for quality, image in zip(("low", "high"), images, strict=True):
+            yield place / quality / f"{_plain(images[0].name)}.ome.tif", image
+        return
+    for number, image in enumerate(images, 1):
+        name = f"{number:02d}_{_plain(image.name)}"
+        if what.kind != "classes":
+            yield place / f"{name}.ome.tif", image
+            continue
+        for flat in range(image.plane_count):  # a generator learns from the first plane of each file
+            yield place / f"{name}_{flat:04d}.ome.tif", _plane(image, flat)
+
+
+def _plane(image: Image, flat: int) -> Image:
+    return Image.wrap(
+        image.read_plane(flat), "YX", scale=image.scale[-2:], units=image.units[-2:], name=image.name
+    )
+
+
+def _checked(image: Image) -> Image:
+    """The image, none of whose pixels is no number."""
+    if np.issubdtype(image.dtype, np.floating):
+        for flat in range(image.plane_count):
+            if not np.isfinite(image.read_plane(flat)).all():
+                raise DiffuscopeError(f"{image.name!r} has pixels that are no numbers; fill them in.")
+    return image
+
+
+def _plain(name: str) -> str:
+    """A name that a file can have."""
+    return re.sub(r"[^\w-]+", "_", name)[:60]
+
+
+def _in_words(image: Image) -> str:
+    return " x ".join(map(str, image.shape))
