@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,24 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError, Image, restore
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate.restore.scanner import Scanner
 from napari_diffuscope.imaging.files import open_image
-from napari_diffuscope.methods.restore import adapting, learning
+from napari_diffuscope.imaging.line_filter import LineFilter
+from napari_diffuscope.jobs import Update
+from napari_diffuscope.measure.noise_model import noise_correlation
+from napari_diffuscope.methods.rehearsal import rehearsal_job
+from napari_diffuscope.methods.restore import adapting, judging, learning, noise_of_image
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.restore.windows import Colour, Window
 from napari_diffuscope.methods.storing import files_job
+from napari_diffuscope.weights.folder import read_tensors, write_folder
+from napari_diffuscope.weights.model import load_model
 
 
 def structures(edge: int = 144, seed: int = 3) -> np.ndarray:
@@ -46,11 +55,28 @@ def error(image: np.ndarray, clean: np.ndarray) -> float:
     return float(np.mean((image - clean) ** 2))
 
 
+def finished(job: Any, on_update: Callable[[Any], None] = lambda update: None) -> Any:
+    """What a job returns."""
+    while True:
+        try:
+            on_update(next(job))
+        except StopIteration as stop:
+            return stop.value
+
+
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "STEPS", 2)
     monkeypatch.setattr(adapting, "STEPS", 2)
-    monkeypatch.setattr(adapting, "MOST_PLANES", 2)
+    monkeypatch.setattr(noise_of_image, "MOST_PLANES", 2)
+    for turns in ("TURNS", "LINE_TURNS", "DRAWS"):
+        monkeypatch.setattr(judging, turns, 1)
+
+
+@pytest.fixture
+def all_used(few_steps: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters and scales are used, whatever they are worth."""
+    monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)
 
 
 @pytest.fixture
@@ -97,41 +123,54 @@ def test_scales_that_gain_nothing_at_hidden_pixels_are_not_used(
 
 
 def test_the_same_bits_in_parts_tiles_planes_and_with_any_number_of_threads(
-    tiny_model: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, all_used: None
 ) -> None:
-    monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)  # scales are used, whatever they are worth
-    stack = np.stack([scanned(seed)[0] for seed in range(2)])
+    stack = np.stack([scanned(seed)[0][:130, :136] for seed in range(2)])
 
     def run(**choices: Any) -> np.ndarray:
         result = restore(stack, axes="ZYX", model=str(tiny_model), adapt=True, **choices)
-        assert result.record["adaptation"][0]["scales"] is not None
+        [entry] = result.record["adaptation"]
+        assert entry["scales"] is not None
+        assert entry["filter"] is not None
         return np.asarray(result.restored)
 
-    whole = run()
+    whole, threads = run(), torch.get_num_threads()
     assert not np.array_equal(whole, restore(stack, axes="ZYX", model=str(tiny_model)).restored)
-    np.testing.assert_array_equal(run(tile=64, planes=(1,))[0], whole[1])
-    np.testing.assert_array_equal(run(crop=(20, 90, 70, 130), planes=(0,))[0], whole[0, 20:90, 70:130])
-    threads = torch.get_num_threads()
     try:
         torch.set_num_threads(3 - min(threads, 2))
-        np.testing.assert_array_equal(run(), whole)
+        part = run(tile=64, crop=(20, 90, 70, 130), planes=(1,))
     finally:
         torch.set_num_threads(threads)
+    np.testing.assert_array_equal(part[0], whole[1, 20:90, 70:130])
 
 
-def test_repeat_takes_the_parameters_of_the_record(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, never_learned: Callable[[], None]
+def test_repeat_takes_the_parameters_of_the_record_of_the_same_image(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_used: None
 ) -> None:
-    monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)
     source, first, again = (tmp_path / name for name in ("in.tif", "first.tif", "again.tif"))
     tifffile.imwrite(source, scanned()[0])
     words = ["restore", str(source), str(first), "--model", str(tiny_model), "--adapt", "--quiet"]
     monkeypatch.setattr("sys.argv", ["diffuscope", *words])
     assert _exit(main) == 0
-    never_learned()
+    times, learn = [0], adapting.learned
+
+    def counted(*given: Any) -> Any:
+        times[0] += 1
+        return learn(*given)
+
+    monkeypatch.setattr(adapting, "learned", counted)
     monkeypatch.setattr("sys.argv", ["diffuscope", "repeat", str(first), str(again), "--quiet"])
     assert _exit(main) == 0
     np.testing.assert_array_equal(tifffile.imread(again), tifffile.imread(first))
+    assert times == [0]
+    tifffile.imwrite(
+        source, 1.5 * scanned(seed=1)[0]
+    )  # another image of that name: what was learned is not for it
+    monkeypatch.setattr(
+        "sys.argv", ["diffuscope", "repeat", str(first), str(tmp_path / "other.tif"), "--quiet"]
+    )
+    assert _exit(main) == 0
+    assert times == [1]
 
 
 def _exit(command: Callable[[], Any]) -> Any:
@@ -142,9 +181,8 @@ def _exit(command: Callable[[], Any]) -> Any:
 
 
 def test_a_stopped_run_goes_on_with_what_it_had_learned(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, never_learned: Callable[[], None]
+    tiny_model: Path, tmp_path: Path, all_used: None, never_learned: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)
     source = tmp_path / "in.tif"
     tifffile.imwrite(source, np.stack([scanned(seed)[0] for seed in range(2)]), metadata={"axes": "ZYX"})
     settings = RestoreSettings(model=str(tiny_model), adapt=True)
@@ -167,7 +205,7 @@ def test_a_stopped_run_goes_on_with_what_it_had_learned(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "parts.tif", "whole.tif"]
 
 
-def test_each_channel_is_adapted_to_by_itself(tiny_model: Path, few_steps: None) -> None:
+def test_each_channel_is_adapted_to_by_itself(tiny_model: Path, all_used: None) -> None:
     image = Image(np.stack([scanned()[0], photographed()[0]]), axes="CYX")
     both = restore(image, model=str(tiny_model), adapt=True)
     assert [entry["filter"] is None for entry in both.record["adaptation"]] == [False, True]
@@ -184,7 +222,7 @@ def test_structures_that_run_along_lines_are_not_taken_for_noise(tiny_model: Pat
         .astype(np.float32)
     )
     adapted = restore(noisy, model=str(tiny_model), adapt=True)
-    assert adapted.record["adaptation"][0]["correlation"][1] > adapting.RUNS_ON
+    assert adapted.record["adaptation"][0]["correlation"][1] > noise_of_image.RUNS_ON
     assert adapted.record["adaptation"][0]["filter"] is None
 
 
@@ -205,8 +243,128 @@ def test_an_image_without_noise_leaves_the_network_as_it_is(tiny_model: Path) ->
 def test_what_cannot_be_adapted_is_refused_in_a_sentence(tiny_model: Path) -> None:
     with pytest.raises(DiffuscopeError, match="at least 128 x 128 pixels, and these have 100 x 200"):
         restore(np.random.default_rng(0).normal(size=(100, 200)), model=str(tiny_model), adapt=True)
-    with pytest.raises(DiffuscopeError, match="switch one of them off"):
-        RestoreSettings(adapt=True, resample=True)
+
+
+@pytest.mark.parametrize("kind", ["saturated", "mask", "even", "labels", "holes"])
+def test_images_without_noise_to_measure_are_told_in_a_sentence_and_come_out_whole(
+    kind: str, tiny_model: Path, few_steps: None
+) -> None:
+    noisy = photographed()[0][:130, :130].copy()
+    grains = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 500, (13, 13)), 10, 0), 10, 1)
+    shown, sentence = {
+        "saturated": (np.minimum(noisy, np.median(noisy)), "one largest value"),
+        "mask": ((noisy > np.median(noisy)).astype(np.uint8), "one largest value"),
+        "even": (np.full((130, 130), 3.0), "hold one value each"),
+        "labels": (grains.astype(np.uint16), "cannot be told from structure"),
+        "holes": (np.where(np.indices(noisy.shape)[0] % 40 == 7, np.nan, noisy), "Noise: gain"),
+    }[kind]
+    adapted = restore(shown, model=str(tiny_model), adapt=True)
+    assert sentence in " ".join(adapted.record["messages"])
+    json.dumps(adapted.record, allow_nan=False)
+    np.testing.assert_array_equal(np.isfinite(adapted.restored), np.isfinite(shown))
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_filter_is_worth_something_unless_the_network_knows_the_noise(knows: bool) -> None:
+    """Hard thresholds of cosine blocks stand for networks: for white noise, and for that of the scanner."""
+    random, line = np.random.default_rng(0), LineFilter(1, (0.45, 0.0))
+    noise = line.back(3 * random.standard_normal((160, 160)).astype(np.float32))
+
+    def thresholded(plane: np.ndarray) -> np.ndarray:
+        blocks = dctn(plane.reshape(20, 8, 20, 8), axes=(1, 3), norm="ortho")
+        strength = np.median(np.abs(blocks[:, 4:, :, 4:])) / 0.6745
+        blocks[np.abs(blocks) < 3 * strength] = 0
+        return np.asarray(idctn(blocks, axes=(1, 3), norm="ortho").reshape(160, 160), np.float32)
+
+    class Denoiser:
+        def estimate(self, model: Any, values: torch.Tensor) -> torch.Tensor:
+            plane = values[0, 0].numpy()
+            made = line.back(thresholded(line.forward(plane))) if knows else thresholded(plane)
+            return torch.from_numpy(made)[None, None]
+
+    values = torch.from_numpy(structures(160).astype(np.float32) + noise)[None, None]
+    window = Window(values, torch.full_like(values, float(noise.var())))
+    colour = Colour(1, noise_correlation([values[0, 0].numpy()], 1, 4))
+    gains = finished(judging.filter_gain(None, [window], line, colour, Denoiser()))  # type: ignore[arg-type]
+    assert (sum(gains) > adapting.LEAST_GAIN) is not knows
+
+
+def test_a_filter_that_gains_nothing_is_left_out_and_said(
+    tiny_model: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: Any) -> Any:
+        yield 1
+        return 0.002, -0.002
+
+    monkeypatch.setattr(adapting, "filter_gain", nothing)
+    monkeypatch.setattr(adapting, "blind_loss", lambda *_: 1.0)
+    noisy = scanned()[0]
+    adapted = restore(noisy, model=str(tiny_model), adapt=True)
+    np.testing.assert_array_equal(adapted.restored, restore(noisy, model=str(tiny_model)).restored)
+    assert any(
+        "making it white for the network gained nothing" in each for each in adapted.record["messages"]
+    )
+
+
+def test_noise_of_a_colour_is_made_as_it_was_measured() -> None:
+    white = torch.randn((1, 1, 300, 300), generator=torch.Generator().manual_seed(0))
+    for axis in (0, 1):
+        made = Colour(axis, (0.5, 0.2, 0.05, 0.0)).of(white)[0, 0].numpy()
+        assert made.var() == pytest.approx(1, abs=0.05)
+        lines = made if axis else made.T
+        for distance, share in ((1, 0.5), (2, 0.2)):
+            assert np.mean(lines[:, distance:] * lines[:, :-distance]) == pytest.approx(share, abs=0.03)
+        assert np.mean(lines[1:] * lines[:-1]) == pytest.approx(0, abs=0.03)
+
+
+def test_an_image_of_other_pixels_is_adapted_to_in_those_of_the_model(
+    tiny_model: Path, tmp_path: Path, all_used: None
+) -> None:
+    card, tensors = read_tensors(tiny_model)
+    write_folder(tmp_path / "sized", replace(card, pixel_size=(0.1, 0.2)), tensors)
+    model = str(tmp_path / "sized")
+    for size in (0.05, 0.4):
+        image = Image(
+            scanned(edge=260 if size < 0.1 else 130)[0], axes="YX", scale=(size,) * 2, units=("um",) * 2
+        )
+        whole = restore(image, model=model, adapt=True, resample=True)
+        [entry] = whole.record["adaptation"]
+        assert entry["scales"] is not None
+        assert entry["filter"] is not None
+        assert not np.array_equal(whole.restored, restore(image, model=model, resample=True).restored)
+        part = restore(image, model=model, adapt=True, resample=True, crop=(20, 90, 70, 130))
+        np.testing.assert_array_equal(part.restored, whole.restored[20:90, 70:130])
+    with pytest.raises(
+        DiffuscopeError, match="at least 256 x 256 pixels of their size, and these have 130 x 130"
+    ):
+        restore(replace(image, scale=(0.05,) * 2), model=model, adapt=True, resample=True)
+
+
+def test_a_forecast_counts_the_time_to_learn(tiny_model: Path, few_steps: None) -> None:
+    image = Image(np.stack([photographed(seed)[0] for seed in range(2)]), axes="CYX")
+    settings = RestoreSettings(model=str(tiny_model), adapt=True)
+    card = load_model(str(tiny_model)).card
+    plain, adapted = (
+        RESTORE.effort_of({"image": image}, replace(settings, adapt=adapt), card) for adapt in (False, True)
+    )
+    assert plain.learning == pytest.approx(0)
+    assert adapted.learning / 2 == pytest.approx(
+        RESTORE.effort_of({"image": image}, replace(settings, planes=(1,)), card).learning
+    )
+    counted = list[Update]()
+    rehearsal = finished(rehearsal_job(RESTORE, {"image": image}, settings), counted.append)
+    assert rehearsal.seconds is not None
+    learning_steps = [update for update in counted if "step" in update.message]
+    assert learning_steps
+    assert all(update.total == 0 for update in learning_steps)  # no pace of the planes is taken from them
+
+
+def test_a_movie_is_learned_from_once(tiny_model: Path, all_used: None) -> None:
+    movie = np.stack([photographed(seed)[0][:130, :130] for seed in range(5)])
+    [entry] = restore(movie, axes="TYX", model=str(tiny_model), adapt=True, planes=(0, 4)).record[
+        "adaptation"
+    ]
+    assert entry["planes"] == [1, 3]
 
 
 def test_other_modes_say_that_nothing_is_adapted(tiny_model: Path) -> None:

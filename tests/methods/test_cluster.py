@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import gaussian_filter
 
 import napari_diffuscope
 from napari_diffuscope import DiffuscopeError, Image, generate, predict_shapes, restore, superresolve
@@ -29,6 +30,7 @@ from napari_diffuscope.methods.cluster import sending
 from napari_diffuscope.methods.cluster.address import Address, parse_address
 from napari_diffuscope.methods.cluster.connecting import environments_of, opened_team
 from napari_diffuscope.methods.cluster.leader import Leader, Team
+from napari_diffuscope.methods.restore import adapting, judging, learning
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.running import memory_job, run_method
@@ -397,3 +399,32 @@ def test_a_worker_that_is_killed_changes_no_bit(
     assert np.array_equal(pixels_of(out), alone.restored)
     team.client.wait_for_workers(2, timeout=60)
     assert set(team.client.run(os.getpid).values()) != set(before.values())
+
+
+def test_workers_get_what_was_learned_once(
+    team: Team, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in (
+        (adapting, "LEAST_GAIN", -np.inf),
+        (adapting, "STEPS", 2),
+        (learning, "STEPS", 2),
+        (judging, "LINE_TURNS", 1),
+    ):  # of this process alone: workers that learned would learn something else
+        monkeypatch.setattr(module, name, value)
+    noise = np.random.default_rng(0).poisson(30, (3, 130, 131)).astype(np.float32)
+    noise += 40 * gaussian_filter(np.random.default_rng(1).standard_normal(noise.shape), 5)
+    lines = np.cumsum(noise * 0.6 ** -np.arange(131.0), 2) * 0.6 ** np.arange(
+        131.0
+    )  # a filter that runs on along x
+    settings = RestoreSettings(model=str(tiny_model), adapt=True)
+    alone = restore(lines, axes="ZYX", settings=settings)
+    [entry] = alone.record["adaptation"]
+    assert entry["scales"] is not None
+    assert entry["filter"] is not None
+    together = run_method(RESTORE, lines, axes="ZYX", settings=settings, cluster=team.client)
+    np.testing.assert_array_equal(together.restored, alone.restored)
+    assert together.record["adaptation"] == alone.record["adaptation"]
+    tifffile.imwrite(tmp_path / "in.tif", lines.astype(np.float32), metadata={"axes": "ZYX"})
+    inputs, files = {"image": open_image(tmp_path / "in.tif")}, {"restored": tmp_path / "out.ome.zarr"}
+    run(files_job(RESTORE, inputs, settings, files, team=team))
+    np.testing.assert_array_equal(pixels_of(files["restored"]), alone.restored)

@@ -11,6 +11,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
 
+from napari_diffuscope.methods.restore import adapting, learning
 from napari_diffuscope.methods.restore.method import restore
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
@@ -347,6 +348,29 @@ def test_adapting_is_a_box_for_the_best_estimate_and_small_planes_are_refused_in
     assert "Adapting needs planes of at least 128 x 128 pixels" in dock.bar.status.text()
     dock.apply(RestoreSettings(mode="sample"))
     assert box.isHidden()
+
+
+def test_repeat_does_not_learn_again_unless_the_image_is_another(
+    qtbot, viewer, open_dock, tiny_model, monkeypatch
+) -> None:
+    monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)
+    monkeypatch.setattr(learning, "STEPS", 2)
+    times, learn = [], adapting.learned
+    monkeypatch.setattr(adapting, "learned", lambda *given: times.append(1) or learn(*given))
+    image = viewer.add_image(noisy(130, 140), name="noisy")
+    dock = open_dock()
+    dock.apply(RestoreSettings(model=str(tiny_model), adapt=True, device="cpu"))
+    qtbot.waitUntil(lambda: "after learning from the image" in dock.forecast.label.text())
+    assert run_to_the_end(qtbot, dock).state == "done"
+    first = viewer.layers[-1]
+    viewer.layers.selection.active = first
+    click(qtbot, dock.repeat_button)
+    assert run_to_the_end(qtbot, dock).state == "done"
+    assert len(times) == 1
+    np.testing.assert_array_equal(viewer.layers[-1].data, first.data)
+    image.data = 2 * noisy(130, 140, seed=1)
+    assert run_to_the_end(qtbot, dock).state == "done"
+    assert len(times) == 2
 
 
 def test_every_control_explains_itself(viewer, stack, open_dock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_diffuscope.weights.card import DiffusionSpec
 
@@ -29,6 +29,8 @@ class Effort:
         Evaluations of each sample.
     pixels
         Of one piece, with what is seen around it.
+    learning
+        What is learned before, as the pixels that as much work could evaluate.
     """
 
     pieces: int
@@ -36,6 +38,7 @@ class Effort:
     samples: int
     steps: int
     pixels: float
+    learning: float = 0.0
 
     @property
     def evaluations(self) -> int:
@@ -44,12 +47,12 @@ class Effort:
 
     @property
     def size(self) -> float:
-        """Evaluations times pixels: what the time is about proportional to."""
+        """Evaluations times pixels: what the time is about proportional to, without what is learned before."""
         return self.evaluations * self.pixels
 
     def times(self, number: int) -> Effort:
         """The work for several images, or cells, alike."""
-        return Effort(self.pieces * number, self.noun, self.samples, self.steps, self.pixels)
+        return replace(self, pieces=self.pieces * number, learning=self.learning * number)
 
 
 def pixels_seen(length: int) -> float:

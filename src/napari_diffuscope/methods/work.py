@@ -30,6 +30,10 @@ class Crew(Protocol):
         """Whether this process only reads and writes states that another one keeps."""
         ...
 
+    def tell(self, options: Mapping[str, Any]) -> None:
+        """Give further options to all who make pieces, before the first piece is asked for."""
+        ...
+
     def each(
         self,
         work: Any,
@@ -58,7 +62,7 @@ class Work:
         What the result will carry; the job adds what it knows.
     options
         How it is done, without deciding any number: the order of planes, the files that are written, the shelf that
-        keeps a model for the next run, the record of a run that is made again.
+        keeps a model for the next run, the record of a run that is made again, what the process of the run has told.
     done, total
         In the job's own unit.
     afterwards

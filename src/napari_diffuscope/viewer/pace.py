@@ -72,9 +72,11 @@ def forecast_in_words(
         text += f" = {whole.evaluations:,} evaluations"
     elif whole.evaluations == whole.pieces:
         text += ", one evaluation each" if whole.pieces > 1 else ", one evaluation"
+    if whole.learning:
+        text += ", after learning from the image"
     if seconds_per_unit is None:
         return f"{text}. How long one takes here is not known yet."
-    return f"{text}: about {in_words(whole.size * seconds_per_unit)}."
+    return f"{text}: about {in_words((whole.size + whole.learning) * seconds_per_unit)}."
 
 
 def _known() -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -137,6 +137,16 @@ class Team:
         finally:
             leader.stop()
 
+    def tell(self, run: str, options: Mapping[str, Any]) -> None:
+        """Give options to all workers of a run, those that join later too.
+
+        Raises
+        ------
+        DiffuscopeError
+            If the scheduler is gone.
+        """
+        self._plug(_notes(run, options), told_name(run))
+
     def _register(self, run: str, program: Any) -> None:
         from distributed.protocol import pickle
 
@@ -146,8 +156,11 @@ class Team:
             raise DiffuscopeError(
                 f"The input cannot be sent to workers ({error}); write it to a file that all of them see."
             ) from error
+        self._plug(_plugin(run, sent), run)
+
+    def _plug(self, plugin: Any, name: str) -> None:
         try:
-            self.client.register_plugin(_plugin(run, sent), name=run)
+            self.client.register_plugin(plugin, name=name)
         except ImportError as error:
             raise DiffuscopeError(
                 f"The workers of {self.name} have no napari-diffuscope of this version ({error}); install it there."
@@ -181,6 +194,29 @@ def _plugin(run: str, program: bytes) -> Any:
     return Run()
 
 
+def _notes(run: str, options: Mapping[str, Any]) -> Any:
+    """Tells every worker of the run what was found out for all of them."""
+    from distributed import WorkerPlugin
+
+    class Notes(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            from napari_diffuscope.methods.cluster import member
+
+            member.tell(run, options)
+
+        def teardown(self, worker: Any) -> None:
+            from napari_diffuscope.methods.cluster import member
+
+            member.tell(run, {})
+
+    return Notes()
+
+
+def told_name(run: str) -> str:
+    """Under which name workers are told more of a run."""
+    return f"{run}-told"
+
+
 @dataclass
 class Leader:
     """The crew of a job in the process of the run.
@@ -201,12 +237,18 @@ class Leader:
     _workers: int = 0
     _looked: float = 0.0
     _shown: int = 0
+    _told: bool = False
 
     shares_states = False
 
     def device(self, wish: str) -> str:
         """The processor: this process computes nothing."""
         return "cpu"
+
+    def tell(self, options: Mapping[str, Any]) -> None:
+        """Give further options to all workers."""
+        self._told = True
+        self.team.tell(self.run, options)
 
     def hear(self, event: Any) -> None:
         """Take a report of a worker; called in another thread."""
@@ -249,6 +291,9 @@ class Leader:
             return
         with suppress(Exception):
             client.unregister_worker_plugin(self.run)
+        if self._told:
+            with suppress(Exception):
+                client.unregister_worker_plugin(told_name(self.run))
         with suppress(Exception):
             client.cancel(flying, force=True)
         with suppress(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -68,6 +68,9 @@ class Member:
         """The device that was wished for."""
         return wish
 
+    def tell(self, options: Mapping[str, Any]) -> None:
+        """Not the business of this process."""
+
     def ask(self, stage: str, piece: Any) -> None:
         """Say which piece is wanted next."""
         self._asked, self.made = (stage, piece), None
@@ -110,14 +113,16 @@ class Session:
 
     Parameters
     ----------
+    run
+        Its name.
     program
         Pickled.
     threads
         Of torch.
     """
 
-    def __init__(self, program: bytes, threads: int) -> None:
-        self._program, self._threads = program, threads
+    def __init__(self, run: str, program: bytes, threads: int) -> None:
+        self._run, self._program, self._threads = run, program, threads
         self._thread = ThreadPoolExecutor(1, "diffuscope")
         self._member = Member()
         self._job: Job[Any] | None = None
@@ -167,7 +172,10 @@ class Session:
 
         torch.set_num_threads(self._threads)
         try:
-            job: Job[Any] = pickle.loads(self._program).begun(self._member, the_shelf())
+            program = pickle.loads(self._program)
+            if told := _TOLD.get(self._run):
+                program = replace(program, options={**program.options, **told})
+            job: Job[Any] = program.begun(self._member, the_shelf())
         except DiffuscopeError as problem:
             raise on_worker(problem) from None
         return job
@@ -198,6 +206,7 @@ class Session:
 
 
 _SESSIONS: dict[str, Session] = {}
+_TOLD: dict[str, Mapping[str, Any]] = {}
 _LOCK = Lock()
 _shelf: Any = None
 
@@ -215,7 +224,16 @@ def the_shelf() -> Any:
 def begin(run: str, program: bytes, threads: int) -> None:
     """Take a run into this process; nothing of it is computed before a piece is asked for."""
     with _LOCK:
-        _SESSIONS[run] = Session(program, int(os.environ.get(THREADS, threads)))
+        _SESSIONS[run] = Session(run, program, int(os.environ.get(THREADS, threads)))
+
+
+def tell(run: str, options: Mapping[str, Any]) -> None:
+    """Take further options of a run into this process, before its first piece; none forgets them."""
+    with _LOCK:
+        if options:
+            _TOLD[run] = options
+        else:
+            _TOLD.pop(run, None)
 
 
 def end(run: str) -> None:

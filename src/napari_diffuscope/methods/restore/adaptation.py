@@ -33,12 +33,17 @@ class Adaptation:
     correlation
         Of the noise of neighbouring pixels along Y and X.
     filter
-        What makes the noise white; ``None`` where it is white, or nothing can be done.
+        What makes the noise white; ``None`` where it is white, where that gains nothing, or nothing can be done.
     scales
         For each residual block of the network what is added to the scales of its channels; ``None`` for nothing.
     losses
         Blind-spot loss of the network as it is, and with the scales, whether they are used or not; in variances of
         the noise.
+    filter_gains
+        By how much the loss falls by a filter, used or not: at hidden pixels, and on added noise; ``None`` where
+        there is none to be tried.
+    refused
+        Why nothing could be learned, as the end of a sentence; empty where something could.
     """
 
     channel: int
@@ -48,6 +53,8 @@ class Adaptation:
     filter: LineFilter | None = None
     scales: tuple[np.ndarray, ...] | None = None
     losses: tuple[float, float] | None = None
+    filter_gains: tuple[float, float] | None = None
+    refused: str = ""
 
     def model(self, model: Model) -> Model:
         """The model as it works on this channel."""
@@ -66,6 +73,8 @@ class Adaptation:
             "filter": self.filter and self.filter.to_dict(),
             "scales": None if self.scales is None else [_text(each) for each in self.scales],
             "losses": None if self.losses is None else list(self.losses),
+            "filter_gains": None if self.filter_gains is None else list(self.filter_gains),
+            "refused": self.refused,
         }
 
     @classmethod
@@ -79,7 +88,9 @@ class Adaptation:
             (float(values["correlation"][0]), float(values["correlation"][1])),
             line and LineFilter.from_dict(line),
             None if scales is None else tuple(map(_array, scales)),
-            None if losses is None else (float(losses[0]), float(losses[1])),
+            _pair(losses),
+            _pair(values.get("filter_gains")),  # earlier versions used every filter that made noise white
+            str(values.get("refused", "")),
         )
 
 
@@ -105,6 +116,10 @@ def inside(region: Region, wider: Region) -> tuple[slice, slice]:
     """Where a region lies in a wider one."""
     rows, columns = (slice(a - first, b - first) for (a, b), (first, _) in zip(region, wider, strict=True))
     return rows, columns
+
+
+def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if values is None else (float(values[0]), float(values[1]))
 
 
 def _text(values: np.ndarray) -> str:

@@ -15,6 +15,9 @@ from napari_diffuscope.weights.card import ModelCard
 SHARPEN_STEPS = 4
 #: Edge, in pixels, of the part of a plane that is tried.
 TRIAL_SIDE = 512
+#: Pixels that could be evaluated while one channel is learned from: 100 steps on two crops of 128 x 128 pixels, there
+#: and back, and windows that are judged.
+LEARNING = 100 * 2 * 128**2 * 4.0
 
 
 def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -> Effort:
@@ -39,7 +42,12 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
     if settings.mode == "sharpened":
         steps = steps_of("estimate", None, spec)
         steps += (settings.steps or SHARPEN_STEPS) if settings.strength > 0 else 0
-    return Effort(len(part.planes), "plane", samples, steps, pixels_seen(height) * pixels_seen(width))
+    learning = 0.0
+    if settings.adapt and settings.mode == "estimate":
+        image = inputs["image"]
+        learning = LEARNING * len({image.channel_of(flat) for flat in part.planes})
+    pixels = pixels_seen(height) * pixels_seen(width)
+    return Effort(len(part.planes), "plane", samples, steps, pixels, learning)
 
 
 def restore_trial(

@@ -119,7 +119,7 @@ class Run:
     def back(self, values: np.ndarray, flat: int) -> np.ndarray:
         """What the model made, in pixels of the image."""
         if self.grid:
-            return self.grid.back(values)
+            values = self.grid.back(values)
         line = self._filter(flat)
         values = values if line is None else line.back(values)
         return values if self.around is None else values[inside(self.part.region, self.around)].copy()
@@ -176,7 +176,8 @@ def begun_run(work: Work) -> Job[Run]:
     note_intensities(work.record, intensities)
     adapted: dict[int, Adaptation] = {}
     if settings.adapt and settings.mode == "estimate":
-        adapted = yield from adaptations(work, model, image, intensities, part.planes)
+        grid = grid_for(model.card, image, part.region) if settings.resample else None
+        adapted = yield from adaptations(work, model, image, intensities, part.planes, grid)
     elif settings.adapt:
         yield work.warn(
             f"Not adapted: that is for the best estimate alone, not for the mode {settings.mode!r}."
@@ -203,9 +204,9 @@ def run_of(
         For planes or a crop that the image does not have, and pixels too far from those of the model.
     """
     part = select(image, settings)
-    grid = grid_for(model.card, image, part.region) if settings.resample else None
     filtered = any(each.filter is not None for each in adapted.values())
     around = region_around(adapted.values(), part.region, image.plane_shape) if filtered else None
+    grid = grid_for(model.card, image, around or part.region) if settings.resample else None
     shape, region = (grid.there, grid.region_there) if grid else (image.plane_shape, around or part.region)
     models = {channel: each.model(model) for channel, each in adapted.items()} or {0: model}
     evaluators = {

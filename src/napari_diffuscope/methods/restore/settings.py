@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods import common_settings as common
 from napari_diffuscope.methods.common_settings import RGB, Defects, ErrorBars
 from napari_diffuscope.methods.declared import Settings, declared
@@ -106,9 +105,5 @@ class RestoreSettings(Settings):
     batch: int | None = common.batch("Tiles")
 
     def check(self) -> None:
-        """Refuse a single sample where a deviation is asked for, and adapting to noise that resampling changes."""
+        """Refuse a single sample where a deviation is asked for."""
         common.enough_samples(self.mode, self.samples, ("mean", "deviation"))
-        if self.adapt and self.resample and self.mode == "estimate":
-            raise DiffuscopeError(
-                "An image that is resampled cannot be adapted to: resampling changes its noise; switch one of them off."
-            )

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.method import Inputs, Output
+from napari_diffuscope.methods.records import describe_image, made_with
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.method_dock import MethodDock
@@ -40,6 +41,7 @@ class RestoreDock(MethodDock):
 
     def __init__(self, napari_viewer: Any) -> None:
         self.looking: Looking | None = None
+        self._repeated: dict[str, Any] | None = None
         super().__init__(napari_viewer)
 
     def extra_rows(self) -> list[QWidget]:
@@ -129,7 +131,19 @@ class RestoreDock(MethodDock):
         image, axes = inputs["image"], self.form.input.axes_letters()
         here = current_plane(self._viewer, self.form.layer, axes=axes, image=image)
         wanted = None if settings.planes is None else set(settings.planes)
-        return {"order": [flat for flat in outward(image, here) if wanted is None or flat in wanted]}
+        order = [flat for flat in outward(image, here) if wanted is None or flat in wanted]
+        return {"order": order} | self._learned_before(image, settings)
+
+    def _learned_before(self, image: Image, settings: RestoreSettings) -> dict[str, Any]:
+        """The record whose settings were taken over: what it learned of the same image is not learned again."""
+        record = self._repeated
+        if not settings.adapt or record is None or not made_with(record, self.method.name, settings):
+            return {}
+        return {"repeated": record} if record.get("input") == describe_image(image) else {}
+
+    def _repeat(self) -> None:
+        super()._repeat()
+        self._repeated = self._selected_record()
 
     def activity(self, finished: int, total: int) -> str:
         """What to say while the job says nothing."""
