@@ -119,6 +119,9 @@ def text(content: bytes) -> Maker:
     return lambda path: path.write_bytes(content)
 
 
+WAYS_ON = (
+    "get", "choose", "ask", "open", "unpack", "run", "import", "check", "correct", "say", "mend", "save", "do",
+)  # fmt: skip
 CARD = json.dumps({"name": "x", "title": "x", "purpose": "", "task": "restore"}).encode()
 WEIGHTS = save({"a": torch.zeros(3)})
 ONNX = b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:" + bytes(range(200))
@@ -249,6 +252,9 @@ def test_bad_files(tmp_path: Path, kind: str) -> None:
     assert "\n" not in sentence
     assert "Traceback" not in sentence
     assert path.name in sentence
+    assert sentence.count(str(tmp_path)) <= 1
+    way_on = sentence.rpartition("; ")[2].split()[0]
+    assert way_on in WAYS_ON, f"what to do is said at the end of: {sentence}"
     assert sorted(tmp_path.rglob("*")) == before  # nothing was run, and nothing is left behind
 
 

@@ -266,12 +266,12 @@ def test_an_unknown_network_is_asked_about(tmp_path: Path) -> None:
         load_model(path)
     sentence = str(error.value)
     for word in (
-        "mine.pt.json",
+        "mine.pt",
+        "models import FILE",
         "heads",
         "head_channels",
         "condition_first",
         "task, prediction, schedule",
-        "docs/checkpoints.md",
     ):
         assert word in sentence
     assert sentence.count(". ") == 0
@@ -310,7 +310,7 @@ def test_a_sidecar_names_a_system(tmp_path: Path) -> None:
     config = small(dims=3, in_channels=3, out_channels=2, attention_downsampling=(2,), heads=2)
     torch.save(OpenAIUNet(config).state_dict(), tmp_path / "mine.pt")
     (tmp_path / "mine.pt.json").write_text('{"system": "dispr"}')
-    with pytest.raises(DiffuscopeError, match=r"with heads \(or head_channels\);"):
+    with pytest.raises(DiffuscopeError, match=r"needs heads \(or head_channels\);"):
         load_model(tmp_path / "mine.pt")
     (tmp_path / "mine.pt.json").write_text('{"system": "dispr", "heads": 2}')
     card = load_model(tmp_path / "mine.pt").card
@@ -338,7 +338,7 @@ def test_a_wrong_sidecar_is_named(tmp_path: Path, text: str, word: str) -> None:
 def test_learned_variance_must_be_said(tmp_path: Path) -> None:
     torch.save(OpenAIUNet(small(out_channels=2)).state_dict(), tmp_path / "mine.pt")
     (tmp_path / "mine.pt.json").write_text(json.dumps(SIDECAR))
-    with pytest.raises(DiffuscopeError, match="learned variance"):
+    with pytest.raises(DiffuscopeError, match="variance=learned-range"):
         load_model(tmp_path / "mine.pt")
     (tmp_path / "mine.pt.json").write_text(json.dumps({**SIDECAR, "variance": "learned-range"}))
     assert load_model(tmp_path / "mine.pt").card.state_channels == 1

@@ -122,7 +122,7 @@ def test_other_networks_of_diffusers_are_refused_before_anything_is_asked(tmp_pa
         interview(tmp_path / "cut.safetensors")
 
 
-LATENT = r"latent .*(compressed|latent space).* images themselves are"
+LATENT = r"latent .*a (compressed )?code.* images themselves are"
 
 
 def test_latent_models_are_refused_as_what_they_are(tmp_path: Path) -> None:

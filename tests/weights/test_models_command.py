@@ -103,7 +103,9 @@ def test_answers_make_a_model_and_are_kept(
     printed = capsys.readouterr().err
     assert "How many attention heads?" in printed
     assert "the settings in the file say num_heads = 2" in printed
-    [command] = re.findall(r"diffuscope (models import .*)", printed)
+    [command] = re.findall(r"^  diffuscope (models import .*)", printed, re.MULTILINE)
+    assert run("models", "info", path) == 1
+    assert re.findall(r"^  diffuscope (models import .*)", capsys.readouterr().err, re.MULTILINE) == [command]
     assert not (tmp_path / "models").exists()
     assert not path.with_name("mine v2.pt.json").exists()
 

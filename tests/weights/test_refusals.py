@@ -274,7 +274,7 @@ def test_optimiser_and_other_dictionaries(folder: Path) -> None:
     torch.save(torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict(), folder / "opt.pt")
     refused(folder / "opt.pt", "optimiser")
     torch.save({"a": torch.zeros(2)}, folder / "other.pt")
-    refused(folder / "other.pt", "no network that is known")
+    refused(folder / "other.pt", "no diffusion network that is known")
     torch.save({}, folder / "nothing.pt")
     refused(folder / "nothing.pt", "no weights")
     torch.save(torch.zeros(2), folder / "tensor.pt")

@@ -98,7 +98,7 @@ def test_trainer_files_of_denoising_diffusion_pytorch(tmp_path: Path, version: s
     path = tmp_path / "model-7.pt"
     trainer_file(path, facts, arrays)
     if answers:
-        with pytest.raises(DiffuscopeError, match=f"with .*{next(iter(answers))}"):
+        with pytest.raises(DiffuscopeError, match=f"needs .*{next(iter(answers))}"):
             load_model(path)
         sidecar(path, **answers)
     model = load_model(path)
@@ -125,7 +125,7 @@ def test_files_of_that_package_that_look_alike_are_asked_about(
     path = tmp_path / "model-7.pt"
     trainer_file(path, facts, arrays)
     answers = {"prediction": "epsilon", "heads": 4}
-    with pytest.raises(DiffuscopeError, match="with package_version"):
+    with pytest.raises(DiffuscopeError, match="needs package_version"):
         import_model(path, tmp_path / "mine", answers=answers)
     [asked] = interview(path, answers).needed
     assert [choice.words for choice in asked.question.choices] == [
@@ -154,7 +154,7 @@ def test_networks_of_that_package_before_its_blocks_changed(tmp_path: Path) -> N
     torch.save(state, tmp_path / "0.21.pt")
     torch.save({n: t for n, t in state.items() if not n.startswith("init_conv")}, tmp_path / "0.6.pt")
     for name in ("0.21.pt", "0.6.pt"):
-        with pytest.raises(DiffuscopeError, match=r"An early version .* only files of 0\.22 to 2\.3"):
+        with pytest.raises(DiffuscopeError, match=r"an early version .* only files of 0\.22 to 2\.3"):
             load_model(tmp_path / name)
 
 
@@ -162,7 +162,7 @@ def test_a_network_of_that_package_alone(tmp_path: Path) -> None:
     facts, arrays = recorded("1.11")
     path = tmp_path / "unet.pt"
     torch.save({name: drawn(name, shape) for name, shape in facts["tensors"].items()}, path)
-    with pytest.raises(DiffuscopeError, match="with prediction, schedule"):
+    with pytest.raises(DiffuscopeError, match="needs prediction, schedule"):
         load_model(path)
     sidecar(path, prediction="v", schedule={"kind": "sigmoid", "count": 100})
     with torch.inference_mode():

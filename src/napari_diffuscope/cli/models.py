@@ -191,12 +191,20 @@ def cells_command(
 
 
 def _checkpoint_info(path: Path, *, as_json: bool) -> None:
-    from napari_diffuscope.weights.describe import describe, inspect
+    from napari_diffuscope.weights.describe import described, inspect
+    from napari_diffuscope.weights.kept_archives import keeping_archives
+    from napari_diffuscope.weights.sidecar import UnansweredError
 
+    with keeping_archives():
+        try:
+            inspected = inspect(path)
+        except UnansweredError:
+            _ask(path, {})
+            raise
     if as_json:
-        typer.echo(json.dumps(inspect(path).card.to_dict(), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(inspected.card.to_dict(), indent=2, ensure_ascii=False))
     else:
-        typer.echo(describe(path))
+        typer.echo(described(inspected))
 
 
 def _known(name: str) -> ListedModel | None:

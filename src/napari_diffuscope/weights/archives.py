@@ -11,8 +11,9 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
 from napari_diffuscope.weights.kept_archives import unpacked_folder
 from napari_diffuscope.weights.model import WEIGHTS_SUFFIXES, refuse_zoo_package
-from napari_diffuscope.weights.sidecar import Sidecar, UnansweredError, read_sidecar, sidecar_place
+from napari_diffuscope.weights.sidecar import Sidecar, UnansweredError, read_sidecar
 from napari_diffuscope.weights.unpack import is_archive
+from napari_diffuscope.weights.ways_on import CHOOSE_WEIGHTS
 
 
 @contextmanager
@@ -33,8 +34,7 @@ def unpacked(source: Path) -> Iterator[Path]:
             place = _model_among(folder, source)
             yield place
         except UnansweredError as error:
-            sentence = _named(str(error), folder, source)
-            error.args = (sentence.replace(f"{place.name}.json", sidecar_place(source).name),)
+            error.args = (_named(str(error), folder, source),)
             raise
         except DiffuscopeError as error:
             raise DiffuscopeError(_named(str(error), folder, source)) from error
@@ -61,6 +61,8 @@ def _model_among(folder: Path, source: Path) -> Path:
     if len(places) == 1:
         return places[0]
     if not places:
-        raise DiffuscopeError(f"{source} holds no model: neither a model folder nor a file of weights.")
+        raise DiffuscopeError(
+            f"{source} holds no model, neither a model folder nor a file of weights; {CHOOSE_WEIGHTS}."
+        )
     names = ", ".join(str(path.relative_to(folder)) for path in places[:5])
     raise DiffuscopeError(f"{source} holds {len(places)} models ({names}); unpack it and import one of them.")

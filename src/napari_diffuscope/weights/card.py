@@ -23,6 +23,7 @@ from napari_diffuscope.weights.card_checks import (
     refuse,
 )
 from napari_diffuscope.weights.card_parts import CellFeatures, Density, DeviationFit, ValueScale
+from napari_diffuscope.weights.ways_on import GET_MODEL_AGAIN, with_way_on
 
 FORMAT = 1
 FORMER = ("normalisation",)
@@ -291,13 +292,23 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / CARD_FILE
     if not path.is_file():
-        raise DiffuscopeError(f"{folder} is not a model folder: it has no {CARD_FILE}.")
+        raise DiffuscopeError(
+            f"{folder} is not a model folder: it has no {CARD_FILE}; choose another folder."
+        )
     with reading(path, "model card"):
-        values = read_json(path)
-        if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
-            raise DiffuscopeError(
-                f"{path} has format {quoted(values['format'])}; this version reads format {FORMAT}."
-            )
-        if isinstance(values, dict):
-            values = {name: value for name, value in values.items() if name not in FORMER}
-        return parse(ModelCard, values, str(path))
+        try:
+            return _parsed_card(path)
+        except DiffuscopeError as error:
+            raise DiffuscopeError(with_way_on(error, f"correct it, or {GET_MODEL_AGAIN}")) from error
+
+
+def _parsed_card(path: Path) -> ModelCard:
+    values = read_json(path)
+    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+        raise DiffuscopeError(
+            f"{path} has format {quoted(values['format'])}; this version reads format {FORMAT}; "
+            "get the model in that format, or a newer napari-diffuscope."
+        )
+    if isinstance(values, dict):
+        values = {name: value for name, value in values.items() if name not in FORMER}
+    return parse(ModelCard, values, str(path))

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -19,6 +20,7 @@ from napari_diffuscope.weights.tables import WeightTable, settings_beside, weigh
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
 from napari_diffuscope.weights.torch_file import TorchFile
 from napari_diffuscope.weights.unpack import is_archive
+from napari_diffuscope.weights.ways_on import CHOOSE_WEIGHTS, GET_AGAIN, SAVE_WEIGHTS
 
 _LARGEST_HEADER = 100_000_000
 
@@ -70,13 +72,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If it is something else, is damaged, or needs code to be opened.
     """
     if path.exists() and not path.is_file():
-        raise DiffuscopeError(f"{path} is no file of weights: it is a folder or a device.")
+        raise DiffuscopeError(f"{path} is no file of weights: it is a folder or a device; {CHOOSE_WEIGHTS}.")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(512)
     except OSError as error:
-        raise DiffuscopeError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise DiffuscopeError(
+            f"{path} cannot be read: {error.strerror or error}; check that it may be read."
+        ) from error
     if not size:
         raise DiffuscopeError(f"{path} is empty; get the file again.")
     if path.suffix.lower() == ".safetensors" or _looks_like_safetensors(head, size):
@@ -89,7 +93,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return _read_torch(path)
     if head.startswith(b"\x80") and size <= MOST_BYTES:
         read_pickle(path.read_bytes(), str(path))  # says so if it is there to run code
-    raise DiffuscopeError(f"{path} was refused: it is {_kind_of(head)}.")
+    kind = _kind_of(head)
+    way_on = "" if ";" in kind else f"; {CHOOSE_WEIGHTS}"
+    raise DiffuscopeError(f"{path} was refused: it is {kind}{way_on}.")
 
 
 def _looks_like_safetensors(head: bytes, size: int) -> bool:
@@ -99,10 +105,15 @@ def _looks_like_safetensors(head: bytes, size: int) -> bool:
 def _read_safetensors(path: Path, head: bytes, size: int) -> Checkpoint:
     if len(head) < 8 or struct.unpack("<Q", head[:8])[0] > min(size - 8, _LARGEST_HEADER):
         raise DiffuscopeError(
-            f"{path} is no safetensors file, or is cut short: its header does not fit into it; get it again."
+            f"{path} is no safetensors file, or is cut short: its table of contents does not fit into it; get it again."
         )
     with reading(path, "safetensors"):
-        shapes = stored_shapes(path)
+        try:
+            shapes = stored_shapes(path)
+        except SafetensorError as error:
+            raise DiffuscopeError(
+                f"{path} is damaged, or no safetensors file ({error}); {GET_AGAIN}."
+            ) from error
 
     @cache
     def tensors() -> dict[str, Tensor]:
@@ -117,7 +128,7 @@ def _read_torch(path: Path) -> Checkpoint:
     contents = file.contents()
     if not isinstance(contents, dict):
         raise DiffuscopeError(
-            f"{path} was refused: it holds {_in_words(contents)}, not weights; save its state_dict() instead."
+            f"{path} was refused: it holds {_in_words(contents)}, not weights; {SAVE_WEIGHTS}."
         )
     tables = weight_tables(contents)
     records = {table.full_name(name): record for table in tables for name, record in table.records.items()}
@@ -157,7 +168,7 @@ def _strange_in(table: WeightTable, path: Path) -> str:
     if not strange:
         return ""
     name, value = next(iter(strange.items()))
-    return f"{path} was refused: it holds more than weights: {name} is {_in_words(value)}; save a state_dict() alone."
+    return f"{path} was refused: it holds more than weights: {name} is {_in_words(value)}; {SAVE_WEIGHTS}."
 
 
 def _no_weights(path: Path, contents: dict[Any, Any]) -> str:
@@ -166,8 +177,8 @@ def _no_weights(path: Path, contents: dict[Any, Any]) -> str:
     table = contents.get("state_dict", contents)
     for name, value in table.items() if isinstance(table, dict) else ():
         if not isinstance(value, str | int | float | dict | None):
-            return f"{path} was refused: it holds no weights, but {name}, {_in_words(value)}; save a state_dict()."
-    return f"{path} holds no weights."
+            return f"{path} was refused: it holds no weights, but {name}, {_in_words(value)}; {SAVE_WEIGHTS}."
+    return f"{path} holds no weights; {CHOOSE_WEIGHTS}."
 
 
 def _in_words(value: Any) -> str:
@@ -194,19 +205,17 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"Rar!", "a packed archive (rar); unpack it and open the file in it"),
     (b"version https://git-lfs", "a note of Git LFS in place of the file; get the file itself"),
     (b"GGUF", "a GGUF file of a language model, not weights of torch"),
-    (b"<", "a web page or XML, not a file of weights; perhaps the download was redirected"),
+    (b"<", "a web page or XML, not a file of weights; open its page in a browser and download it there"),
     (b"%PDF", "a PDF document, not a file of weights"),
 )
 
-_OLD = (
-    "a pickle outside torch's zip format; load it in torch with weights_only=True and save the weights again"
-)
+_OLD = "of a format of before torch 1.6; load it in torch with weights_only=True and save the weights again"
 
 
 def _kind_of(head: bytes) -> str:
     """What a file is that cannot be opened, in words."""
     if b"\x12\x07pytorch" in head[:40] or b"onnx" in head[:40]:
-        return "an ONNX network, which is a program; save the state_dict() of the network instead"
+        return f"an ONNX network, which is a program; {SAVE_WEIGHTS}"
     for magic, words in _KINDS:
         if head.startswith(magic):
             return words
@@ -215,7 +224,7 @@ def _kind_of(head: bytes) -> str:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError:
-        return "none of the known files of weights, or damaged"
+        return f"none of the known files of weights, or damaged; {GET_AGAIN}, or {CHOOSE_WEIGHTS}"
     if "\0" in text:
-        return "none of the known files of weights, or damaged"
+        return f"none of the known files of weights, or damaged; {GET_AGAIN}, or {CHOOSE_WEIGHTS}"
     return "text, not a file of weights" if text.isprintable() or "\n" in text else _OLD

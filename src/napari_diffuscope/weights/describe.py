@@ -102,7 +102,12 @@ def describe(name_or_path: str | os.PathLike[str]) -> str:
     DiffuscopeError
         If it cannot be opened or is damaged.
     """
-    return "\n".join(f"{title + ':':<18}{text}" for title, text in _facts(inspect(name_or_path)) if text)
+    return described(inspect(name_or_path))
+
+
+def described(inspected: Inspected) -> str:
+    """The same of a model that was looked at."""
+    return "\n".join(f"{title + ':':<18}{text}" for title, text in _facts(inspected) if text)
 
 
 def import_model(
@@ -146,7 +151,7 @@ def import_model(
     target = Path(folder).expanduser() if folder is not None else user_folder() / model_name(source)
     said = parsed_answers(answers)
     if not source.exists():
-        raise DiffuscopeError(f"There is no file or folder {source}.")
+        raise DiffuscopeError(f"There is no file or folder {source}; check the path.")
     check_outputs([], [source], wholes=[target])
     check_model_place(target.resolve(), overwrite=overwrite)
     with unpacked(source) as place:

@@ -24,6 +24,7 @@ from napari_diffuscope.weights.folder import build_network
 from napari_diffuscope.weights.published import Opened
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
 from napari_diffuscope.weights.unpack import leads_out
+from napari_diffuscope.weights.ways_on import GET_AGAIN, ITS_OWN_CODE, refused
 
 INDEX = "model_index.json"
 CONFIG = "config.json"
@@ -127,8 +128,12 @@ def _architecture(network: Path, config: Mapping[str, Any]) -> OpenAIUNetConfig:
     """Architecture by the configuration, checked to be one that can be built."""
     try:
         architecture = diffusers_config(config)
+    except DiffuscopeError as error:
+        raise DiffuscopeError(refused(network / CONFIG, error, ITS_OWN_CODE)) from error
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise DiffuscopeError(f"{network / CONFIG} is damaged: it describes no network ({error}).") from error
+        raise DiffuscopeError(
+            f"{network / CONFIG} is damaged: it describes no network ({error}); {GET_AGAIN}."
+        ) from error
     build_network(NetworkSpec("openai-unet", architecture.to_dict()), device="meta")
     return architecture
 
@@ -150,7 +155,7 @@ def _components(folder: Path) -> tuple[Path, Path | None]:
     if len(networks) != 1 or others:
         raise DiffuscopeError(
             f"{folder} is a pipeline of another kind: only a single UNet2DModel with a scheduler is "
-            f"supported, not {', '.join(others or networks) or 'one without'}."
+            f"supported, not {', '.join(others or networks) or 'one without'}; {ITS_OWN_CODE}."
         )
     schedulers = [name for name, kind in parts.items() if _schedules(kind)]
     place = _inside(folder, schedulers[0]) / _SCHEDULER if schedulers else None
@@ -171,7 +176,7 @@ def _refuse_latent(folder: Path, parts: Mapping[str, str]) -> None:
     if decoders:
         raise DiffuscopeError(
             f"{name_of(folder)} is a latent diffusion model: its network works on a compressed code, of which "
-            f"{decoders[0]} makes images. That is not supported; only networks that work on images themselves are."
+            f"{decoders[0]} makes images. Only networks that work on images themselves are supported; {ITS_OWN_CODE}."
         )
 
 
@@ -188,7 +193,8 @@ def _inside(folder: Path, name: str) -> Path:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or leads_out(name):
         raise DiffuscopeError(
-            f"{folder} was refused: a file in it points outside of the folder, to {name!r}."
+            f"{folder} was refused: a file in it points outside of the folder, to {name!r}; "
+            "get the folder again from its authors."
         )
     return folder.joinpath(*parts)
 
@@ -204,7 +210,8 @@ def _scheduler_says(path: Path, architecture: OpenAIUNetConfig) -> Sidecar:
     ]
     if not kind.startswith(_FAMILIES) or wrong:
         raise DiffuscopeError(
-            f"{path}: the scheduler {kind} {' '.join(wrong)} is not supported.".replace("  ", " ")
+            f"{name_of(path)}: the scheduler (the rule by which noise is taken away) {kind} {' '.join(wrong)} is not "
+            f"supported; {ITS_OWN_CODE}.".replace("  ", " ")
         )
     clips = config.get("clip_sample", kind[:4] in ("DDPM", "DDIM"))
     clip = _number(config, "clip_sample_range", 1.0, path) if clips else 0.0
@@ -226,7 +233,7 @@ def _one_of(
     value = config.get(name) or default
     if not isinstance(value, str) or value not in supported:
         raise DiffuscopeError(
-            f"{name_of(path)}: {name} must be one of {', '.join(supported)}, not {quoted(value)}."
+            f"{name_of(path)}: {name} must be one of {', '.join(supported)}, not {quoted(value)}; {ITS_OWN_CODE}."
         )
     return supported[value]
 
@@ -235,7 +242,8 @@ def _number(config: Mapping[str, Any], name: str, default: float, path: Path) ->
     value = config.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**60) <= value <= 2**60:
         raise DiffuscopeError(
-            f"{name_of(path)} is damaged: its noise schedule is not given in numbers: {name} is {quoted(value)}."
+            f"{name_of(path)} is damaged: its noise schedule is not given in numbers: {name} is "
+            f"{quoted(value)}; {GET_AGAIN}."
         )
     return float(value)
 
@@ -245,13 +253,13 @@ def _schedule(config: Mapping[str, Any], path: Path) -> ScheduleSpec:
     count = _number(config, "num_train_timesteps", 1000, path)
     if count != int(count):
         raise DiffuscopeError(
-            f"{name_of(path)} is damaged: num_train_timesteps must be a whole number, not {quoted(count)}."
+            f"{name_of(path)} is damaged: num_train_timesteps must be a whole number, not {quoted(count)}; {GET_AGAIN}."
         )
     betas = (_number(config, "beta_start", 1e-4, path), _number(config, "beta_end", 0.02, path))
     try:
         return ScheduleSpec(kind, count=int(count), betas=None if kind == "cosine" else betas)
     except DiffuscopeError as error:
-        raise DiffuscopeError(f"{path} is damaged: {error}") from error
+        raise DiffuscopeError(refused(path, error, GET_AGAIN)) from error
 
 
 def _weights(network: Path) -> dict[str, Tensor]:
@@ -280,7 +288,8 @@ def weight_files(network: Path) -> list[Path]:
             return files
     if not stored:
         raise DiffuscopeError(
-            f"{name_of(network)} has no weights: neither {_STEM}.safetensors nor {_STEM}.bin is there."
+            f"{name_of(network)} has no weights: neither {_STEM}.safetensors nor {_STEM}.bin is "
+            "there; get the whole folder again."
         )
     best = min(stored, key=lambda match: (_order(match["variant"]), match["kind"] != "safetensors"))
     return _together(network, best, stored) if best["part"] else [network / best[0]]
@@ -290,7 +299,7 @@ def _listed(network: Path, index: str) -> list[Path]:
     """Files that the list of a model in several files names."""
     table = _json(network / index).get("weight_map")
     if not isinstance(table, dict) or not table:
-        raise DiffuscopeError(f"{name_of(network / index)} is damaged: it lists no weights.")
+        raise DiffuscopeError(f"{name_of(network / index)} is damaged: it lists no weights; {GET_AGAIN}.")
     return [_inside(network, name) for name in sorted(set(map(str, table.values())))]
 
 
@@ -322,5 +331,5 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 def _json(path: Path) -> dict[str, Any]:
     values = read_json(path)
     if not isinstance(values, dict):
-        raise DiffuscopeError(f"{name_of(path)} is damaged: it is no JSON object.")
+        raise DiffuscopeError(f"{name_of(path)} is damaged: it is no JSON object; {GET_AGAIN}.")
     return values

@@ -150,7 +150,7 @@ def check_complete(evidence: Evidence) -> None:
     if evidence.condition_channels < 0:
         raise DiffuscopeError(
             f"{evidence.path} cannot be used: {evidence.in_words()} gives more channels than it takes; "
-            'if half of them are a learned variance, write "variance": "learned-range" into its sidecar file.'
+            "if half of them say how sure it is of a step (learn_sigma), import it with --set variance=learned-range."
         )
 
 

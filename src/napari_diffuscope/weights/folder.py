@@ -28,6 +28,7 @@ from napari_diffuscope.weights.card_checks import check_network_numbers
 from napari_diffuscope.weights.checksums import checked_once
 from napari_diffuscope.weights.place import EXAMPLE_FILES, making_model, put_in_place
 from napari_diffuscope.weights.tensors import load_stored, stored_shapes
+from napari_diffuscope.weights.ways_on import GET_MODEL_AGAIN, with_way_on
 
 _NETWORKS: dict[str, tuple[type[nn.Module], type[NetworkConfig]]] = {
     "local-unet": (LocalUNet, LocalUNetConfig),
@@ -54,10 +55,9 @@ def build_network(spec: NetworkSpec, *, device: str = "cpu") -> nn.Module:
             return built_of_shapes(lambda: network(described))
         with torch.device(device):
             return network(described)
-    except DiffuscopeError as error:
-        raise DiffuscopeError(f"The network in the model card cannot be built: {error}") from error
-    except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
-        raise DiffuscopeError(f"The network in the model card cannot be built: {error}.") from error
+    except (DiffuscopeError, TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
+        sentence = f"The network in the model card cannot be built: {str(error).rstrip('.')}."
+        raise DiffuscopeError(with_way_on(sentence, "correct the card")) from error
 
 
 def filled_network(spec: NetworkSpec, tensors: Mapping[str, Tensor], source: str) -> nn.Module:
@@ -92,7 +92,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None
     if bad := [name for name, tensor in tensors.items() if not all_finite(tensor)]:
         raise DiffuscopeError(
             f"The weights of {source} are damaged: {len(bad)} tensors hold values that are not finite "
-            f"({_some(bad)})."
+            f"({_some(bad)}); {GET_MODEL_AGAIN}."
         )
     converted = {name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()}
     network.load_state_dict(converted, strict=True, assign=any(tensor.is_meta for tensor in wanted.values()))
@@ -116,7 +116,7 @@ def check_names(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], sou
         problems.append(f"{len(whole)} of whole numbers ({_some(whole)})")
     if problems:
         raise DiffuscopeError(
-            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}."
+            f"The weights of {source} do not fit the network: tensors {', '.join(problems)}; {GET_MODEL_AGAIN}."
         )
 
 
@@ -161,7 +161,7 @@ def read_tensors(folder: Path) -> tuple[ModelCard, dict[str, Tensor]]:
         wanted = build_network(card.network, device="meta").state_dict()
         check_channels(card)
     if not path.is_file():
-        raise DiffuscopeError(f"{name_of(folder)} has no {WEIGHTS_FILE}.")
+        raise DiffuscopeError(f"{name_of(folder)} has no {WEIGHTS_FILE}; {GET_MODEL_AGAIN}.")
     with reading(path, "safetensors"):
         shapes = stored_shapes(path)
         if card.sha256 and path.stat().st_size > _most_bytes(wanted):

@@ -22,6 +22,7 @@ from napari_diffuscope.weights.folder import read_folder, sha256_of
 from napari_diffuscope.weights.published import Opened, open_checkpoint
 from napari_diffuscope.weights.schedules import LOWEST_ALPHA_BAR, build_schedule
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar
+from napari_diffuscope.weights.ways_on import CHOOSE_WEIGHTS
 
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 """Endings of files of weights."""
@@ -190,7 +191,7 @@ def no_model_in(folder: Path) -> DiffuscopeError:
         "or config.json"
     )
     if not names:
-        return DiffuscopeError(f"{sentence}.")
+        return DiffuscopeError(f"{sentence}; {CHOOSE_WEIGHTS}, or the folder above or below it.")
     some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     return DiffuscopeError(f"{sentence}; open a file of weights in it instead ({some}).")
 

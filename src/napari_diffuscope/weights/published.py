@@ -22,6 +22,7 @@ from napari_diffuscope.weights.infer_lucidrains import infer_lucidrains
 from napari_diffuscope.weights.schedules import prediction_by_weights, schedule_of_table
 from napari_diffuscope.weights.selection import NetworkTensors, select_network
 from napari_diffuscope.weights.sidecar import NO_ANSWERS, Sidecar, read_sidecar
+from napari_diffuscope.weights.ways_on import GET_AGAIN, ITS_OWN_CODE, refused
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _gathered_of_diffusers(
         config = config_of_keys(selection.shapes(checkpoint), said)
         architecture = diffusers_config(config)
     except DiffuscopeError as error:
-        raise DiffuscopeError(f"{path} cannot be opened: {error}") from error
+        raise DiffuscopeError(refused(path, error, ITS_OWN_CODE)) from error
     facts = Facts("openai-unet", architecture.to_dict(), selection.prefix, attends=False, without_config=True)
     said = as_diffusers_does(architecture, said).updated(said)
     schedule = _schedule_in(selection, checkpoint)
@@ -161,7 +162,8 @@ def _facts(selection: NetworkTensors, checkpoint: Checkpoint, said: Sidecar) -> 
             case _:
                 return Facts("edm2-unet", infer_edm2(shapes).to_dict(), selection.prefix)
     except DiffuscopeError as error:
-        raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {error}") from error
+        way_on = f"{GET_AGAIN}, or {ITS_OWN_CODE}" if "missing" in str(error) else ITS_OWN_CODE
+        raise DiffuscopeError(refused(checkpoint.path, error, way_on)) from error
 
 
 def _lucidrains_facts(
@@ -204,7 +206,8 @@ def _schedule_in(selection: NetworkTensors, checkpoint: Checkpoint) -> ScheduleS
     schedule = schedule_of_table(checkpoint.open(selection.buffers[table]))
     if schedule is None:
         raise DiffuscopeError(
-            f"{checkpoint.path} cannot be used: its noise schedule ({table}) does not fall from level to level."
+            f"{checkpoint.path} cannot be used: its noise schedule ({table}) does not fall from "
+            f"level to level; {GET_AGAIN}."
         )
     return schedule
 

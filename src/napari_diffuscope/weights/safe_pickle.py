@@ -22,6 +22,7 @@ from napari_diffuscope.weights.pickle_records import (
     TensorRecord,
     runs_code,
 )
+from napari_diffuscope.weights.ways_on import GET_AGAIN, SAVE_WEIGHTS
 
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -49,7 +50,7 @@ def read_pickle(data: bytes, where: str) -> Any:
     """
     if len(data) > MOST_BYTES:
         raise DiffuscopeError(
-            f"{where} is not read: its table of contents has {len(data):,} bytes, too many for a model."
+            f"{where} is not read: its table of contents has {len(data):,} bytes, too many for a model; {SAVE_WEIGHTS}."
         )
     try:
         return _Machine(where).run(data)
@@ -64,7 +65,7 @@ def read_pickle(data: bytes, where: str) -> Any:
         AttributeError,
     ) as error:
         raise DiffuscopeError(
-            f"{where} is damaged: its table of contents cannot be read ({error})."
+            f"{where} is damaged: its table of contents cannot be read ({error}); {GET_AGAIN}."
         ) from error
 
 
@@ -114,7 +115,7 @@ class _Machine:
         if runs_code(full_name):
             raise DiffuscopeError(
                 f"{self.where} was refused: opening it the usual way would run {full_name}, which weights have "
-                "no need of; nothing of it was run."
+                "no need of, but nothing of it was run; do not open it elsewhere, get the weights from their authors."
             )
         return full_name
 

@@ -14,6 +14,7 @@ from napari_diffuscope.weights.checkpoint import Checkpoint
 from napari_diffuscope.weights.infer_lucidrains import is_too_old, name_of_today
 from napari_diffuscope.weights.lucidrains_versions import BEFORE
 from napari_diffuscope.weights.sidecar import SeveralNetworksError
+from napari_diffuscope.weights.ways_on import GET_AGAIN, ITS_OWN_CODE
 
 NetworkKind = Literal["openai-unet", "edm2-unet", "lucidrains-unet", "diffusers-unet"]
 
@@ -161,12 +162,12 @@ def _chosen(candidates: list[_Candidate], checkpoint: Checkpoint, wanted: str | 
     if not checkpoint.shapes:
         raise DiffuscopeError(f"{checkpoint.path} holds no weights; get the file again.")
     if not candidates and is_too_old(checkpoint.shapes):
-        raise DiffuscopeError(f"{checkpoint.path} cannot be opened: {BEFORE.format(name='An early version')}")
+        raise DiffuscopeError(f"{checkpoint.path} cannot be used: {BEFORE.format(name='an early version')}")
     if not candidates:
         some = quoted(", ".join(list(checkpoint.shapes)[:3]), 90)
         raise DiffuscopeError(
-            f"{checkpoint.path} holds no network that is known (a UNet of OpenAI's family, of diffusers or of "
-            f"denoising-diffusion-pytorch, or EDM2); its first tensors are {some}."
+            f"{checkpoint.path} holds no diffusion network that is known (of guided-diffusion and its family, "
+            f"denoising-diffusion-pytorch, diffusers or EDM2): its first tensors are {some}; {ITS_OWN_CODE}."
         )
     if wanted is not None:
         fitting = [one for one in candidates if one.name == wanted.rstrip(".:")]
@@ -176,10 +177,10 @@ def _chosen(candidates: list[_Candidate], checkpoint: Checkpoint, wanted: str | 
         ]
     if len(fitting) == 1:
         return fitting[0]
-    prefixes = quoted(", ".join(repr(one.name) for one in candidates), 120)
+    names = quoted(", ".join(repr(one.name) for one in candidates), 120)[1:-1]
     raise SeveralNetworksError(
-        f"{checkpoint.path} holds several networks ({prefixes}); say which with --set weights=NAME "
-        '("weights" in its sidecar file), or save one of them alone.',
+        f"{checkpoint.path} holds several networks ({names}); say which: import it in the dock "
+        "Models, which asks, or with `diffuscope models import FILE --set weights=NAME`.",
         tuple(one.name for one in candidates),
     )
 
@@ -215,7 +216,7 @@ def _check_indices(raw: Mapping[str, str], checkpoint: Checkpoint) -> None:
             len(number) > 6 or int(number) > 8192 for number in re.findall(r"\d+", name)
         ):
             raise DiffuscopeError(
-                f"{checkpoint.path} was refused: it has a tensor of the impossible name {name!r}."
+                f"{checkpoint.path} was refused: it has a tensor of the impossible name {name!r}; {GET_AGAIN}."
             )
 
 
@@ -232,7 +233,7 @@ def _average(raw: Mapping[str, str], chosen: _Candidate, checkpoint: Checkpoint)
             return average
         missing = absent if not missing or len(absent) < len(missing) else missing
     raise DiffuscopeError(
-        f"{checkpoint.path} is incomplete: its average lacks {len(missing)} tensors ({missing[0]})."
+        f"{checkpoint.path} is incomplete: its average lacks {len(missing)} tensors ({missing[0]}); {GET_AGAIN}."
     )
 
 
@@ -256,10 +257,10 @@ def _listed_average(raw: Mapping[str, str], checkpoint: Checkpoint) -> dict[str,
 def _sentence_about(strange: list[str], checkpoint: Checkpoint) -> str:
     if any("first_stage_model." in name or "cond_stage_model." in name for name in strange):
         return (
-            f"{checkpoint.path} is a latent diffusion model: its network works in the latent space of another "
-            f"({strange[0]}). That is not supported; only networks that work on images themselves are."
+            f"{checkpoint.path} is a latent diffusion model: its network works on a code of an image that another "
+            f"network makes ({strange[0]}). Only networks that work on images themselves are supported; {ITS_OWN_CODE}."
         )
     return (
         f"{checkpoint.path} holds {len(strange)} tensors that belong neither to its network nor to its noise "
-        f"schedule ({', '.join(strange[:3])}); it is no model that is known."
+        f"schedule ({', '.join(strange[:3])}); it is no model that is known: {ITS_OWN_CODE}."
     )

@@ -135,10 +135,9 @@ class SeveralNetworksError(UnansweredError):
 def request(path: Path, what: str, needed: list[str]) -> UnansweredError:
     """The error that lists what to write beside a checkpoint."""
     entries = ", ".join("heads (or head_channels)" if name == "heads" else name for name in needed)
-    beside = quoted(sidecar_place(path).name, 40)
     return UnansweredError(
-        f"{quoted(path.name, 40)} is {what}, none of the published models: write {beside} beside it, with "
-        f"{entries}; or answer `diffuscope models import` (docs/checkpoints.md)."
+        f"{quoted(path.name, 40)} is {what}, no published model, and needs {entries}; import it in the dock Models, "
+        "which asks, or with `diffuscope models import FILE --set …`."
     )
 
 

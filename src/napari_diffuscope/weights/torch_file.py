@@ -18,6 +18,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.weights.pickle_records import TensorRecord
 from napari_diffuscope.weights.safe_pickle import MOST_BYTES, read_pickle
 from napari_diffuscope.weights.unpack import leads_out
+from napari_diffuscope.weights.ways_on import CHOOSE_WEIGHTS, GET_AGAIN, ITS_OWN_CODE, SAVE_WEIGHTS
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CHUNK = 1 << 22
@@ -67,10 +68,15 @@ class TorchFile:
         self._checked: set[str] = set()
         pickles = [name for name in self._entries if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(pickles) != 1:
-            raise DiffuscopeError(f"{path} is a zip archive, but not one of weights that torch wrote.")
+            raise DiffuscopeError(
+                f"{path} is a zip archive, but not one of weights that torch wrote; {CHOOSE_WEIGHTS}."
+            )
         self._prefix = pickles[0].removesuffix("data.pkl")
         if self._prefix + "byteorder" in self._entries and self._bytes("byteorder", 16) != b"little":
-            raise DiffuscopeError(f"{path} was written on a big-endian machine, which is not supported.")
+            raise DiffuscopeError(
+                f"{path} was written by a processor that orders bytes the other way "
+                "(big-endian), which is not supported; load and save it in torch on this computer."
+            )
 
     def contents(self) -> Any:
         """What was saved, as :func:`~napari_diffuscope.weights.safe_pickle.read_pickle` describes it."""
@@ -99,7 +105,7 @@ class TorchFile:
         dtype = DTYPES.get(record.storage.kind)
         if dtype is None:
             raise DiffuscopeError(
-                f"{self.path}: tensor {name} is a {record.storage.kind}, which is not supported."
+                f"{self.path}: tensor {name} is a {record.storage.kind}, which is not supported; {ITS_OWN_CODE}."
             )
         entry = self._verified(f"data/{record.storage.key}")
         available = entry.size // dtype.itemsize
@@ -107,7 +113,9 @@ class TorchFile:
         last = record.offset + steps if 0 not in record.shape else -1
         repeated = math.prod(record.shape) > record.storage.count  # a stride of 0 would fill the memory
         if record.storage.count > available or last >= record.storage.count or repeated:
-            raise DiffuscopeError(f"{self.path} is damaged: tensor {name} reaches beyond its data.")
+            raise DiffuscopeError(
+                f"{self.path} is damaged: tensor {name} reaches beyond its data; {GET_AGAIN}."
+            )
         data = self._mapped[entry.start : entry.start + available * dtype.itemsize]
         if entry.start % dtype.itemsize:
             data = data.clone()  # torch aligns what it writes; a file that was packed again may not be
@@ -123,7 +131,9 @@ class TorchFile:
         """An entry whose checksum holds; each is read through once."""
         entry = self._entries.get(self._prefix + name)
         if entry is None:
-            raise DiffuscopeError(f"{self.path} is damaged or incomplete: it lacks its entry {name}.")
+            raise DiffuscopeError(
+                f"{self.path} is damaged or incomplete: it lacks its entry {name}; {GET_AGAIN}."
+            )
         if name not in self._checked:
             checksum = 0
             for start in range(entry.start, entry.start + entry.size, _CHUNK):
@@ -139,7 +149,10 @@ class TorchFile:
     def _bytes(self, name: str, most: int) -> bytes:
         entry = self._verified(name)
         if entry.size > most:
-            raise DiffuscopeError(f"{self.path} is not read: its entry {name} has {entry.size:,} bytes.")
+            raise DiffuscopeError(
+                f"{self.path} is not read: its entry {name} has {entry.size:,} bytes, too many "
+                f"for a model; {SAVE_WEIGHTS}."
+            )
         return self._mapped[entry.start : entry.start + entry.size].numpy().tobytes()
 
 
@@ -152,15 +165,17 @@ def _entries(path: Path, size: int) -> dict[str, Entry]:
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                     raise DiffuscopeError(
-                        f"{path} was refused: its entry {info.filename!r} is compressed; torch never does so."
+                        f"{path} was refused: its entry {info.filename!r} is compressed, which "
+                        f"torch never does; {GET_AGAIN} from its authors."
                     )
                 if leads_out(info.filename):
                     raise DiffuscopeError(
-                        f"{path} was refused: its entry {info.filename!r} would lie outside of its folder."
+                        f"{path} was refused: its entry {info.filename!r} would lie outside of "
+                        f"its folder; {GET_AGAIN} from its authors."
                     )
                 if info.filename in entries or info.flag_bits & 1:
                     raise DiffuscopeError(
-                        f"{path} is damaged: its entry {info.filename!r} is doubled or encrypted."
+                        f"{path} is damaged: its entry {info.filename!r} is doubled or encrypted; {GET_AGAIN}."
                     )
                 entries[info.filename] = _place(file, info, path, size)
             return entries
@@ -179,7 +194,7 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
         what = "a program that torch.export wrote"
     else:
         return
-    raise DiffuscopeError(f"{path} was refused: it is {what}; save the state_dict() of the network instead.")
+    raise DiffuscopeError(f"{path} was refused: it is {what}, of which nothing is run; {SAVE_WEIGHTS}.")
 
 
 def _place(file: Any, info: zipfile.ZipInfo, path: Path, size: int) -> Entry:

@@ -109,12 +109,13 @@ def try_model(name_or_path: str | os.PathLike[str], *, device: str = "cpu") -> T
     difference = float(np.abs(output - stored).max() / max(float(stored.std()), 1e-12))
     if difference > TOLERANCE:
         sentence = (
-            f"{name} gives another result than it did where it was made: they differ by {difference:.3g} of their "
-            "deviation; get it again, or try the device CPU."
+            f"{name} gives another result than it did where it was made: they differ by {difference:.3g} of the "
+            "spread of its values; get it again, or try the device CPU."
         )
         return Tried(name, False, difference, seconds, sentence)
     sentence = (
-        f"{name} gives what it gave where it was made (largest difference {difference:.1g} of the deviation)."
+        f"{name} gives what it gave where it was made (largest difference {difference:.1g} of the "
+        "spread of its values)."
     )
     return Tried(name, True, difference, seconds, sentence)
 

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.weights.ways_on import GET_AGAIN
 
 MOST_ENTRIES = 10_000
 MOST_SWELLING = 20
@@ -94,13 +95,17 @@ class _Budget:
         self.left -= count
         if self.left < 0:
             raise DiffuscopeError(
-                f"{self.path} was refused: it unpacks to more than {MOST_SWELLING} times its size."
+                f"{self.path} was refused: it unpacks to more than {MOST_SWELLING} times its "
+                f"size, which weights do not; {GET_AGAIN} from its authors."
             )
 
     def entry(self) -> None:
         self.entries -= 1
         if self.entries < 0:
-            raise DiffuscopeError(f"{self.path} was refused: it holds more than {MOST_ENTRIES} files.")
+            raise DiffuscopeError(
+                f"{self.path} was refused: it holds more than {MOST_ENTRIES} files; "
+                "unpack it and import the model in it."
+            )
 
 
 def _unpack_zip(path: Path, folder: Path, budget: _Budget) -> None:
@@ -184,4 +189,5 @@ def _copy(source: IO[bytes], target: Path, budget: _Budget | None) -> None:
 
 
 def _refused(path: Path, name: str, why: str) -> DiffuscopeError:
-    return DiffuscopeError(f"{path} was refused: its entry {name!r} {why}.")
+    way_on = f"{GET_AGAIN} from its authors" if "outside" in why else "unpack it and import the model in it"
+    return DiffuscopeError(f"{path} was refused: its entry {name!r} {why}; {way_on}.")
