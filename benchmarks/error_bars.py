@@ -1,58 +1,73 @@
 """How wide error bars of a model for restoration must be: ``python benchmarks/error_bars.py OUT --target equal-blur``.
 
-The same images, noise, samples and fit as ``diffuscope evaluate restore standard --calibrate``, but of a window of each
-image alone, without what lies around it: a fourth of the work. Draws of every image are kept in the folder OUT, so that
-it can be stopped and gone on with; ``--store`` writes the fit into the model's card.
+The images, noise and fit of ``diffuscope evaluate restore standard --calibrate``, but of a window of each image alone,
+without what lies around it: a fourth of the work. Draws of every image are kept in the folder OUT, so that it can be
+stopped and gone on with, and fitted without drawing (``--minutes 0``); ``--store`` writes the fit into the card.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Generator, Iterator
-from dataclasses import asdict
+import time
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from napari_diffuscope.diffusion.solvers import Query, driven
-from napari_diffuscope.evaluate.restore.calibration import COMBINATIONS, calibration_field
-from napari_diffuscope.evaluate.restore.cases import Case, CaseName, case_names, make_case
+from napari_diffuscope.evaluate.calibration import DrawnImage, fit_of, store_fit
+from napari_diffuscope.evaluate.restore.calibration import COMBINATIONS, DATA, TERMS, calibration_case
+from napari_diffuscope.evaluate.restore.cases import Case, case_names, make_case
 from napari_diffuscope.evaluate.restore.fields import read_fields
 from napari_diffuscope.evaluate.restore.models import middle
 from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, STANDARD, RestoreEvaluationSettings
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
-from napari_diffuscope.measure.deviations import conformal, fit_curve, half_widths, on_curve
+from napari_diffuscope.measure.deviations import conformal, factor_of, half_widths, on_curve
+from napari_diffuscope.measure.seen_noise import seen_noise
 from napari_diffuscope.methods.restore.chains import sample_chain
-from napari_diffuscope.weights.model import Model, load_model, model_place
+from napari_diffuscope.weights.card_parts import DeviationFit
+from napari_diffuscope.weights.model import Model, load_model
 
-WINDOW, INNER, TOGETHER = 112, 80, 4
+WINDOW, INNER, TOGETHER = 96, 64, 4
 """Edge of the window, of its middle that is judged, and samples drawn at a time."""
+
+FIELDS, APART = 3, 31
+"""Fields of each structure of the standard set, and how far apart images are that are tested one after the other."""
 
 SHOWN = (0.68, 0.9, 0.95)
 MODELS = {"equal-blur": "restoration-fluorescence", "sharp": "deblurring-fluorescence"}
 
-Drawn = tuple[tuple[str, ...], np.ndarray, np.ndarray]
-"""Noise, level and structure of an image; absolute errors and deviations in values of the network."""
+
+@dataclass(frozen=True, eq=False)
+class Judged(DrawnImage):
+    """A drawn image, and of which kind it is."""
+
+    noise: str = ""
+    level: str = ""
+    structure: str = ""
+    standard: bool = False
 
 
-def draw(model: Model, case: Case, settings: RestoreEvaluationSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Samples of the middle of an image, and the truth, in values of the network."""
+def draw(model: Model, case: Case, settings: RestoreEvaluationSettings, name: str) -> dict[str, np.ndarray]:
+    """Samples of the middle of an image, and the truth, in values of the network; and what its noise is like."""
     line = measure_intensities(Image.wrap(case.noisy, "YX"))[0].map
-    window, inner = middle(case.noisy.shape, WINDOW), middle(case.noisy.shape, INNER)
-    condition = torch.from_numpy(line.forward(case.noisy.astype(np.float32))[window])[None, None]
-    edge, samples = (WINDOW - INNER) // 2, []
-    for first in range(0, settings.samples, TOGETHER):
-        noise = torch.randn(
-            (TOGETHER, 1, WINDOW, WINDOW), generator=torch.Generator().manual_seed(1000 + first)
-        )
-        final = chain(model, settings.steps, noise, condition.expand(TOGETHER, -1, -1, -1))
-        samples.append(final[:, 0, edge : edge + INNER, edge : edge + INNER].numpy())
-    return np.concatenate(samples)[: settings.samples], line.forward(case.clean.astype(np.float64))[inner]
+    shown = line.forward(case.noisy.astype(np.float32))
+    condition = torch.from_numpy(shown[middle(shown.shape, WINDOW)].copy())[None, None]
+    start = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    noise = torch.randn((settings.samples, 1, WINDOW, WINDOW), generator=start)
+    edge = (WINDOW - INNER) // 2
+    finals = [
+        chain(model, settings.steps, part, condition.expand(len(part), -1, -1, -1))[:, 0]
+        for part in noise.split(TOGETHER)
+    ]
+    truth = line.forward(case.clean.astype(np.float64))[middle(shown.shape, INNER)]
+    inner = slice(edge, edge + INNER)
+    return {"drawn": torch.cat(finals)[:, inner, inner].numpy(), "truth": truth, **seen_noise(shown)}  # type: ignore[dict-item]
 
 
 def chain(model: Model, steps: int, noise: Tensor, condition: Tensor) -> Tensor:
@@ -72,68 +87,99 @@ def chain(model: Model, steps: int, noise: Tensor, condition: Tensor) -> Tensor:
             return stop.value
 
 
-def cases(settings: RestoreEvaluationSettings, images: int) -> Iterator[tuple[str, CaseName]]:
-    """Images of the calibration and of the test set in turn, each noise and level soon."""
-    fields = read_fields((STANDARD,), seed=settings.seed, edge=settings.size, shrink=2, limit=1)
+def cases(settings: RestoreEvaluationSettings) -> Iterator[tuple[str, Case]]:
+    """Images of the calibration and of the standard set in turn, each noise and level soon."""
+    fields = read_fields((STANDARD,), seed=settings.seed, edge=settings.size, shrink=2, limit=FIELDS)
     tested = case_names(fields, tuple(NOISES), tuple(LEVELS), settings.target)
-    for turn in range(images):
-        number = 7 * turn % len(COMBINATIONS) + len(COMBINATIONS) * (turn // len(COMBINATIONS))
-        level, noise, _ = COMBINATIONS[number % len(COMBINATIONS)]
-        field = calibration_field(number, seed=settings.seed, size=192)
-        yield f"calib-{number:02d}", CaseName(field, noise, level, settings.target)
+    for turn in range(max(settings.calibration_images, len(tested))):
+        if turn < settings.calibration_images:
+            number = 7 * turn % len(COMBINATIONS) + len(COMBINATIONS) * (turn // len(COMBINATIONS))
+            case = calibration_case(number, seed=settings.seed, size=192, target=settings.target)
+            yield f"calib-{number:03d}", case
         if turn < len(tested):
-            at = 7 * turn % len(tested)
-            yield f"test-{at:02d}", tested[at]
+            at = APART * turn % len(tested)
+            yield f"test-{at:03d}", make_case(tested[at], seed=settings.seed)
 
 
-def kept(out: Path, model: Model, settings: RestoreEvaluationSettings, images: int) -> dict[str, Drawn]:
-    """Errors and deviations of all images, drawn where they are not there yet."""
-    results = {}
-    for name, case in cases(settings, images):
-        path = out / f"{settings.target}-{name}.npz"
+def kept(out: Path, settings: RestoreEvaluationSettings, minutes: float) -> list[Judged]:
+    """All images, drawn where they are not there yet and there is time."""
+    model, ends = load_model(MODELS[settings.target]), time.monotonic() + 60 * minutes
+    images = []
+    for name, case in cases(settings):
+        path = out / f"{settings.target}-{model.sha256[:8]}-{name}.npz"
         if not path.exists():
-            drawn, truth = draw(model, make_case(case, seed=settings.seed), settings)
-            np.savez(path, drawn=drawn, truth=truth)
+            if time.monotonic() > ends:
+                continue
+            np.savez(path, **draw(model, case, settings, name))
             print(path.name, flush=True)
         with np.load(path) as arrays:
             drawn, truth = arrays["drawn"].astype(np.float64), arrays["truth"]
-        results[name] = (
-            (case.noise, case.level, case.field.group),
-            np.abs(drawn.mean(0) - truth),
-            drawn.std(0, ddof=1),
+            measures = {each: float(arrays[each]) for each in arrays if each not in ("drawn", "truth")}
+        error, spread = np.abs(drawn.mean(0) - truth), drawn.std(0, ddof=1)
+        field = case.name.field
+        images.append(
+            Judged(error, spread, measures, case.name.noise, case.name.level, field.group, name[0] == "t")
         )
-    return results
+    return images
 
 
-def table(tested: list[Drawn], fit: dict[str, Any], samples: int) -> Iterator[str]:
-    """Shares inside, for each noise and level, and what nine of ten images need."""
-    widths = dict(
-        zip(
-            fit["shares"], half_widths(fit["shares"], fit["widths"], of=samples, samples=samples), strict=True
-        )
-    )
-    ratios = [error / on_curve(deviation, fit["deviation"], fit["fitted"]) for _, error, deviation in tested]
-    for noise in (*NOISES, ""):
-        for level in LEVELS if noise else ("",):
+def ratios(image: DrawnImage, fit: DeviationFit) -> np.ndarray:
+    """Errors in deviations as the fit gives them."""
+    given = on_curve(image.deviation, fit.deviation, fit.fitted)
+    return image.error / (factor_of(fit.terms, image.measures) * given)
+
+
+def half_widths_of(fit: DeviationFit) -> dict[float, float]:
+    """By share."""
+    widths = half_widths(fit.shares, fit.widths, of=fit.samples, samples=fit.samples)
+    return dict(zip(fit.shares, widths, strict=True))
+
+
+Row = tuple[Judged, list[float], list[float]]
+"""An image; shares inside in per cent, and the half widths that it needs."""
+
+
+def judged(images: Sequence[Judged], fit: DeviationFit) -> list[Row]:
+    """What a fit gives for images."""
+    widths = half_widths_of(fit)
+    rows = []
+    for image in images:
+        ratio = ratios(image, fit)
+        inside = [100 * float((ratio <= widths[share]).mean()) for share in SHOWN]
+        rows.append((image, inside, [float(np.quantile(ratio, share)) for share in SHOWN]))
+    return rows
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Mean shares inside with their standard errors over images, and what nine of ten images need."""
+    yield "| noise | level | images | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
+    yield "|---|---|---" + "|---" * len(SHOWN) + "|"
+    for noise in (*NOISES, "all"):
+        for level in (*LEVELS, "all"):
             part = [
-                r
-                for (key, *_), r in zip(tested, ratios, strict=True)
-                if not noise or key[:2] == (noise, level)
+                inside
+                for image, inside, _ in rows
+                if noise in (image.noise, "all") and level in (image.level, "all")
             ]
-            if part:
-                shares = [
-                    100 * float(np.mean([(r <= widths[share]).mean() for r in part])) for share in SHOWN
-                ]
-                yield (
-                    f"| {noise or 'all'} | {level} | {len(part)} | "
-                    + " | ".join(f"{s:.1f} %" for s in shares)
-                    + " |"
-                )
-    for share in SHOWN:
-        found = sorted(100 * float((r <= widths[share]).mean()) for r in ratios)
-        enough = conformal([float(np.quantile(r, share)) for r in ratios], 0.9)
-        between = f"found {found[0]:.1f} to {found[-1]:.1f} %"
-        yield f"{share:.0%}: card {widths[share]:.3f}, nine of ten images {enough}, {between}"
+            if part and (noise != "all" or level == "all"):
+                means = np.mean(part, axis=0)
+                errors = np.std(part, axis=0, ddof=1) / np.sqrt(len(part)) if len(part) > 1 else means * 0
+                cells = [f"{mean:.1f} ± {error:.1f} %" for mean, error in zip(means, errors, strict=True)]
+                yield f"| {noise} | {level} | {len(part)} | " + " | ".join(cells) + " |"
+    for number, share in enumerate(SHOWN):
+        inside = sorted(row[1][number] for row in rows)
+        enough = conformal([row[2][number] for row in rows], 0.9)
+        yield f"{share:.0%}: nine of ten images need {enough}; found {inside[0]:.1f} to {inside[-1]:.1f} %"
+
+
+def without_structure(images: Sequence[Judged], settings: RestoreEvaluationSettings) -> list[Row]:
+    """Every structure with the fit on the others."""
+    rows = []
+    for structure in sorted({image.structure for image in images}):
+        others = [image for image in images if image.structure != structure]
+        fit = fit_of(others, samples=settings.samples, terms=TERMS)
+        rows += judged([image for image in images if image.structure == structure], fit)
+    return rows
 
 
 def main() -> None:
@@ -141,35 +187,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--target", choices=sorted(MODELS), default="equal-blur")
-    parser.add_argument("--images", type=int, default=18)
-    parser.add_argument("--points", type=int, default=8)
-    parser.add_argument("--store", action="store_true")
+    parser.add_argument("--images", type=int, default=54, help="of the calibration; as many are tested")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="begin to draw no further image after these"
+    )
+    parser.add_argument("--store", action="store_true", help="write the fit into the card")
     given = parser.parse_args()
     settings = RestoreEvaluationSettings(
-        target=given.target, models=(MODELS[given.target],), samples=8, steps=10
+        target=given.target,
+        models=(MODELS[given.target],),
+        samples=8,
+        steps=10,
+        calibration_images=given.images,
     )
     given.out.mkdir(parents=True, exist_ok=True)
-    results = kept(given.out, load_model(MODELS[given.target]), settings, given.images)
-    fitted_on = [
-        (error, deviation) for name, (_, error, deviation) in results.items() if name.startswith("calib")
-    ]
-    curve = fit_curve(fitted_on, samples=settings.samples, points=given.points)
-    fit = {name: [float(f"{value:.5g}") for value in values] for name, values in asdict(curve).items()}
-    print(fit, f"{len(fitted_on)} images")
+    images = kept(given.out, settings, given.minutes)
+    fitted_on = [image for image in images if not image.standard]
+    fit = fit_of(fitted_on, samples=settings.samples, terms=TERMS)
+    print(f"Fit on {len(fitted_on)} images: {fit}")
+    print("Images of the standard set:", *table(judged([i for i in images if i.standard], fit)), sep="\n")
     print(
-        "\n".join(table([r for name, r in results.items() if name.startswith("test")], fit, settings.samples))
+        "All, each structure with a fit on the others:", *table(without_structure(images, settings)), sep="\n"
     )
     if given.store:
-        path = model_place(MODELS[given.target]) / "model.json"
-        card = json.loads(path.read_text(encoding="utf-8"))
-        card["deviation_fit"] = {"samples": settings.samples, **fit}
-        card["metrics"]["deviation_calibration"] = {
-            "target": settings.target, "samples": settings.samples, "steps": settings.steps, "seed": settings.seed,
-            "calibration_images": len(fitted_on), "edge": INNER, "sha256": card["sha256"],
-            "data": "simulated structures that no training draws, noise of camera and scanner",
-            "command": "python benchmarks/error_bars.py OUT --store",
+        facts = {
+            "target": given.target, "samples": settings.samples, "steps": settings.steps, "seed": settings.seed,
+            "calibration_images": len(fitted_on), "edge": INNER, "data": DATA,
+            "sha256": load_model(MODELS[given.target]).sha256,
+            "command": f"python benchmarks/error_bars.py OUT --target {given.target} --store",
         }  # fmt: skip
-        path.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        store_fit(MODELS[given.target], fit, facts)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,18 @@ from napari_diffuscope import DiffuscopeError, restore
 from napari_diffuscope.cli import main
 from napari_diffuscope.comparison.curves import calibration
 from napari_diffuscope.imaging.record_of_file import record_of_file
-from napari_diffuscope.measure.deviations import conformal, fit_curve, half_widths, on_curve
+from napari_diffuscope.measure.deviation_fit import fit_curve
+from napari_diffuscope.measure.deviations import conformal, factor_of, half_widths, on_curve
+from napari_diffuscope.measure.seen_noise import seen_noise
 from napari_diffuscope.methods import running
 from napari_diffuscope.methods.error_bars import UNCALIBRATED, error_bars_in_words, intervals_of
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.weights.card import read_card
-from napari_diffuscope.weights.card_parts import DeviationFit
+from napari_diffuscope.weights.card_parts import DeviationFit, DeviationTerm
 from napari_diffuscope.weights.catalogue import STARTERS, ListedModel
 
 FIT = DeviationFit(15, (0.01, 0.1, 1.0), (0.02, 0.11, 3.0), (0.5, 0.68, 0.9, 0.95), (0.6, 0.9, 1.7, 2.2))
+NAN = float("nan")
 FEW = {"mode": "mean", "samples": 2, "steps": 2, "seed": 3}
 
 
@@ -69,6 +72,80 @@ def test_tiles_and_part_of_the_image_have_the_same_deviation(noisy: np.ndarray, 
     part = restore(noisy, axes="YX", model=str(measured_model), **{**FEW, "mode": "deviation"})
     np.testing.assert_array_equal(tiled.deviation, whole.deviation)
     np.testing.assert_array_equal(part.deviation, whole.deviation)
+
+
+def test_where_noise_is_shared_by_neighbours_the_deviation_follows_its_colour(
+    tiny_model: Path, measured_model: Path, tmp_path: Path
+) -> None:
+    white, coloured = (_frames(memory) for memory in (0.0, 0.5))
+    term = DeviationTerm("noise_colour", (0.0, 1.0), (1.0, 4.0))
+    model = _with_card(tiny_model, tmp_path / "model", deviation_fit=asdict(replace(FIT, terms=(term,))))
+    for frame, colour in ((white, 0.0), (coloured, 0.5)):
+        plain = restore(frame, axes="YX", model=str(measured_model), **FEW)
+        matched = restore(frame, axes="YX", model=str(model), **FEW)
+        measured = matched.record["noise"]["0"]["noise_colour"]
+        assert measured == pytest.approx(colour, abs=0.08)
+        np.testing.assert_allclose(matched.deviation, plain.deviation * 4**measured, rtol=1e-3)
+        assert "noise" not in plain.record
+    tiled = restore(coloured, axes="YX", model=str(model), tile=32, **FEW)
+    np.testing.assert_array_equal(tiled.deviation, matched.deviation)
+    part = restore(coloured, axes="YX", model=str(model), crop=(8, 40, 0, 48), **FEW)
+    assert part.record["noise"] == matched.record["noise"]  # of the whole plane, whatever part is worked on
+    tifffile.imwrite(tmp_path / "noisy.tif", coloured)
+    words = [
+        "restore",
+        str(tmp_path / "noisy.tif"),
+        str(tmp_path / "out.tif"),
+        "--model",
+        str(model),
+        "--quiet",
+    ]
+    _run([*words, "--mode", "mean", "--samples", "2", "--steps", "2", "--seed", "3"])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out_deviation.tif"), matched.deviation)
+
+
+def _frames(memory: float) -> np.ndarray:
+    """Structure with noise of which every pixel carries a part on to the next along X."""
+    y, x = np.mgrid[:96, :96]
+    light = 400 * np.exp(-((y - 40) ** 2 + (x - 50) ** 2) / 300) + 100
+    noise = np.random.default_rng(7).normal(0, 20, light.shape)
+    for column in range(1, 96):
+        noise[:, column] = memory * noise[:, column - 1] + np.sqrt(1 - memory**2) * noise[:, column]
+    return (light + noise).astype(np.float32)
+
+
+def test_the_colour_of_noise_is_told_beside_structure_and_from_what_there_is() -> None:
+    y, x = np.mgrid[:700, :900]
+    stripes = 40 * np.sin(x / 6) * np.sin(y / 9) * (x > 350)
+    noise = np.random.default_rng(1).normal(size=(700, 900))
+    shared = noise[:, 1:] + 0.6 * noise[:, :-1]
+    for values, colour in ((noise[:, 1:], 0.0), (shared, 0.6 / 1.36)):
+        measured = seen_noise(stripes[:, 1:] + values)
+        assert measured["noise_colour"] == pytest.approx(colour, abs=0.05)
+        assert seen_noise(-3 * values.T - 5)["noise_colour"] == pytest.approx(colour, abs=0.05)
+    assert seen_noise(noise[:31]) == {}
+    assert seen_noise(np.ones((64, 64))) == {}
+    masked = np.where(x[:, 1:] > 100, shared, 0.0)
+    assert seen_noise(masked)["noise_colour"] == pytest.approx(0.6 / 1.36, abs=0.05)
+
+
+def test_the_fit_finds_what_a_number_of_the_images_says_and_leaves_out_what_says_nothing() -> None:
+    rng = np.random.default_rng(8)
+    colours = rng.uniform(0, 0.6, 24)
+    images = []
+    for colour in colours:
+        error, drawn = _peaked(rng, size=1600)
+        images.append(((error * 2**colour).reshape(40, 40), drawn.reshape(40, 40)))
+    measures = [{"noise_colour": float(c), "same": 1.0} for c in colours]
+    curve = fit_curve(images, samples=15, measures=measures, terms={"noise_colour": 2, "same": 2})
+    (term,) = curve.terms
+    assert np.log2(term.factors[1] / term.factors[0]) == pytest.approx(np.ptp(term.points), abs=0.12)
+    assert factor_of(curve.terms, {}) == 1.0
+    assert factor_of(curve.terms, {"noise_colour": 5.0}) == pytest.approx(
+        term.factors[1]
+    )  # the end of what was seen
+    usual = [factor_of(curve.terms, each) for each in measures]
+    assert np.exp(np.mean(np.log(usual))) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_result_of_an_earlier_version_is_repeated_with_its_factor(
@@ -146,6 +223,21 @@ def test_the_card_in_the_window_and_on_the_command_line_says_how_wide_intervals_
 def test_a_fit_that_is_none_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(DiffuscopeError, match="deviation_fit"):
         replace(FIT, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"points": (0.5, 0.0)},
+        {"factors": (1.0,)},
+        {"factors": (1.0, -2.0)},
+        {"measure": ""},
+        {"points": (0.0, NAN)},
+    ],
+)
+def test_a_term_that_is_none_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(DiffuscopeError, match="deviation_fit"):
+        replace(DeviationTerm("noise_colour", (0.0, 0.5), (1.0, 1.2)), **wrong)  # type: ignore[arg-type]
 
 
 def _peaked(rng: np.random.Generator, count: int = 15, size: int = 40_000) -> tuple[np.ndarray, np.ndarray]:

@@ -96,6 +96,24 @@ def noise_model(planes: Sequence[object]) -> NoiseModel:
     return NoiseModel(gain, dark, math.sqrt(max(gain * dark + intercept, least)), least)
 
 
+def typical_noise(planes: Sequence[object]) -> float:
+    """Standard deviation of the noise in the median block, those of one value left out; 0 where there is no other.
+
+    Parameters
+    ----------
+    planes
+        As for :func:`noise_model`. Noise that neighbours share is told too small.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`noise_model`.
+    """
+    variances = np.concatenate([_blocks(plane)[1] for plane in _checked(planes)])
+    noisy = variances[variances > 0]
+    return math.sqrt(float(np.median(noisy))) if noisy.size else 0.0
+
+
 def noise_correlation(planes: Sequence[object], axis: int, lags: int = 3) -> tuple[float, ...]:
     """Correlation of the noise of pixels 1, 2, … apart along an axis; 0 for white noise.
 

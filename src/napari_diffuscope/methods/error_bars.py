@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from napari_diffuscope.imaging.intensity_map import IntensityMap
-from napari_diffuscope.measure.deviations import half_widths, on_curve
+from napari_diffuscope.measure.deviations import factor_of, half_widths, on_curve
+from napari_diffuscope.measure.seen_noise import seen_noise
 from napari_diffuscope.methods.common_settings import ErrorBars
 from napari_diffuscope.weights.card import ModelCard
 
@@ -22,7 +24,11 @@ SPOKEN_OF = (0.68, 0.9, 0.95)
 
 
 def given_deviation(
-    deviation: np.ndarray, line: IntensityMap, card: ModelCard, how: ErrorBars = "measured"
+    deviation: np.ndarray,
+    line: IntensityMap,
+    card: ModelCard,
+    how: ErrorBars = "measured",
+    measures: Mapping[str, float] | None = None,
 ) -> np.ndarray:
     """Deviation of samples, in values of the network, as intensities and matched with errors as the card says.
 
@@ -36,11 +42,32 @@ def given_deviation(
         Of the model.
     how
         ``factor`` for what earlier versions gave.
+    measures
+        What was measured on the image that the network was shown, as by :func:`measured_noise`.
     """
     fit = card.deviation_fit
     if how == "factor" or fit is None:
         return line.inverse_spread(deviation) * card.deviation_scale
-    return line.inverse_spread(on_curve(deviation, fit.deviation, fit.fitted))
+    factor = np.float32(factor_of(fit.terms, measures or {}))
+    return line.inverse_spread(on_curve(deviation, fit.deviation, fit.fitted) * factor)
+
+
+def measured_noise(plane: np.ndarray, card: ModelCard, how: ErrorBars = "measured") -> dict[str, float]:
+    """What the card's fit asks of the noise of a plane; nothing where it asks nothing.
+
+    Parameters
+    ----------
+    plane
+        ``(Y, X)``, whole, as the network is shown it.
+    card
+        Of the model.
+    how
+        As for :func:`given_deviation`.
+    """
+    asked = {term.measure for term in card.deviation_fit.terms} if card.deviation_fit else set()
+    if how == "factor" or not asked:
+        return {}
+    return {name: value for name, value in seen_noise(plane).items() if name in asked}
 
 
 def interval_widths(card: ModelCard, samples: int) -> dict[float, float] | None:

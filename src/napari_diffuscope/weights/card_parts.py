@@ -122,6 +122,35 @@ MOST_KNOTS = 64
 
 
 @dataclass(frozen=True)
+class DeviationTerm:
+    """A factor on the fitted deviation that follows a number measured on each image.
+
+    Parameters
+    ----------
+    measure
+        Name of the number: ``noise_colour``, the correlation of the noise of neighbours.
+    points
+        Numbers, rising.
+    factors
+        Of the deviation at these; between them straight in their logarithm, beyond them they stay. An image of which
+        the number cannot be measured has the factor 1.
+    """
+
+    measure: str
+    points: tuple[float, ...]
+    factors: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        sized = len(self.points) == len(self.factors) and 2 <= len(self.points) <= MOST_KNOTS
+        rising = all(a < b for a, b in pairwise(self.points)) and all(map(math.isfinite, self.points))
+        if not (self.measure and sized and rising and all(1e-3 < factor < 1e3 for factor in self.factors)):
+            raise DiffuscopeError(
+                "A term of the deviation_fit of the card needs a measure, two or more points that rise, and as many "
+                "positive factors; correct it."
+            )
+
+
+@dataclass(frozen=True)
 class DeviationFit:
     """How deviations of samples were matched with errors on kept-out data: by their size, and by the shares inside.
 
@@ -137,6 +166,8 @@ class DeviationFit:
         Shares of the true values, rising.
     widths
         Half widths of the intervals around the mean that hold these shares, in fitted deviations.
+    terms
+        Factors on the fitted deviations, by numbers that are measured on each image; none in earlier cards.
     """
 
     samples: int
@@ -144,6 +175,7 @@ class DeviationFit:
     fitted: tuple[float, ...]
     shares: tuple[float, ...]
     widths: tuple[float, ...]
+    terms: tuple[DeviationTerm, ...] = ()
 
     def __post_init__(self) -> None:
         check_whole("deviation_fit.samples", self.samples, 2, 10_000)

@@ -105,7 +105,7 @@ def case_names(
     return tuple(names)
 
 
-def make_case(name: CaseName, *, seed: int) -> Case:
+def make_case(name: CaseName, *, seed: int, scanner: Scanner = SCANNER) -> Case:
     """Simulate the noise of a case; equal names and seeds give equal cases, alone or among others."""
     if name.field.low is not None:
         return _pair(name)
@@ -118,11 +118,12 @@ def make_case(name: CaseName, *, seed: int) -> Case:
         blurred = np.maximum(blur(name.field.specimen, psf), 0)
         scale = max(float(blurred.max()), 1e-12)
         wanted = np.maximum(blur(name.field.specimen, target_psf), 0) / scale
-        case = _measured(name, blurred / scale, wanted, cutoff_of_width(fwhm / 2), rng)
+        case = _measured(name, blurred / scale, wanted, cutoff_of_width(fwhm / 2), rng, scanner)
         return Case(**{**vars(case), "psf": psf, "target_psf": target_psf})
     clean = name.field.clean
     fwhm_px = name.field.fwhm_px
-    return _measured(name, clean, clean, cutoff_of_width(fwhm_px) if fwhm_px else cutoff_of(clean), rng)
+    cutoff = cutoff_of_width(fwhm_px) if fwhm_px else cutoff_of(clean)
+    return _measured(name, clean, clean, cutoff, rng, scanner)
 
 
 def cutoff_of_width(fwhm_px: float) -> float:
@@ -142,20 +143,25 @@ def cutoff_of(truth: np.ndarray) -> float:
 
 
 def _measured(
-    name: CaseName, light: np.ndarray, wanted: np.ndarray, cutoff: float, rng: np.random.Generator
+    name: CaseName,
+    light: np.ndarray,
+    wanted: np.ndarray,
+    cutoff: float,
+    rng: np.random.Generator,
+    scanner: Scanner,
 ) -> Case:
     """Noisy image of relative ``light``, and the target: what the detector would give of ``wanted``."""
     peak = PHOTONS[name.level]
     photons, target = (np.asarray(peak * (part + BACKGROUND), np.float32) for part in (light, wanted))
     if name.noise == "scanner":
-        noisy, clean = SCANNER.scan(photons, rng), SCANNER.expected(target)
-        gain, offset, read = SCANNER.variance_gain, SCANNER.offset, SCANNER.read_noise
+        noisy, clean = scanner.scan(photons, rng), scanner.expected(target)
+        gain, offset, read = scanner.variance_gain, scanner.offset, scanner.read_noise
     else:
         sensor = draw_sensor(CAMERA, photons.shape, rng)
         noisy, clean = expose(photons, CAMERA, rng, sensor=sensor), CAMERA.expected(target)
         gain, offset, read = CAMERA.gain, CAMERA.offset, CAMERA.gain * CAMERA.read_noise
     if name.level == WITHOUT:
-        noisy = (SCANNER if name.noise == "scanner" else CAMERA).expected(photons)
+        noisy = (scanner if name.noise == "scanner" else CAMERA).expected(photons)
     return Case(
         name=name,
         noisy=noisy,

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.evaluate.calibration import card_path, store_fit
 from napari_diffuscope.evaluate.folder import FIGURES
 from napari_diffuscope.evaluate.harness import Evaluated, Findings, evaluation_job
 from napari_diffuscope.evaluate.restore.baselines import INPUT, METHODS, Best, chosen_methods
 from napari_diffuscope.evaluate.restore.calibration import (
+    calibration_facts,
     calibration_job,
-    card_path,
     is_calibrated,
-    store_fit,
 )
 from napari_diffuscope.evaluate.restore.cases import Case, CaseName, case_names, make_case
 from napari_diffuscope.evaluate.restore.classical import search_cases
@@ -149,14 +149,14 @@ def _calibrated(
         if not model.samples or is_calibrated(model, settings):
             calibrated.append(model)
             continue
-        card_path(model)  # before the work, not after it
+        card_path(model.place)  # before the work, not after it
         said = f"calibrating {model.label}"
         fit = yield from relayed(
             calibration_job(model, settings),
             lambda update, said=said: replace(update, message=said if update.done == 0 else ""),  # type: ignore[misc]
         )
-        store_fit(model, fit, settings)
-        calibrated.append(replace(model, card=read_card(card_path(model).parent)))
+        store_fit(model.place, fit, {**calibration_facts(settings), "sha256": model.sha256})
+        calibrated.append(replace(model, card=read_card(card_path(model.place).parent)))
     return tuple(calibrated)
 
 

@@ -14,7 +14,7 @@ from napari_diffuscope.measure.deviations import LEVELS
 from napari_diffuscope.measure.quality import compare
 from napari_diffuscope.measure.spectrum import band_power_ratio
 from napari_diffuscope.measure.uncertainty import coverage, error_by_deviation, standardised_errors
-from napari_diffuscope.methods.error_bars import given_deviation, interval_widths
+from napari_diffuscope.methods.error_bars import given_deviation, interval_widths, measured_noise
 from napari_diffuscope.weights.card import ModelCard
 
 MEASURES = ("psnr", "ssim", "ms_ssim", "nrmse", "pearson", "sharpness")
@@ -90,7 +90,9 @@ def honesty(case: Case, drawn: Timed, crop: int, model: Candidate) -> tuple[list
     """
     truth = case.clean[middle(case.clean.shape, crop)].astype(np.float64)
     mean, deviation = drawn.image.mean(0, dtype=np.float64), drawn.image.std(0, ddof=1, dtype=np.float64)
-    given = given_deviation(deviation / drawn.scale, IntensityMap(0.0, drawn.scale), model.card)
+    measures = measured_noise(case.noisy / drawn.scale, model.card)
+    scale = IntensityMap(0.0, drawn.scale)
+    given = given_deviation(deviation / drawn.scale, scale, model.card, measures=measures)
     if case.affine:
         slope, shift = line_to(truth, mean)
         mean, deviation, given = slope * mean + shift, abs(slope) * deviation, abs(slope) * given

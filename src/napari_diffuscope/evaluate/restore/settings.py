@@ -81,7 +81,7 @@ class RestoreEvaluationSettings(EvaluationSettings):
         False, "Calibrate", "First fit the scale of the deviation and write it to the models' cards."
     )
     calibration_images: int = common.whole(
-        18, "Calibration images", "On how many images; 18 are one of every structure, noise and level.", 1
+        36, "Calibration images", "On how many images; 18 are one of every structure, noise and level.", 1
     )
     device: str = device()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,7 @@ def resume(
 
 def _fit(card: ModelCard) -> Any:
     """As JSON gives it back."""
-    return (
-        None
-        if card.deviation_fit is None
-        else {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card.deviation_fit).items()}
-    )
+    return None if card.deviation_fit is None else json.loads(json.dumps(asdict(card.deviation_fit)))
 
 
 def _forget_figures(out: Path) -> None:

@@ -8,6 +8,7 @@ also trained at pure noise gives that mean in a single evaluation, which is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.bridging import ShownPlane
-from napari_diffuscope.methods.error_bars import given_deviation
+from napari_diffuscope.methods.error_bars import given_deviation, measured_noise
 from napari_diffuscope.methods.evaluation import TileDone
 from napari_diffuscope.methods.restore.chains import Noise
 from napari_diffuscope.methods.restore.empty_parts import leave
@@ -75,6 +76,7 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
 
 def restore_plane(run: Run, flat: int) -> Job[Found]:
     """Restore one plane and write it; returns what was found in it."""
+    measures: dict[str, float] = {}
     if not all(map(run.work.written, run.blocks(flat))):
         plane, shown = run.plane(flat)
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
@@ -84,17 +86,33 @@ def restore_plane(run: Run, flat: int) -> Job[Found]:
         if shown.constant or (empty is not None and empty.all()):
             results = _trivial(run, crop)  # nothing to restore in a constant plane
         else:
-            pixels = shown.line.forward(run.forward(shown.pixels, flat))
-            condition = torch.from_numpy(pixels)[None, None].to(run.model.device)
+            seen = _seen(run, flat, shown)
+            measures |= seen.measures
             results = [
                 (name, sample, run.back(values, flat))
-                for name, sample, values in (yield from _chains(run, flat, condition, shown.line))
+                for name, sample, values in (yield from _chains(run, flat, seen))
             ]
         for name, _, values in results:
             leave(values, name, crop, empty)
             _put_back(values, name, crop, shown, inside)
         yield from _write(run, flat, results)
-    return run.bridging.tally.taken(), run.empty_parts.taken()
+    return run.bridging.tally.taken(), run.empty_parts.taken(), measures
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A plane in values of the network, their intensity map, and what error bars ask of its noise."""
+
+    condition: Tensor
+    line: IntensityMap
+    measures: dict[str, float]
+
+
+def _seen(run: Run, flat: int, shown: ShownPlane) -> _Seen:
+    pixels = shown.line.forward(run.forward(shown.pixels, flat))
+    spread = run.settings.mode in ("mean", "deviation")
+    measures = measured_noise(pixels, run.model.card, run.settings.error_bars) if spread else {}
+    return _Seen(torch.from_numpy(pixels)[None, None].to(run.model.device), shown.line, measures)
 
 
 def _write(run: Run, flat: int, results: Sequence[_Result]) -> Job[None]:
@@ -131,41 +149,42 @@ def _trivial(run: Run, crop: np.ndarray) -> list[_Result]:
             return [(RESTORED, None, crop.copy())]
 
 
-def _chains(run: Run, flat: int, condition: Tensor, line: IntensityMap) -> Job[list[_Result]]:
+def _chains(run: Run, flat: int, seen: _Seen) -> Job[list[_Result]]:
     """Run all chains of a plane; several samples go together where that fills a network call."""
     moments, results = Moments(), list[_Result]()
     together = run.evaluator(flat).members()
     for first in range(0, run.samples, together):
         numbers = list(range(first, min(first + together, run.samples)))
-        finals = yield from _chain(run, flat, numbers, condition, line)
+        finals = yield from _chain(run, flat, numbers, seen)
         for number, final in zip(numbers, finals, strict=True):
             if run.settings.mode in ("mean", "deviation", "as-published"):
                 moments.add(final[0])
             else:
-                results.append((RESTORED, number, line.inverse(_array(final[0]))))
+                results.append((RESTORED, number, seen.line.inverse(_array(final[0]))))
         if moments.count:
-            yield from _show_moments(run, flat, moments, line)
-    return results or _moment_results(run, moments, line)
+            yield from _show_moments(run, flat, moments, seen)
+    return results or _moment_results(run, moments, seen)
 
 
-def _moment_results(run: Run, moments: Moments, line: IntensityMap) -> list[_Result]:
-    restored: _Result = (RESTORED, None, line.inverse(_array(moments.mean)))
+def _moment_results(run: Run, moments: Moments, seen: _Seen) -> list[_Result]:
+    restored: _Result = (RESTORED, None, seen.line.inverse(_array(moments.mean)))
     if run.settings.mode == "as-published":
         return [restored]
-    spread = given_deviation(_array(moments.deviation), line, run.model.card, run.settings.error_bars)
+    drawn, how = _array(moments.deviation), run.settings.error_bars
+    spread = given_deviation(drawn, seen.line, run.model.card, how, seen.measures)
     deviation: _Result = (DEVIATION, None, spread)
     if run.settings.mode == "deviation":
         return [deviation]
     return [restored, deviation]
 
 
-def _show_moments(run: Run, flat: int, moments: Moments, line: IntensityMap) -> Job[None]:
-    for name, _, values in _moment_results(run, moments, line):
+def _show_moments(run: Run, flat: int, moments: Moments, seen: _Seen) -> Job[None]:
+    for name, _, values in _moment_results(run, moments, seen):
         if name == RESTORED or moments.count > 1:
             yield run.update(output=name, region=run.region(flat), preview=run.back(values, flat))
 
 
-def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line: IntensityMap) -> Job[Tensor]:
+def _chain(run: Run, flat: int, numbers: Sequence[int], seen: _Seen) -> Job[Tensor]:
     """Drive the solver of some samples of one plane; shows tiles and steps as they come."""
     solver = run.chain.start(_noise(run, flat, numbers))
     shown = run.settings.mode != "deviation" and (numbers[0] == 0 or run.settings.mode == "samples")
@@ -176,7 +195,7 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line:
         run.tiles_done += 1
         if not shown or run.around or (tile.member and run.settings.mode != "samples"):
             return run.update()
-        pixels, box = line.inverse(_array(tile.estimate[0])), tile.box
+        pixels, box = seen.line.inverse(_array(tile.estimate[0])), tile.box
         if run.grid is not None:
             if (glimpse := run.grid.glimpse(pixels, box)) is None:
                 return run.update()
@@ -185,7 +204,7 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], condition: Tensor, line:
         return run.update(output=RESTORED, region=region, preview=pixels)
 
     def answer(query: Query) -> Job[Tensor]:
-        return relayed(run.evaluator(flat)(query.x, query.level, condition), told)
+        return relayed(run.evaluator(flat)(query.x, query.level, seen.condition), told)
 
     return (yield from driven(solver, answer))
 

@@ -33,8 +33,8 @@ from napari_diffuscope.methods.skipping import Parts
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.model import Model
 
-Found = tuple[Tally, Parts]
-"""Defects of a plane, and its empty parts."""
+Found = tuple[Tally, Parts, dict[str, float]]
+"""Defects of a plane, its empty parts, and what error bars asked of its noise."""
 
 
 @dataclass
@@ -97,10 +97,14 @@ class Run:
     def note(self, flat: int, found: Found) -> Job[None]:
         """Count a plane as done."""
         self.planes_done, self.tiles_done = self.planes_done + 1, 0
-        defects, empty = found
+        defects, empty, measures = found
         self.tally.add(defects)
         self.empty_parts.add(empty)
         self.work.record["planes_done"].append(flat)
+        if measures:
+            self.work.record.setdefault("noise", {})[str(flat)] = {
+                name: round(value, 4) for name, value in measures.items()
+            }
         self.work.record["defects"] = self.tally.to_dict()
         self.empty_parts.note(self.work.record)
         yield self.update()
