@@ -214,7 +214,7 @@ def main() -> None:
             "target": given.target, "samples": settings.samples, "steps": settings.steps, "seed": settings.seed,
             "calibration_images": len(fitted_on), "edge": INNER, "data": DATA,
             "sha256": load_model(MODELS[given.target]).sha256,
-            "command": f"python benchmarks/error_bars.py OUT --target {given.target} --store",
+            "command": f"python benchmarks/error_bars.py OUT --target {given.target} --images {len(fitted_on)} --store",
         }  # fmt: skip
         store_fit(MODELS[given.target], fit, facts)
 

@@ -299,4 +299,4 @@ def test_compare_draws_the_measured_intervals() -> None:
 def test_the_starter_has_measured_error_bars_and_keeps_the_factor_of_earlier_results() -> None:
     card = read_card(STARTERS / "restoration-fluorescence")
     assert card.deviation_scale == 0.8979
-    assert "68% within ± 1.07, 90% within ± 1.98, 95% within ± 2.54" in error_bars_in_words(card)
+    assert "68% within ± 1.07, 90% within ± 1.95, 95% within ± 2.49" in error_bars_in_words(card)

@@ -108,8 +108,8 @@ def error_bars_in_words(card: ModelCard) -> str:
         return uncalibrated(card) or f"The deviation is that of samples, times {card.deviation_scale:g}."
     listed = ", ".join(f"{share:.0%} within ± {widths[share]:.2f}" for share in SPOKEN_OF if share in widths)
     return (
-        f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {listed} deviations; measured on images "
-        "kept out of the training."
+        f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {listed} deviations; measured on "
+        "images kept out of the training, and for images like those."
     )
 
 

@@ -17,6 +17,7 @@ from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, RestoreE
 from napari_diffuscope.evaluate.restore.structures import STRUCTURES, standard_specimen
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.measure.seen_noise import COLOUR, seen_noise
+from napari_diffuscope.simulate.scanning import Scan
 from napari_diffuscope.weights.card_parts import DeviationFit
 
 COMBINATIONS = tuple(product(LEVELS, NOISES, STRUCTURES))
@@ -73,11 +74,8 @@ def calibration_case(number: int, *, seed: int, size: int, target: Target) -> Ca
 
 def _scanner(number: int, seed: int) -> Scanner:
     rng = np.random.default_rng([SCANNERS + seed, number])
-    return Scanner(
-        memory=float(rng.uniform(0.15, 0.65)),
-        flicker=float(rng.uniform(0, 0.03)),
-        pulse_shape=float(rng.uniform(1, 4)),
-    )
+    memory, flicker = float(rng.uniform(0.15, 0.65)), float(rng.uniform(0, 0.03))
+    return Scanner(pulse_shape=float(rng.uniform(1, 4)), scanning=Scan(memory=memory, flicker=flicker))
 
 
 def calibration_job(candidate: Candidate, settings: RestoreEvaluationSettings) -> Job[DeviationFit]:
