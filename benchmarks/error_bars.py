@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import time
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from napari_diffuscope.evaluate.restore.settings import LEVELS, NOISES, STANDARD
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.measure.deviations import conformal, factor_of, half_widths, on_curve
-from napari_diffuscope.measure.seen_noise import seen_noise
+from napari_diffuscope.measure.seen_noise import COLOUR, LEVEL, seen_noise
 from napari_diffuscope.methods.restore.chains import sample_chain
 from napari_diffuscope.weights.card_parts import DeviationFit
 from napari_diffuscope.weights.model import Model, load_model
@@ -172,14 +173,28 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{share:.0%}: nine of ten images need {enough}; found {inside[0]:.1f} to {inside[-1]:.1f} %"
 
 
-def without_structure(images: Sequence[Judged], settings: RestoreEvaluationSettings) -> list[Row]:
+def without_structure(
+    images: Sequence[Judged], settings: RestoreEvaluationSettings, terms: Mapping[str, int]
+) -> list[Row]:
     """Every structure with the fit on the others."""
     rows = []
     for structure in sorted({image.structure for image in images}):
         others = [image for image in images if image.structure != structure]
-        fit = fit_of(others, samples=settings.samples, terms=TERMS)
+        fit = fit_of(others, samples=settings.samples, terms=terms)
         rows += judged([image for image in images if image.structure == structure], fit)
     return rows
+
+
+def of_terms(images: Sequence[Judged], settings: RestoreEvaluationSettings) -> Iterator[str]:
+    """Which terms suit structures that the fit has not seen, by the differences at single noises and levels."""
+    for names in ((), (COLOUR,), (LEVEL,), (COLOUR, LEVEL)):
+        rows = without_structure(images, settings, dict.fromkeys(names, 2))
+        kinds = [
+            np.mean([inside for image, inside, _ in rows if (image.noise, image.level) == kind], axis=0)
+            for kind in product(NOISES, LEVELS)
+        ]
+        off = np.abs(np.array(kinds) - 100 * np.array(SHOWN))
+        yield f"{' and '.join(names) or 'none'}: largest {off.max(0).round(1)}, mean {off.mean(0).round(1)} points"
 
 
 def main() -> None:
@@ -192,6 +207,7 @@ def main() -> None:
         "--minutes", type=float, default=60, help="begin to draw no further image after these"
     )
     parser.add_argument("--store", action="store_true", help="write the fit into the card")
+    parser.add_argument("--terms", action="store_true", help="compare what may count beside the deviation")
     given = parser.parse_args()
     settings = RestoreEvaluationSettings(
         target=given.target,
@@ -203,12 +219,14 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     images = kept(given.out, settings, given.minutes)
     fitted_on = [image for image in images if not image.standard]
-    fit = fit_of(fitted_on, samples=settings.samples, terms=TERMS)
+    terms = TERMS[settings.target]
+    fit = fit_of(fitted_on, samples=settings.samples, terms=terms)
     print(f"Fit on {len(fitted_on)} images: {fit}")
     print("Images of the standard set:", *table(judged([i for i in images if i.standard], fit)), sep="\n")
-    print(
-        "All, each structure with a fit on the others:", *table(without_structure(images, settings)), sep="\n"
-    )
+    left_out = without_structure(images, settings, terms)
+    print("All, each structure with a fit on the others:", *table(left_out), sep="\n")
+    if given.terms:
+        print(*of_terms(images, settings), sep="\n")
     if given.store:
         facts = {
             "target": given.target, "samples": settings.samples, "steps": settings.steps, "seed": settings.seed,

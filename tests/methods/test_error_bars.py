@@ -300,3 +300,6 @@ def test_the_starter_has_measured_error_bars_and_keeps_the_factor_of_earlier_res
     card = read_card(STARTERS / "restoration-fluorescence")
     assert card.deviation_scale == 0.8979
     assert "68% within ± 1.07, 90% within ± 1.95, 95% within ± 2.49" in error_bars_in_words(card)
+    deblurring = read_card(STARTERS / "deblurring-fluorescence")
+    assert "68% within ± 1.01, 90% within ± 1.90, 95% within ± 2.47" in error_bars_in_words(deblurring)
+    assert error_bars_in_words(read_card(STARTERS / "superres-em")) == UNCALIBRATED

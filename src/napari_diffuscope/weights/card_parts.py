@@ -128,7 +128,8 @@ class DeviationTerm:
     Parameters
     ----------
     measure
-        Name of the number: ``noise_colour``, the correlation of the noise of neighbours.
+        Name of the number: ``noise_colour``, the correlation of the noise of neighbours, or ``noise_level``, its
+        decadic logarithm in values of the network.
     points
         Numbers, rising.
     factors
