@@ -57,6 +57,21 @@ def test_correlation_along_lines_is_told_and_structure_is_not_taken_for_it() -> 
     assert abs(noise_correlation([carried], 0)[0]) < 0.06
 
 
+@pytest.mark.parametrize("memory", [0.3, 0.45, 0.6])
+def test_correlation_is_not_told_too_small(memory: float) -> None:
+    noise = np.random.default_rng(1).standard_normal((512, 544))
+    one, two, _ = noise_correlation([lfilter([1], [1, -memory], noise, axis=1)[:, 32:]], 1)
+    assert one == pytest.approx(memory, abs=0.03)
+    assert two == pytest.approx(memory**2, abs=0.03)
+
+
+def test_noise_of_an_image_that_is_black_for_the_most_part_is_that_of_the_rest() -> None:
+    dark = np.where(np.indices((256, 256))[0] < 200, 0, exposed(gain=1.0, read=0.0) - 100)
+    found = noise_model([dark])
+    assert found.gain == pytest.approx(1, rel=0.25)
+    assert found.variance(np.array(80.0)) == pytest.approx(80, rel=0.25)
+
+
 def test_a_small_plane_is_refused() -> None:
     with pytest.raises(DiffuscopeError, match="at least 32 x 32 pixels"):
         noise_model([np.zeros((31, 64))])

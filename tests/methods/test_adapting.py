@@ -16,10 +16,12 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError, Image, restore
+from napari_diffuscope.batches.api import run_batch
 from napari_diffuscope.cli import main
 from napari_diffuscope.evaluate.restore.scanner import Scanner
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.line_filter import LineFilter
+from napari_diffuscope.imaging.record_of_file import record_of_file
 from napari_diffuscope.jobs import Update
 from napari_diffuscope.measure.noise_model import noise_correlation
 from napari_diffuscope.methods.rehearsal import rehearsal_job
@@ -382,3 +384,20 @@ def test_empty_parts_are_left_out_of_an_image_of_a_camera_and_not_beside_lines(
         assert np.isfinite(adapted.restored).all()
         filtered = adapted.record["adaptation"][0]["filter"] is not None
         assert np.array_equal(adapted.restored[-100:, -100:], noisy[-100:, -100:]) is not filtered
+
+
+def test_images_of_a_batch_are_learned_from_one_by_one(
+    tiny_model: Path, tmp_path: Path, all_used: None
+) -> None:
+    images = {"scan": scanned()[0], "photograph": photographed()[0]}
+    (tmp_path / "in").mkdir()
+    for name, pixels in images.items():
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", pixels[:130, :130])
+    run_batch("restore", tmp_path / "in", tmp_path / "out", model=str(tiny_model), adapt=True)
+    for name, pixels in images.items():
+        [made] = (tmp_path / "out").glob(f"{name}*.tif")
+        alone = restore(pixels[:130, :130], model=str(tiny_model), adapt=True)
+        np.testing.assert_array_equal(tifffile.imread(made), alone.restored)
+        record = record_of_file(made)
+        assert record is not None
+        assert record["adaptation"] == alone.record["adaptation"]

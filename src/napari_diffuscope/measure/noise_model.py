@@ -27,7 +27,11 @@ INDEPENDENT = BLOCK**2 / 2.2
 """Independent differences in a block: neighbouring ones share pixels."""
 
 QUIET = 0.3
-"""Share of the blocks that tell correlation: those with the least differences hold the least structure."""
+"""Share of the blocks that tell correlation: those in whose neighbours differences are least hold the least structure.
+Their own would be least where noise happens to be correlated least."""
+
+LOUD = 2.0
+"""A block with more than so many times their usual differences holds structure all the same."""
 
 LEAST_SHARE = 0.3
 """The noise is nowhere less than this share of the least that was measured (of its variance)."""
@@ -91,6 +95,8 @@ def noise_model(planes: Sequence[object]) -> NoiseModel:
     signal = np.array([means[part].mean() for part in order])
     middle = (1 - 2 / (9 * INDEPENDENT)) ** 3  # median of the mean of so many squares, by Wilson and Hilferty
     noise = np.array([np.median(variances[part]) for part in order]) / middle
+    if (noise > 0).any():  # where all is black, a detector's offset was cut away with its noise
+        signal, noise = signal[noise > 0], noise[noise > 0]
     gain, intercept = _line(signal, noise)
     dark, least = float(signal[0]), LEAST_SHARE * float(noise.min())
     return NoiseModel(gain, dark, math.sqrt(max(gain * dark + intercept, least)), least)
@@ -118,7 +124,7 @@ def noise_correlation(planes: Sequence[object], axis: int, lags: int = 3) -> tup
     """Correlation of the noise of pixels 1, 2, … apart along an axis; 0 for white noise.
 
     The second difference along the other axis takes away what changes slowly. Blocks count alike however strong their
-    noise is, and only those with the least of it, in which structures are least.
+    noise is, and only those among the quietest, in which structures are least.
 
     Parameters
     ----------
@@ -134,12 +140,14 @@ def noise_correlation(planes: Sequence[object], axis: int, lags: int = 3) -> tup
     DiffuscopeError
         As :func:`noise_model`.
     """
-    products = [_products(plane, axis, lags) for plane in _checked(planes)]
-    power, *shared = np.concatenate(products, axis=1)
+    parts = [_products(plane, axis, lags) for plane in _checked(planes)]
+    power, *shared = np.concatenate([products for products, _ in parts], axis=1)
+    around = np.concatenate([powers for _, powers in parts])
     present = power > 0
     if not present.any():
         return (0.0,) * lags
-    quiet = present & (power <= np.quantile(power[present], QUIET))
+    quiet = present & (around <= np.quantile(around[present], QUIET))
+    quiet &= power <= LOUD * np.median(power[quiet]) if quiet.any() else present
     return tuple(float(np.mean(each[quiet] / power[quiet])) for each in shared)
 
 
@@ -188,13 +196,13 @@ def _line(signal: np.ndarray, noise: np.ndarray) -> tuple[float, float]:
     return slope, intercept
 
 
-def _products(plane: np.ndarray, axis: int, lags: int) -> np.ndarray:
-    """Mean product of pixels 0, 1, … apart in each block: ``(lags + 1, blocks)``."""
+def _products(plane: np.ndarray, axis: int, lags: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean product of pixels 0, 1, … apart in each block ``(lags + 1, blocks)``, and of 0 apart in those around it."""
     blocks = _cut(np.diff(plane, n=2, axis=1 - axis), WIDE_BLOCK)
     blocks = np.moveaxis(blocks, 2 + axis, -1)
-    return np.stack(
-        [
-            (blocks[..., : WIDE_BLOCK - lag] * blocks[..., lag:]).mean((2, 3)).ravel()
-            for lag in range(lags + 1)
-        ]
+    products = np.stack(
+        [(blocks[..., : WIDE_BLOCK - lag] * blocks[..., lag:]).mean((2, 3)) for lag in range(lags + 1)]
     )
+    wide = np.pad(products[0], 1, mode="symmetric")
+    around = (wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4
+    return products.reshape(lags + 1, -1), around.ravel()
