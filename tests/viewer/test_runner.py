@@ -218,3 +218,16 @@ def test_python_leaves_cleanly_while_a_job_is_inside_torch() -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "left"
     assert "Traceback" not in run.stderr
+
+
+def test_what_goes_wrong_while_a_cancelled_job_cleans_up_is_told(qtbot, runner) -> None:
+    def job() -> Job[None]:
+        try:
+            while True:
+                yield Update(1, 2)
+        finally:
+            raise DiffuscopeError("The checkpoint cannot be written.")
+
+    runner.progressed.connect(lambda _: runner.cancel())
+    outcome = outcome_of(qtbot, runner, job)
+    assert (outcome.state, str(outcome.error)) == ("failed", "The checkpoint cannot be written.")

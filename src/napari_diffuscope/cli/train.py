@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 
 def train_command() -> Callable[..., None]:
     """``diffuscope train RECIPE --option …``, for Typer."""
-    summary = "Train a model from a recipe or on pairs; stop with Ctrl-C and go on with --resume."
+    summary = "Train a model from a recipe, on pairs or on images; stop with Ctrl-C and go on with --resume."
     return command_with([*_places(), *options_of(TrainSettings), *_again(), quiet_option()], summary, _run)
 
 
 def _places() -> list[Parameter]:
     recipe = typer.Argument(metavar="[RECIPE.toml]", help="What to train, on what, how long.")
     pairs = typer.Option(metavar="FOLDER", help="Instead of a recipe: a folder with 'low' and 'high' images.")
+    images = typer.Option(
+        metavar="FOLDER", help="Instead of a recipe: a file or folder of images, with --learn."
+    )
     out = typer.Option(help="Model folder to write; runs/NAME/NAME by default.")
     run = typer.Option("--run", "--run-folder", help="Folder for checkpoint and log; runs/NAME by default.")
     return [
         keyword("recipe_file", Path | None, recipe, None),
         keyword("pairs", Path | None, pairs, None),
+        keyword("images", Path | None, images, None),
         keyword("out", Path | None, out, None),
         keyword("run", Path | None, run, None),
     ]
@@ -50,6 +54,7 @@ def _run(
     *,
     recipe_file: Path | None,
     pairs: Path | None,
+    images: Path | None,
     out: Path | None,
     run: Path | None,
     resume: bool,
@@ -59,10 +64,10 @@ def _run(
 ) -> None:
     try:
         settings: TrainSettings = settings_from(TrainSettings, values)
-        settings.check_one_of(recipe_file, pairs)
+        settings.check_one_of(recipe_file, pairs, images)
     except DiffuscopeError as error:
         raise typer.BadParameter(str(error)) from None
-    recipe = settings.recipe(recipe_file, pairs)
+    recipe = settings.recipe(recipe_file, pairs, images)
     run = run or Path("runs") / recipe.name
     out = out or run / recipe.name
     from napari_diffuscope.jobs import run as run_job
@@ -78,7 +83,7 @@ def _run(
     speaks = is_first()
     if speaks:
         check_places(recipe, run, out, resume=resume, overwrite=overwrite)
-    if speaks and pairs is not None and not quiet:
+    if speaks and recipe_file is None and not quiet:
         _show(recipe, run)
     job = training_job(
         recipe,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods import common_settings as common
 from napari_diffuscope.methods.declared import Settings, declared
 from napari_diffuscope.methods.restore.settings import DEFAULT_MODEL
+from napari_diffuscope.training.learnable import LEARNABLES
+from napari_diffuscope.training.plans import in_minutes
 
 if TYPE_CHECKING:
     from napari_diffuscope.training.recipe import Recipe
+
+OF_IMAGES = [each for each in LEARNABLES.values() if each.material != "pairs"]
 
 NOTHING = "nothing"
 """Names the model to begin with where there is none."""
@@ -29,13 +33,28 @@ class TrainSettings(Settings):
     """
 
     name: str | None = declared(
-        None, "Name", "Of the new model, where it is trained on pairs.", check=lambda name: _folder_name(name)
+        None, "Name", "Of the new model, where there is no recipe.", check=lambda name: _folder_name(name)
     )
     start_from: str | None = declared(
         None,
         "Begin with",
-        f"Model to begin with, or '{NOTHING}'; on pairs {DEFAULT_MODEL} by default, else as the recipe says.",
+        f"Model to begin with, or '{NOTHING}'; on pairs {DEFAULT_MODEL} by default, on images the starter that fits, "
+        "else as the recipe says.",
         also=("from",),
+    )
+    learn: Literal["denoise", "superres", "generate", "shape"] | None = declared(
+        None,
+        "Learn",
+        f"What is learned from --images: {', '.join(f'{each.name} ({each.title})' for each in OF_IMAGES)}.",
+        unset="as the recipe says",
+    )
+    minutes: float | None = declared(
+        None,
+        "Minutes",
+        "Time to train, validation aside, instead of a number of steps.",
+        low=0.05,
+        high=100_000,
+        unset="as the recipe says",
     )
     steps: int | None = declared(
         None, "Steps", "Number of steps, instead of the recipe's.", low=1, unset="as the recipe says"
@@ -52,36 +71,58 @@ class TrainSettings(Settings):
     )
     workers: int = declared(1, "Workers", "Processes that simulate the batches.", low=0, decides=False)
 
-    def check_one_of(self, file: Path | None, pairs: Path | None) -> None:
-        """Refuse what is neither a recipe nor a folder of pairs with a name for the model.
+    def check_one_of(self, file: Path | None, pairs: Path | None, images: Path | None = None) -> None:
+        """Refuse what is neither a recipe, nor images with a name for the model and what is to be learned.
 
         Raises
         ------
         DiffuscopeError
-            If so, or if both are given.
+            If so, or if several are given.
         """
-        if (file is None) == (pairs is None):
-            raise DiffuscopeError("Give either a recipe, or a folder of pairs with --pairs.")
-        if pairs is not None and self.name is None:
-            raise DiffuscopeError("--pairs needs a --name for the new model.")
+        if sum(place is not None for place in (file, pairs, images)) != 1:
+            raise DiffuscopeError(
+                "Give either a recipe, or a folder of pairs with --pairs, or one of images with --images."
+            )
+        if file is None and self.name is None:
+            raise DiffuscopeError("--pairs and --images need a --name for the new model.")
+        if (images is None) != (self.learn is None):
+            raise DiffuscopeError("--images and --learn go together: images, and what is learned from them.")
+        if self.steps is not None and self.minutes is not None:
+            raise DiffuscopeError("Give either --steps or --minutes.")
 
-    def recipe(self, file: Path | None, pairs: Path | None) -> Recipe:
-        """The recipe of a file or for a folder of pairs, with what was chosen.
+    def recipe(self, file: Path | None, pairs: Path | None, images: Path | None = None) -> Recipe:
+        """The recipe of a file or for a folder of pairs or images, with what was chosen.
 
         Raises
         ------
         DiffuscopeError
             As :meth:`check_one_of`, and if the recipe cannot be read.
         """
-        self.check_one_of(file, pairs)
+        self.check_one_of(file, pairs, images)
+        if images is not None:
+            return self._of_images(images)
         from napari_diffuscope.training.recipe import read_recipe
 
         recipe = self._of_pairs(pairs) if pairs is not None else read_recipe(Path(str(file)))
         if pairs is None and self.start_from is not None:
             recipe = replace(recipe, start_from=self._start())
+        if self.minutes is not None:
+            recipe = replace(recipe, optimisation=in_minutes(recipe.optimisation, self.minutes))
         if self.steps is not None:
             recipe = replace(recipe, optimisation=replace(recipe.optimisation, steps=self.steps))
         return recipe
+
+    def _of_images(self, images: Path) -> Recipe:
+        from napari_diffuscope.training.new_model import Learned, NewModel
+        from napari_diffuscope.training.own_recipe import own_recipe
+
+        what = LEARNABLES[str(self.learn)]
+        chosen = NewModel(name=str(self.name), until="minutes" if self.steps is None else "steps")
+        if self.minutes is not None:
+            chosen = replace(chosen, minutes=self.minutes)
+        if self.steps is not None:
+            chosen = replace(chosen, steps=self.steps)
+        return own_recipe(what, chosen, Learned((images,), self._start(what.starter or None)))
 
     def _of_pairs(self, pairs: Path) -> Recipe:
         from napari_diffuscope.training.defaults import pairs_recipe

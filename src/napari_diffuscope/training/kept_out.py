@@ -46,6 +46,17 @@ def named(source: ImageSource) -> str:
     return name if source.planes is None else f"{name}, planes {source.planes[0]} to {source.planes[1] - 1}"
 
 
+def same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource]) -> str | None:
+    """What to say where other planes of a file are kept out than those that are learned from."""
+    both = sorted({source.path for source in training} & {source.path for source in kept})
+    if not both:
+        return None
+    return (
+        f"Other planes of {Path(both[0]).name} are measured on than those that are learned from, which is less strict "
+        "than another file."
+    )
+
+
 def split(items: Sequence[T], *, share: float, seed: int) -> tuple[list[T], list[T]]:
     """Part of at least two items at random, decided by the seed: at least one on either side, order kept."""
     count = min(max(round(share * len(items)), 1), len(items) - 1)

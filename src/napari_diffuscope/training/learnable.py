@@ -35,6 +35,8 @@ class Measured:
         What a value means, with ``{value}`` in it.
     unit
         Of a value, short.
+    hardly
+        Less than so much more is hardly better.
     """
 
     column: str
@@ -42,6 +44,7 @@ class Measured:
     zero: str
     sentence: str
     unit: str = "dB"
+    hardly: float = 0.1
 
     def in_words(self, value: float) -> str:
         """``2.31 dB``."""
@@ -104,7 +107,7 @@ class Learnable:
 
 _NEARER = Measured(
     "gain_db",
-    "Gain of PSNR over the noisy image, dB",
+    "PSNR gained over the noisy image, dB",
     "the noisy images as they are",
     "results are {value} (PSNR) nearer to the clean images than the noisy images are",
 )
@@ -127,7 +130,7 @@ DENOISE = Learnable(
 )
 PAIRS = Learnable(
     "pairs",
-    "Denoise, from noisy and clean pairs",
+    "Denoise, from pairs",
     "Needs the same fields twice, quickly and well imaged, registered to a pixel: two or more pairs, or two stacks.",
     "Both images of a pair are scaled alike where they have the same units, else each by its own percentiles.",
     "restore",
@@ -155,7 +158,7 @@ SUPERRES = Learnable(
     purpose="Fills in the planes between measured ones of stacks like the images of its training.",
     measured=Measured(
         "gain_db",
-        "Gain of PSNR over linear interpolation, dB",
+        "PSNR gained over linear interpolation, dB",
         "linear interpolation",
         "filled-in rows are {value} (PSNR) nearer to the true ones than linear interpolation is",
     ),
@@ -222,6 +225,7 @@ SHAPES = Learnable(
         "no overlap",
         "predicted and true shapes overlap by {value}, 1 being perfect",
         unit="",
+        hardly=0.01,
     ),
     starter="shape-red-blood-cells",
     limits="Knows cells like those of its training alone, imaged in the plane of their middle.",

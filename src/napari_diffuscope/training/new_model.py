@@ -56,7 +56,7 @@ class NewModel(Settings):
         "Train for",
         "How long. The learning rate falls to zero at the end, wherever that is.",
         words={
-            "minutes": ("a time", "Ends earlier where half of the time brings no gain."),
+            "minutes": ("a time", "Ends earlier where three quarters of it bring no gain."),
             "steps": ("a number of steps", "The same steps and the same seed make the same weights again."),
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from napari_diffuscope.training.kept_out import expand
 from napari_diffuscope.training.learnable import Learnable
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.pair_files import pair_places
-from napari_diffuscope.training.pair_noise import noise_share
 from napari_diffuscope.training.plans import in_minutes, in_steps
 from napari_diffuscope.training.recipe import Card, Data, Diffusion, ImageSource, Recipe
 from napari_diffuscope.training.start import like_model
@@ -27,22 +26,8 @@ PATCH_STEP = 16
 LEAST = 32
 """Pixels that an image has at least along each axis."""
 
-NOISY = 0.04
-"""Noise from pixel to pixel, as a share of the range, from which on a clean image is called noisy."""
 
-LOOKED_AT = 20
-"""Images whose noise is measured, at most."""
-
-
-@dataclass(frozen=True)
-class OwnRecipe:
-    """A recipe, and what the user must be told of its images."""
-
-    recipe: Recipe
-    notes: tuple[str, ...] = ()
-
-
-def own_recipe(what: Learnable, chosen: NewModel, learned: Learned) -> OwnRecipe:
+def own_recipe(what: Learnable, chosen: NewModel, learned: Learned) -> Recipe:
     """The recipe that ``diffuscope train`` runs, too.
 
     Parameters
@@ -75,7 +60,7 @@ def own_recipe(what: Learnable, chosen: NewModel, learned: Learned) -> OwnRecipe
     )
     if learned.start is not None:
         recipe = _beginning_with(what, recipe, learned)
-    return OwnRecipe(recipe, _notes(what, chosen, files, images))
+    return recipe
 
 
 def _files(what: Learnable, places: Sequence[Path]) -> list[Path]:
@@ -217,32 +202,3 @@ def _check_fits(what: Learnable, card: ModelCard, recipe: Recipe) -> None:
             f"{card.title!r} takes windows of {card.size[0]} voxels, and yours have {recipe.data.patch}; begin with "
             "another model, or with nothing."
         )
-
-
-def _notes(
-    what: Learnable, chosen: NewModel, files: Sequence[Path], images: Sequence[Image]
-) -> tuple[str, ...]:
-    notes = []
-    if what.material == "images" and len(files) == 1 and what.kind != "classes":
-        kept = min(max(round(chosen.validation_share * images[0].plane_count), 1), images[0].plane_count - 1)
-        notes.append(
-            f"There is only {files[0].name}: its last {kept} of {images[0].plane_count} planes are measured on, which "
-            "is less strict than another image."
-        )
-    if what.kind in ("denoising", "slices") and (noisy := _noisy(files, images, chosen.shrink)):
-        notes.append(
-            f"{len(noisy)} of {len(files)} images that should be clean look noisy, {noisy[0]!r} first: a network gets "
-            "no cleaner than what it is shown. Average frames, or set Shrink to 2."
-        )
-    return tuple(notes)
-
-
-def _noisy(files: Sequence[Path], images: Sequence[Image], shrink: int) -> list[str]:
-    """Names of images whose middle planes are noisy, once they are shrunk."""
-    from napari_diffuscope.imaging.shrink import averaged_down
-
-    return [
-        path.name
-        for path, image in list(zip(files, images, strict=True))[:LOOKED_AT]
-        if noise_share(averaged_down(image.read_plane(image.plane_count // 2), shrink)) > NOISY
-    ]

@@ -1,4 +1,4 @@
-"""Whether the two images of a pair are the wrong way round."""
+"""Whether images that should be clean are, and the two of a pair are the right way round."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import numpy as np
 
 NOISIER = 1.5
 """From how many times the noise on the image that should be clean counts as the noisier one."""
+
+
+NOISY = 0.04
+"""Noise from pixel to pixel, as a share of the range, from which on a clean image is called noisy."""
 
 
 def noise_share(plane: np.ndarray) -> float:
@@ -32,6 +36,24 @@ def noise_share(plane: np.ndarray) -> float:
     if not np.isfinite(high - low) or high <= low:
         return float("nan")
     return float(np.median(np.abs(diagonal)) / 0.6745 / (high - low))
+
+
+def noisy_note(planes: Iterable[tuple[str, np.ndarray]]) -> str | None:
+    """What to say where images that should be clean are noisy.
+
+    Parameters
+    ----------
+    planes
+        Name and a plane of each image.
+    """
+    images = list(planes)
+    noisy = [name for name, plane in images if noise_share(plane) > NOISY]
+    if not noisy:
+        return None
+    return (
+        f"{len(noisy)} of {len(images)} images that should be clean look noisy, {noisy[0]!r} first: a network gets no "
+        "cleaner than what it is shown. Average frames, or shrink the images by 2."
+    )
 
 
 def swapped_note(pairs: Iterable[tuple[float, float]], low: str, high: str) -> str | None:

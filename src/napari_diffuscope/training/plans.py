@@ -26,8 +26,8 @@ FINE_TUNING = replace(
 LOOKS = (4, 20)
 """Validations of a training whose length was chosen: least and most."""
 
-PATIENCE = LOOKS[1] // 2
-"""Validations without a gain after which such a training ends: half of its length."""
+PATIENCE = LOOKS[1] * 3 // 4
+"""Validations without a gain after which such a training ends; much is gained while the learning rate falls."""
 
 
 def in_minutes(plan: Optimisation, minutes: float) -> Optimisation:
@@ -37,7 +37,7 @@ def in_minutes(plan: Optimisation, minutes: float) -> Optimisation:
         plan,
         time_budget_minutes=minutes,
         every_minutes=minutes / looks,
-        patience=max(2, looks // 2),
+        patience=looks * 3 // 4,
         ema=min(plan.ema, 0.995),
     )
 

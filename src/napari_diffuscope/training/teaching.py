@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job, announce
+from napari_diffuscope.jobs import Job
 from napari_diffuscope.training.learnable import Learnable, learnable_of
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.plans import PATIENCE
@@ -78,9 +78,8 @@ def new_model_job(
         learned = yield from stage(run)
         from napari_diffuscope.training.own_recipe import own_recipe
 
-        own = own_recipe(what, chosen, learned)
-        yield from announce(own.notes)
-        return (yield from _trained(own.recipe, run, device=chosen.device, workers=workers, watch=watch))
+        recipe = own_recipe(what, chosen, learned)
+        return (yield from _trained(recipe, run, device=chosen.device, workers=workers, watch=watch))
     finally:
         if not (run / CHECKPOINT).exists():  # nothing could be gone on with
             with suppress(OSError):
@@ -156,6 +155,7 @@ def _trained(
     from napari_diffuscope.training.result import is_better, is_of
 
     what, out = learnable_of(recipe.data.kind), user_folder() / recipe.name
+    start = "" if recipe.start_from is None else read_card(find_model(recipe.start_from)).title
     card = yield from training_job(
         recipe,
         run,
@@ -173,5 +173,5 @@ def _trained(
         is_better(card, measured.column),
         float(card.metrics[f"validation_{measured.column}"]),
         value_before(earlier_rows(run), measured),
-        "" if recipe.start_from is None else read_card(find_model(recipe.start_from)).title,
+        start,
     )

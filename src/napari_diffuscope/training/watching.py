@@ -74,12 +74,10 @@ class Ended:
         now = measured.in_words(self.value)
         if self.better:
             gained = f"On images that were kept out, {measured.sentence.format(value=now)}"
-            gained += (
-                f"; {self.start} came to {measured.in_words(self.before)}."
-                if self.before is not None
-                else "."
-            )
-            return f"{gained} {self.name!r} is in Models now, and can be chosen in {what.dock}."
+            if self.before is not None:
+                hardly = ", which is hardly less" if self.value - self.before < measured.hardly else ""
+                gained += f"; {self.start} came to {measured.in_words(self.before)}{hardly}"
+            return f"{gained}. {self.name!r} is in Models now, and can be chosen in {what.dock}."
         if self.value > 0:
             return (
                 f"No better than {self.start} on images that were kept out ({now} over "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
 from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
-from napari_diffuscope.training.kept_out import expand, keep_out, named
+from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
+from napari_diffuscope.training.pair_noise import noisy_note
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.restore.denoising import DenoisingTask
@@ -40,7 +41,8 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
     textures = _bank(
         recipe, run / "textures.npy", purpose=TEXTURES, count=data.textures if data.texture_share else 0
     )
-    real = [(plane, s.weight) for s in training for plane in real_images(s, smallest=data.patch)]
+    images = [(source, real_images(source, smallest=data.patch)) for source in training]
+    real = [(plane, source.weight) for source, planes in images for plane in planes]
     if not len(simulated) and not real and data.texture_share < 1:
         raise DiffuscopeError("The recipe has nothing to train on: neither simulated specimens nor images.")
     share = data.simulated_share if real and len(simulated) else float(not real)
@@ -62,6 +64,7 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         pieces,
         piece,
         {name: _cut(batches, recipe, device) for name, batches in kept.items()},
+        notes=_notes(images, kept_sources),
         finish=finish,
         known={
             "simulated": data.simulated,
@@ -69,6 +72,14 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
             "kept_out": [named(s) for s in kept_sources],
         },
     )
+
+
+def _notes(
+    images: Sequence[tuple[ImageSource, list[np.ndarray]]], kept: Sequence[ImageSource]
+) -> tuple[str, ...]:
+    noisy = noisy_note((named(source), planes[len(planes) // 2]) for source, planes in images)
+    same = same_file_note([source for source, _ in images], kept)
+    return tuple(note for note in (noisy, same) if note is not None)
 
 
 def _pieces(

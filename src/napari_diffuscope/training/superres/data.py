@@ -17,7 +17,8 @@ from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.training.clean import TRAINING, VALIDATION, named_planes, simulated_images
-from napari_diffuscope.training.kept_out import expand, keep_out, named
+from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
+from napari_diffuscope.training.pair_noise import noisy_note
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
 
@@ -70,11 +71,12 @@ class SlicePool:
 
 @dataclass(frozen=True)
 class Pools:
-    """What is trained on, what is kept out, and what the card says of both."""
+    """What is trained on, what is kept out, what the card says of both, and what the user must be told."""
 
     training: SlicePool
     kept: SlicePool
     known: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 class SliceBatches(Dataset[Arrays]):
@@ -208,7 +210,9 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     """
     data, seed = recipe.data, recipe.optimisation.seed
     training, kept = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
-    real, kept_real = _planes(training, data.patch), _planes(kept, data.patch)
+    read = [(source, _planes(source, data.patch)) for source in training]
+    real = _weighed(read)
+    kept_real = _weighed([(source, _planes(source, data.patch)) for source in kept])
     simulated: list[np.ndarray] = []
     drawn: list[np.ndarray] = []
     if data.simulated:
@@ -234,7 +238,9 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         "kept_out": [named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
-    return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts)
+    noisy = noisy_note((named(source), planes[len(planes) // 2]) for source, planes in read)
+    notes = tuple(note for note in (noisy, same_file_note(training, kept)) if note is not None)
+    return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts, notes)
 
 
 def _pool(
@@ -250,19 +256,20 @@ def _pool(
     return SlicePool([*(plane for plane, _ in real), *simulated], joined / joined.sum())
 
 
-def _planes(sources: Sequence[ImageSource], patch: int) -> list[tuple[np.ndarray, float]]:
-    """Planes in network values and their weights; all planes of a source together weigh what it says."""
-    planes_of_all = []
-    for source in sources:
-        planes = list(_read(source))
-        if min(planes[0].shape) < patch:
-            raise DiffuscopeError(
-                f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {patch}."
-            )
-        chosen = planes[:: max(1, len(planes) // 16)]
-        line = intensity_from_planes(chosen)
-        planes_of_all += [(_stored(line.forward(plane)), source.weight / len(planes)) for plane in planes]
-    return planes_of_all
+def _weighed(images: Sequence[tuple[ImageSource, list[np.ndarray]]]) -> list[tuple[np.ndarray, float]]:
+    """Planes and their weights; all planes of a source together weigh what it says."""
+    return [(plane, source.weight / len(planes)) for source, planes in images for plane in planes]
+
+
+def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
+    """Planes of a source in network values."""
+    planes = list(_read(source))
+    if min(planes[0].shape) < patch:
+        raise DiffuscopeError(
+            f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {patch}."
+        )
+    line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
+    return [_stored(line.forward(plane)) for plane in planes]
 
 
 def _read(source: ImageSource) -> Iterator[np.ndarray]:

@@ -184,4 +184,4 @@ def slices_task(recipe: Recipe, run: Path, device: torch.device) -> SlicesTask:
         blur=data.blur_fwhm,
         known=data.known_weight,
     )
-    return SlicesTask(recipe, batches, kept_batches(recipe, pools.kept, device), known=pools.known)
+    return SlicesTask(recipe, batches, kept_batches(recipe, pools.kept, device), pools.notes, pools.known)

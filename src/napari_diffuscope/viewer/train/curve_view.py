@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 CURVE = QColor("#4f9dde")
@@ -17,7 +17,7 @@ LINES = (QColor("#e0a030"), QColor("#59b36b"))
 LEFT, BELOW, LINE = 44, 18, 15
 """Pixels beside and below the plot, and of a line of words above it."""
 
-HEIGHT = 104
+HEIGHT = 88
 """Of the plot without words."""
 
 ROOM = 0.08
@@ -77,17 +77,25 @@ class CurveView(QWidget):
         """The same height: half a curve is of no use."""
         return QSize(120, self.sizeHint().height())
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The words may need another line."""
+        super().resizeEvent(event)
+        self.updateGeometry()
+
     @property
     def _top(self) -> int:
-        return LINE * (1 + len(self.levels)) + 4
+        return LINE * (self._title_lines + len(self.levels)) + 4
+
+    @property
+    def _title_lines(self) -> int:
+        """Two where the words need them."""
+        return 1 + (QFontMetrics(_small(self.font())).horizontalAdvance(self.title) > self.width() - 8)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw words, axes, levels and the curve."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
+        painter.setFont(_small(self.font()))
         text = self.palette().text().color()
         box = QRectF(LEFT, self._top, max(10, self.width() - LEFT - 8), HEIGHT)
         self._write(painter, text)
@@ -104,15 +112,14 @@ class CurveView(QWidget):
         painter.end()
 
     def _write(self, painter: QPainter, text: QColor) -> None:
-        metrics = QFontMetrics(painter.font())
-        rows = [
-            (self.title, text),
-            *((self._legend(level), colour) for level, colour in zip(self.levels, LINES, strict=False)),
-        ]
-        for number, (words, colour) in enumerate(rows):
+        metrics, lines = QFontMetrics(painter.font()), self._title_lines
+        painter.setPen(text)
+        room = QRectF(4, 1, self.width() - 8, LINE * lines)
+        painter.drawText(room, Qt.TextFlag.TextWordWrap, self.title)
+        for number, (level, colour) in enumerate(zip(self.levels, LINES, strict=False), lines + 1):
             painter.setPen(colour)
-            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, self.width() - 8)
-            painter.drawText(QPointF(4, LINE * (number + 1) - 3), shown)
+            shown = metrics.elidedText(self._legend(level), Qt.TextElideMode.ElideRight, self.width() - 8)
+            painter.drawText(QPointF(4, LINE * number - 3), shown)
 
     def _draw_axes(self, painter: QPainter, box: QRectF, text: QColor, low: float, high: float) -> None:
         painter.setPen(text)
@@ -153,7 +160,14 @@ class CurveView(QWidget):
             if not values or low - reach <= level.value <= high + reach:
                 low, high = min(low, level.value), max(high, level.value)
         room = ROOM * (high - low) or 0.5
-        return low - room, high + room
+        return (0.0 if 0 <= low < room else low - room), high + room
 
     def _y(self, value: float, box: QRectF, low: float, high: float) -> float:
         return box.bottom() - (value - low) / (high - low) * box.height()
+
+
+def _small(font: QFont) -> QFont:
+    """The font of words in a plot."""
+    smaller = QFont(font)
+    smaller.setPixelSize(11)
+    return smaller

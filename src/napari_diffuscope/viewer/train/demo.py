@@ -23,7 +23,7 @@ SMALL = {"until": "steps", "steps": 16, "patch": 48, "batch": 2}
 
 def show(viewer: Any, screenshot: Path | None) -> Any:
     """Train on the sample stack, noisy and clean, in the dock; returns the dock."""
-    viewer.window.resize(1040, 860)
+    viewer.window.resize(1000, 850)
     viewer.open_sample("napari-diffuscope", "stack")
     _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Train")
     choose(dock.form.what_box, "pairs")

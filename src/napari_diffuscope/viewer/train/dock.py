@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Generator
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from qtpy.QtCore import QSize, Signal
@@ -22,7 +23,7 @@ from napari_diffuscope.training.teaching import (
     new_model_job,
     trainings_folder,
 )
-from napari_diffuscope.training.watching import Ended, Validated
+from napari_diffuscope.training.watching import Ended
 from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.run_bar import RunBar
@@ -63,7 +64,8 @@ class TrainDock(TabbedWidget):
         self._make_buttons()
         self._lay_out()
         self.runner.ended.connect(self._on_ended)
-        self._validated.connect(self._take)
+        self.runner.warned.connect(self.page.remark)
+        self._validated.connect(self.page.take)
         self.form.changed.connect(self._changed)
         self._changed()
 
@@ -96,6 +98,8 @@ class TrainDock(TabbedWidget):
         DiffuscopeError
             If there is none.
         """
+        if self.runner.running:
+            raise DiffuscopeError("A training is already under way; cancel it or wait for its end.")
         if not (run / RECIPE_FILE).is_file() or not (run / CHECKPOINT).is_file():
             raise DiffuscopeError(
                 f"There is no training to go on with in {run}: choose a folder that holds {RECIPE_FILE} and "
@@ -125,8 +129,12 @@ class TrainDock(TabbedWidget):
             from napari_diffuscope.training.own_recipe import own_recipe
             from napari_diffuscope.training.recipe_file import write_recipe
 
-            learned = yield from asked.stage(images)
-            write_recipe(path, own_recipe(asked.what, asked.chosen, learned).recipe)
+            try:
+                learned = yield from asked.stage(images)
+                write_recipe(path, own_recipe(asked.what, asked.chosen, learned))
+            except BaseException:
+                rmtree(images, ignore_errors=True)  # there was none before
+                raise
             return path
 
         self._background.start(work, self._tell_saved)
@@ -168,12 +176,11 @@ class TrainDock(TabbedWidget):
     def _show_progress(self, run: Path) -> None:
         self.run_folder, self._recipe_file = run, run / RECIPE_FILE
         self.pages.setCurrentIndex(1)
-
-    def _take(self, validated: Validated) -> None:
-        self.page.take(validated)
+        self.go_on_button.setEnabled(False)
 
     def _on_ended(self, outcome: Outcome) -> None:
         self.bar.ended()
+        self.go_on_button.setEnabled(True)
         self._changed()
         if outcome.error is not None:
             self.bar.fail(outcome.error)
@@ -182,7 +189,8 @@ class TrainDock(TabbedWidget):
         else:
             ended: Ended = outcome.result
             CATALOGUE.changed.emit()
-            self.bar.say(ended.sentence(learnable_of(read_recipe(self._folder() / RECIPE_FILE).data.kind)))
+            self.page.end(ended)
+            self.bar.say(self.page.state.text())
 
     def _stopped(self) -> str:
         if not (self._folder() / CHECKPOINT).is_file():
@@ -200,9 +208,12 @@ class TrainDock(TabbedWidget):
             self.bar.say(f"To begin, {lacking}." if lacking else "")
 
     def _tell_saved(self, path: Path) -> None:
+        def tell() -> None:
+            self.copy_command()
+            self.bar.say(f"{path.name} is written, and the command that trains by it is in the clipboard.")
+
         self._recipe_file = path
-        self.copy_command()
-        self.bar.say(f"{path.name} is written, and the command that trains by it is in the clipboard.")
+        self.bar.guarded(tell)
 
     def _ask_folder(self) -> None:
         last = self.run_folder

@@ -64,6 +64,10 @@ class TrainForm(QWidget):
         )
         self.folder.line.setText(str(trainings_folder()))
         self.preparation = note()
+        self.size_note = note()
+        self.size_note.setToolTip(
+            "The card of the model says it, so that other images can be compared with these."
+        )
         self._lay_out()
         self.what_box.currentIndexChanged.connect(lambda _: self._take_what())
         self.start.currentIndexChanged.connect(lambda _: self._changed())
@@ -123,7 +127,6 @@ class TrainForm(QWidget):
         self.material.show_for(what)
         self.refresh()
         choose(self.start, what.starter)
-        self.rows.show("shrink", what.kind in ("denoising", "slices"))
         self.rows["minutes"].value = 30.0 if what.kind != "classes" else 240.0
         self._changed()
 
@@ -136,14 +139,17 @@ class TrainForm(QWidget):
     _offered = ""
 
     def _changed(self) -> None:
+        say(self.size_note, self.material.pixel_size_in_words())
         self.rows.show_for(self.rows["until"].value)
         self.rows.show("shrink", self.what.kind in ("denoising", "slices"))
+        self.rows.show("patch", self.what.material != "cells")
         self.changed.emit()
 
     def _lay_out(self) -> None:
         main, advanced = form(), form()
         add_row(main, "Learn", with_note(self.what_box, self.needs))
         self.material.add_to(main)
+        main.addRow("", self.size_note)
         add_row(main, "Begin with", self.start)
         self.rows.add_to(main, advanced)
         add_row(main, "Device", self.device)

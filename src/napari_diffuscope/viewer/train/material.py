@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFormLayout
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.learnable import Learnable
 from napari_diffuscope.training.new_model import Learned
@@ -85,8 +86,11 @@ class MaterialChoice(QObject):
 
     def show_for(self, what: Learnable) -> None:
         """Show the rows for something that is learned."""
+        had_no_choice = self.source.count() < 2
         self._what = what
         fill(self.source, SOURCES[what.material])
+        if had_no_choice:
+            self.source.setCurrentIndex(0)
         self._arrange()
 
     def lacking(self) -> str:
@@ -102,6 +106,25 @@ class MaterialChoice(QObject):
         if not self.folder.path:
             return "choose a folder"
         return "choose the folder of the clean images" if pairs and not self.high_folder.path else ""
+
+    def pixel_size_in_words(self) -> str:
+        """Pixel size of the layers that are learned from; empty for files, which are not looked into yet."""
+        if not self.from_layers or self.lacking():
+            return ""
+        sizes = set()
+        for layer in self._chosen():
+            try:
+                image = image_of(layer)
+            except DiffuscopeError:
+                continue  # told when it is to be learned from
+            sizes.add(to_micrometres(image.scale[-1], image.units[-1]))
+        told = [size for size in sizes if size is not None]
+        if len(told) < len(sizes) or not told:
+            return "Not all layers say their pixel size, so that the card will not either."
+        low, high = min(told), max(told)
+        return (
+            f"Pixels of {low:.3g} µm." if same_length(low, high) else f"Pixels of {low:.3g} to {high:.3g} µm."
+        )
 
     def stage(self, start: str | None) -> Stage:
         """What puts the images into files, to be called in the background.
@@ -120,14 +143,17 @@ class MaterialChoice(QObject):
             raise DiffuscopeError(f"There is nothing to learn from yet: {lacking}.")
         if not self.from_layers:
             return partial(_as_they_are, Learned(tuple(map(whole_path, self._paths())), start))
-        layers = [self.low.layer, self.high.layer] if self._what.material == "pairs" else self.layers.ticked
-        images, what = [image_of(layer) for layer in layers], self._what
+        images, what = [image_of(layer) for layer in self._chosen()], self._what
         return lambda folder: staged(what, images, folder, start)
 
     def disconnect_viewer(self) -> None:
         """Let go of the viewer and its layers."""
         for part in (self.layers, self.low, self.high):
             part.disconnect_viewer()
+
+    def _chosen(self) -> list[Any]:
+        pairs = self._what is not None and self._what.material == "pairs"
+        return [self.low.layer, self.high.layer] if pairs else self.layers.ticked
 
     def _paths(self) -> list[str]:
         both = self._what is not None and self._what.material == "pairs"

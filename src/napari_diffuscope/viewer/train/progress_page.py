@@ -8,12 +8,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_diffuscope.training.learnable import Learnable
-from napari_diffuscope.training.watching import Validated, value_before
+from napari_diffuscope.training.watching import Ended, Validated, value_before
 from napari_diffuscope.viewer.models.example_view import grey_picture, grey_range
 from napari_diffuscope.viewer.train.curve_view import CurveView, Level
 from napari_diffuscope.viewer.widgets import note, say
 
-EDGE = 150
+EDGE = 140
 """Of a picture, in pixels of the window."""
 
 
@@ -23,10 +23,12 @@ class ProgressPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
+        self.remarks = note()
+        self.remarks.setToolTip("What must be known of the images")
         self._what: Learnable | None = None
         self._start, self._timed = "", False
         self.gain, self.loss = CurveView("", "steps"), CurveView("", "steps")
-        self.loss.title = "Loss on what is learned from (lower is better)"
+        self.loss.title = "Loss on what is learned from: less is better"
         self.loss.setToolTip(
             "How wrong the network is on the images that it learns from. Where this still falls and the curve above "
             "does too, it learns them by heart."
@@ -35,6 +37,7 @@ class ProgressPage(QWidget):
         self.pictures, self.captions = (QLabel(), QLabel()), (QLabel("Before"), QLabel("After"))
         self._pictures = QWidget()
         self._lay_out()
+        say(self.remarks, "")
         self._pictures.hide()
         self.gain.hide()
         self.loss.hide()
@@ -52,16 +55,20 @@ class ProgressPage(QWidget):
             Whether its length is a time.
         """
         self._what, self._start, self._timed, self.rows = what, start, timed, []
-        self.gain.title = f"{what.measured.axis} (higher is better)"
-        self.gain.setToolTip(
-            f"Measured on images that were kept out. {what.measured.axis}: higher is better."
-        )
+        self.gain.title = f"{what.measured.axis}: more is better"
+        self.gain.setToolTip(f"Measured on images that were kept out. {self.gain.title}.")
         for view in (self.gain, self.loss):
             view.x_label = "min" if timed else "steps"
             view.show_points([])
             view.hide()
         self._pictures.hide()
         say(self.state, "Nothing was measured yet.")
+        say(self.remarks, "")
+
+    def remark(self, sentence: str) -> None:
+        """Show something that must be known, as long as no other training begins."""
+        lines = [line for line in self.remarks.text().split("\n") if line]
+        say(self.remarks, "\n".join(dict.fromkeys([*lines, sentence])))
 
     def take(self, validated: Validated) -> None:
         """Show a validation."""
@@ -81,6 +88,11 @@ class ProgressPage(QWidget):
         say(self.state, f"Step {int(self.rows[-1]['step']):,}: on images that were kept out, {sentence}.")
         if validated.example is not None:
             self._show_example(*validated.example)
+
+    def end(self, ended: Ended) -> None:
+        """Say how it ended, as long as no other training begins."""
+        if self._what is not None:
+            say(self.state, ended.sentence(self._what))
 
     def _points(self, column: str) -> list[tuple[float, float]]:
         nan = float("nan")
@@ -110,6 +122,6 @@ class ProgressPage(QWidget):
         row.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 4)
-        for part in (self.state, self.gain, self._pictures, self.loss):
+        for part in (self.state, self.gain, self._pictures, self.loss, self.remarks):
             layout.addWidget(part)
         layout.addStretch(1)

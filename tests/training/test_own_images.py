@@ -1,0 +1,159 @@
+"""Recipes that are made of what a user chose, for every task; how such a training ends and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_diffuscope import DiffuscopeError
+from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.tiff import write_image
+from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.training.learnable import LEARNABLES, Learnable
+from napari_diffuscope.training.new_model import Learned, NewModel
+from napari_diffuscope.training.own_recipe import own_recipe
+from napari_diffuscope.training.pair_files import find_pairs
+from napari_diffuscope.training.recipe import read_recipe
+from napari_diffuscope.training.recipe_file import recipe_toml, write_recipe
+from napari_diffuscope.training.teaching import further_job, new_model_job, resumed_recipe
+from napari_diffuscope.training.watching import Ended, Validated
+from tests.fuzz.models import write_restoration
+from tests.tiny import SMALL
+
+from .test_pairs import scene, write_pairs
+
+CHOSEN = NewModel(name="mine", until="steps", steps=2, patch=32, batch=1, device="cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three clean images with a pixel size."""
+    place = tmp_path / "clean"
+    place.mkdir()
+    for number in range(3):
+        pixels = scene(number).astype(np.float32)
+        write_image(
+            place / f"{number}.tif", pixels, Image(pixels, "YX", scale=(0.2, 0.2), units=("µm", "µm"))
+        )
+    return place
+
+
+def small(name: str) -> Learnable:
+    """What is learned, by a network that takes no time."""
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in SMALL.items()}
+    more = {"condition_channels": 0} if name == "generate" else {}
+    return replace(LEARNABLES[name], network={**plain, **more})
+
+
+def made(what: Learnable, chosen: NewModel, place: Path, run_folder: Path, **more: Any) -> Ended:
+    def stage(_: Path) -> Iterator[Update]:
+        yield Update(0, 0)
+        return Learned((place,))
+
+    return run(new_model_job(what, chosen, stage, run_folder, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["denoise", "superres", "generate"])
+def test_every_task_learns_from_a_folder_of_images(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
+    what, seen = small(name), list[Validated]()
+    ended = made(what, CHOSEN, folder, tmp_path / "run", watch=seen.append)
+    recipe = read_recipe(tmp_path / "run" / "recipe.toml")
+    assert (recipe.task, recipe.card.pixel_size, recipe.data.patch) == (what.task, (0.2, 0.2), 32)
+    assert recipe == own_recipe(what, CHOSEN, Learned((folder,)))
+    assert [one.row["step"] for one in seen] == [1, 2]
+    assert all(one.example is not None and one.example[1].shape == (32, 32) for one in seen)
+    assert ended.better == (tmp_path / "models" / "mine").is_dir() == (ended.value > 0)
+    assert ("is in Models now" if ended.better else "no model was made") in ended.sentence(what)
+
+
+def test_a_training_that_was_at_its_end_goes_on_for_longer(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
+    place, seen = tmp_path / "run", list[Validated]()
+    made(small("denoise"), CHOSEN, folder, place)
+    assert resumed_recipe(place, CHOSEN).optimisation.steps == 4
+    run(further_job(place, CHOSEN, watch=seen.append))
+    assert [one.row["step"] for one in seen] == [1, 2, 3, 4], "earlier ones first"
+    with pytest.raises(DiffuscopeError, match="no training to go on with"):
+        resumed_recipe(folder, CHOSEN)
+
+
+def test_a_time_becomes_a_recipe_that_keeps_the_best_weights(folder: Path, tmp_path: Path) -> None:
+    recipe = own_recipe(LEARNABLES["denoise"], replace(CHOSEN, until="minutes"), Learned((folder,)))
+    plan = recipe.optimisation
+    assert (plan.time_budget_minutes, plan.every_minutes) == (30.0, 1.5)
+    assert plan.patience > 0
+    write_recipe(tmp_path / "recipe.toml", recipe)
+    assert recipe_toml(read_recipe(tmp_path / "recipe.toml")) == recipe_toml(recipe)
+
+
+def test_a_stack_is_split_by_planes_and_noise_on_clean_images_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
+    stack = np.stack([scene(number) for number in range(5)])
+    noisy = stack + np.random.default_rng(0).normal(0, 0.2, stack.shape)
+    tifffile.imwrite(tmp_path / "stack.tif", noisy.astype(np.float32), metadata={"axes": "ZYX"})
+    recipe = own_recipe(small("denoise"), CHOSEN, Learned((tmp_path / "stack.tif",)))
+    assert [(source.planes, source.validation) for source in recipe.data.images] == [
+        ((0, 4), False),
+        ((4, 5), True),
+    ]
+    notes: list[str] = []
+
+    def listen(update: Update) -> None:
+        if update.warning:
+            notes.append(update.message)
+
+    def stage(_: Path) -> Iterator[Update]:
+        yield Update(0, 0)
+        return Learned((tmp_path / "stack.tif",))
+
+    run(new_model_job(small("denoise"), CHOSEN, stage, tmp_path / "run"), listen)  # type: ignore[arg-type]
+    assert any("look noisy" in note for note in notes)
+    assert any("Other planes of stack.tif are measured on" in note for note in notes)
+
+
+def test_pairs_may_lie_in_two_folders(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 4)
+    both = own_recipe(LEARNABLES["pairs"], CHOSEN, Learned((folder / "low", folder / "high"))).data
+    apart = find_pairs(Path(both.folder), share=0.5, seed=0, high=Path(both.high_folder))
+    assert apart == find_pairs(folder, share=0.5, seed=0)
+
+
+def test_a_start_that_does_other_things_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name, start in (("superres", "restoration-fluorescence"), ("generate", "generate-structures")):
+        with pytest.raises(DiffuscopeError, match="begin with another model, or with nothing"):
+            own_recipe(LEARNABLES[name], CHOSEN, Learned((folder,), start))
+
+
+def test_the_command_learns_from_a_folder(folder: Path, tmp_path: Path, capsys) -> None:
+    start = write_restoration(tmp_path / "tiny")
+    words = ["train", "--learn", "denoise", "--images", str(folder), "--name", "mine", "--steps", "1"]
+    places = ["--from", str(start), "--run", str(tmp_path / "run"), "--workers", "0", "--device", "cpu"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *places, "--quiet"])
+    assert not ended.value.code
+    assert (tmp_path / "run" / "mine" / "model.json").is_file()
+    with pytest.raises(SystemExit) as refused:
+        main(["train", "--images", str(folder), "--name", "mine"])
+    assert refused.value.code == 2
+    assert "--learn" in capsys.readouterr().err
+
+
+def test_the_manual_tells_of_all_that_can_be_learned() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    for what in LEARNABLES.values():
+        assert f"| {what.title} |" in manual
+        assert f"| `{what.starter}` | `{what.kind}` |" in manual or not what.starter
