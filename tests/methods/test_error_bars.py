@@ -87,6 +87,7 @@ def test_where_noise_is_shared_by_neighbours_the_deviation_follows_its_colour(
         assert measured == pytest.approx(colour, abs=0.08)
         np.testing.assert_allclose(matched.deviation, plain.deviation * 4**measured, rtol=1e-3)
         assert "noise" not in plain.record
+        assert not any("unlike" in said for said in matched.record["messages"])
     tiled = restore(coloured, axes="YX", model=str(model), tile=32, **FEW)
     np.testing.assert_array_equal(tiled.deviation, matched.deviation)
     part = restore(coloured, axes="YX", model=str(model), crop=(8, 40, 0, 48), **FEW)
@@ -102,6 +103,16 @@ def test_where_noise_is_shared_by_neighbours_the_deviation_follows_its_colour(
     ]
     _run([*words, "--mode", "mean", "--samples", "2", "--steps", "2", "--seed", "3"])
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out_deviation.tif"), matched.deviation)
+
+
+def test_noise_unlike_all_that_was_calibrated_on_is_said(tiny_model: Path, tmp_path: Path) -> None:
+    term = DeviationTerm("noise_colour", (0.0, 0.2), (1.0, 1.2))
+    model = _with_card(tiny_model, tmp_path / "model", deviation_fit=asdict(replace(FIT, terms=(term,))))
+    planes = np.stack([_frames(0.0), _frames(0.5)])
+    for mode, told in (("deviation", True), ("samples", False)):
+        done = restore(planes, axes="ZYX", model=str(model), **{**FEW, "mode": mode})
+        said = [each for each in done.record["messages"] if "1 of 2 planes is unlike" in each]
+        assert bool(said) == told
 
 
 def _frames(memory: float) -> np.ndarray:

@@ -18,6 +18,9 @@ UNCALIBRATED = (
     "is known."
 )
 
+SLACK = 0.1
+"""How far beyond the range of a term numbers still count as those of images like those, as a share of it."""
+
 USUAL_SAMPLES = 8
 SPOKEN_OF = (0.68, 0.9, 0.95)
 """Shares that a card speaks of."""
@@ -68,6 +71,25 @@ def measured_noise(plane: np.ndarray, card: ModelCard, how: ErrorBars = "measure
     if how == "factor" or not asked:
         return {}
     return {name: value for name, value in seen_noise(plane).items() if name in asked}
+
+
+def unlike_measured(measures: Mapping[str, float], card: ModelCard) -> bool:
+    """Whether numbers of a plane lie beyond those of the images that the card's fit was made on."""
+    for term in card.deviation_fit.terms if card.deviation_fit else ():
+        low, high = term.points[0], term.points[-1]
+        slack = SLACK * (high - low)
+        if not low - slack <= measures.get(term.measure, low) <= high + slack:
+            return True
+    return False
+
+
+def unlike_sentence(planes: int, of: int) -> str:
+    """What the user must be told of planes whose noise no fit was made on."""
+    which = "the noise" if of == 1 else f"the noise of {planes:,} of {of:,} planes"
+    return (
+        f"Error bars: {which} is unlike that of all images that they were measured on (its strength, or how far "
+        "neighbouring pixels share it); intervals may hold other shares than they say."
+    )
 
 
 def interval_widths(card: ModelCard, samples: int) -> dict[float, float] | None:

@@ -20,7 +20,7 @@ from napari_diffuscope.diffusion.solvers import Query, driven
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.bridging import ShownPlane
-from napari_diffuscope.methods.error_bars import given_deviation, measured_noise
+from napari_diffuscope.methods.error_bars import given_deviation, measured_noise, unlike_sentence
 from napari_diffuscope.methods.evaluation import TileDone
 from napari_diffuscope.methods.restore.chains import Noise
 from napari_diffuscope.methods.restore.empty_parts import leave
@@ -64,6 +64,8 @@ def restore_job(work: Work) -> Job[None]:
             work.leave_blank(block)
     yield from map(work.warn, run.tally.sentences(kept=settings.defects == "keep"))
     yield from map(work.warn, run.empty_parts.sentences)
+    if run.unlike:
+        yield work.warn(unlike_sentence(run.unlike, len(part.planes)))
 
 
 def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:

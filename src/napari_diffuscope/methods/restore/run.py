@@ -18,7 +18,7 @@ from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.jobs import Index, Job, Update
 from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
-from napari_diffuscope.methods.error_bars import note_error_bars
+from napari_diffuscope.methods.error_bars import note_error_bars, unlike_measured
 from napari_diffuscope.methods.evaluation import Evaluator
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
@@ -57,6 +57,7 @@ class Run:
     tally: Tally = field(default_factory=Tally)
     planes_done: int = 0
     tiles_done: int = 0
+    unlike: int = 0
     remembered: dict[int, tuple[np.ndarray, ShownPlane]] | None = None
 
     @property
@@ -101,6 +102,7 @@ class Run:
         self.tally.add(defects)
         self.empty_parts.add(empty)
         self.work.record["planes_done"].append(flat)
+        self.unlike += unlike_measured(measures, self.model.card)
         if measures:
             self.work.record.setdefault("noise", {})[str(flat)] = {
                 name: round(value, 4) for name, value in measures.items()
