@@ -15,9 +15,9 @@ from napari_diffuscope.weights.card import ModelCard
 SHARPEN_STEPS = 4
 #: Edge, in pixels, of the part of a plane that is tried.
 TRIAL_SIDE = 512
-#: Pixels that could be evaluated while one channel is learned from: 100 steps on two crops of 128 x 128 pixels, there
+#: Pixels that could be evaluated while one channel is learned from: 60 steps on two crops of 128 x 128 pixels, there
 #: and back, and windows that are judged.
-LEARNING = 100 * 2 * 128**2 * 4.0
+LEARNING = 60 * 2 * 128**2 * 4.0
 
 
 def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -> Effort:

@@ -22,8 +22,8 @@ from napari_diffuscope.methods.restore.windows import Colour, Sampling, Window, 
 from napari_diffuscope.networks.local_unet import LocalUNet
 from napari_diffuscope.weights.model import Model
 
-STEPS, BATCH = 100, 2
-RATE, WARMUP = 0.02, 5
+STEPS, BATCH = 60, 2
+RATE, WARMUP = 0.01, 5
 SEED = 0
 
 
