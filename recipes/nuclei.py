@@ -14,19 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from scipy.ndimage import find_objects, gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
-from napari_diffuscope.methods.shape.cells import find_cells
-from napari_diffuscope.methods.shape.window import ShapeWindow
 from napari_diffuscope.simulate.bodies import outline, spots
 from napari_diffuscope.simulate.fields import rough_field
-
-SIDE, EXTENT = 64, 0.5
-"""Window, and the share of its edge that a nucleus fills: half, so that those drawn out along z find room."""
-
-LEAST_VOXELS = 2000
-NEAR = 0.5
-"""Planes are drawn from the middle half of a nucleus."""
+from napari_diffuscope.training.shape.cells import KnownCell
+from napari_diffuscope.training.shape.cutting import (
+    EXTENT,
+    NEAR,
+    SIDE,
+    as_soft,
+    cells_in,
+    eight_bit,
+    write_cell,
+)
 
 SIMULATED = 240
 RATIOS = (0.3, 1.6)
@@ -59,58 +60,13 @@ STACKS = (
 )
 
 
-@dataclass(frozen=True)
-class Nucleus:
-    """A nucleus in its window: image and mask ``(S, S)``, object ``(S, S, S)``; all uint8."""
-
-    name: str
-    image: np.ndarray
-    mask: np.ndarray
-    solid: np.ndarray
-
-
-def whole_nuclei(stack: Stack, data: Path) -> Iterator[Nucleus]:
-    """Nuclei that do not touch the border of a volume, each in a plane near its middle."""
+def nuclei_of(stack: Stack, data: Path) -> Iterator[KnownCell]:
+    """Nuclei of a volume."""
     raw, labels = (tifffile.imread(data / name) for name in (stack.raw, stack.labels))
-    for label, box in enumerate(find_objects(labels.astype(np.int32)), 1):
-        if box is None or any(s.start == 0 or s.stop == n for s, n in zip(box, labels.shape, strict=True)):
-            continue
-        if (labels[box] == label).sum() < LEAST_VOXELS:
-            continue
-        rng = np.random.default_rng([11, label])
-        plane = _plane_near_middle(rng, box[0].start, box[0].stop)
-        yield cut(f"{stack.kind}_{label:03}", raw, labels == label, plane, stack.voxel)
+    return cells_in(raw, labels, voxel=stack.voxel, kind=stack.kind)
 
 
-def _plane_near_middle(rng: np.random.Generator, start: int, stop: int) -> int:
-    middle, half = (start + stop - 1) / 2, NEAR * (stop - start) / 2
-    return round(rng.uniform(middle - half, middle + half))
-
-
-def cut(
-    name: str, raw: np.ndarray, solid: np.ndarray, plane: int, voxel: tuple[float, float, float]
-) -> Nucleus:
-    """A nucleus as the model sees it, with isotropic voxels."""
-    (cell,) = find_cells(solid[plane].astype(np.uint8))
-    window = ShapeWindow.around(cell, pixel_size=voxel[1], extent=EXTENT, side=SIDE)
-    steps = np.arange(SIDE) * window.step
-    z = plane + (np.arange(SIDE) - SIDE // 2) * window.voxel_size / voxel[0]
-    grid = np.meshgrid(z, window.corner[0] + steps, window.corner[1] + steps, indexing="ij")
-    soft = map_coordinates(solid.astype(np.float32), grid, order=1)
-    image = window.image(raw[plane].astype(np.float32))
-    return Nucleus(name, _eight_bit(image), 255 * window.mask(cell).astype(np.uint8), _solid(soft))
-
-
-def _solid(soft: np.ndarray) -> np.ndarray:
-    return np.asarray(np.round(255 * np.clip(soft, 0, 1)), np.uint8)
-
-
-def _eight_bit(image: np.ndarray) -> np.ndarray:
-    low, high = np.percentile(image, (0.5, 99.8))
-    return np.asarray(np.round(255 * np.clip((image - low) / max(high - low, 1e-6), 0, 1)), np.uint8)
-
-
-def simulated(number: int) -> Nucleus:
+def simulated(number: int) -> KnownCell:
     """A dented ellipsoid with chromatin and nucleoli, seen by a confocal microscope that blurs along z most."""
     rng = np.random.default_rng([12, number])
     ratio, stretch = np.exp(rng.uniform(*np.log(RATIOS))), np.exp(rng.normal(0, 0.18))
@@ -126,7 +82,8 @@ def simulated(number: int) -> Nucleus:
     ratio_of = far / outline(rng, scaled / far, rng.uniform(0.01, 0.08))
     solid = np.clip((1 - ratio_of) * radii.min() + 0.5, 0, 1)
     image = _seen(rng, solid, offset, across)
-    return Nucleus(f"simulated_{number:03}", image, _solid(solid)[SIDE // 2], _solid(solid))
+    soft = as_soft(solid)
+    return KnownCell(f"simulated_{number:03}", image, soft[SIDE // 2], soft)
 
 
 def _turned(rng: np.random.Generator, offset: np.ndarray) -> np.ndarray:
@@ -145,24 +102,17 @@ def _seen(rng: np.random.Generator, solid: np.ndarray, offset: np.ndarray, acros
     blurred = gaussian_filter(density, (width * rng.uniform(2, 4), width, width))[SIDE // 2]
     level = np.exp(rng.uniform(np.log(20), np.log(400)))
     photons = rng.poisson(level * (blurred / max(blurred.max(), 1e-6) + rng.uniform(0.01, 0.15)))
-    return _eight_bit(photons.astype(np.float32))
-
-
-def write(nucleus: Nucleus, out: Path) -> None:
-    """Its three files."""
-    for folder, values in (("image", nucleus.image), ("mask", nucleus.mask), ("obj", nucleus.solid)):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(out / folder / f"{nucleus.name}.tif", values, compression="zlib")
+    return eight_bit(photons.astype(np.float32))
 
 
 def main() -> None:
     """Write all nuclei."""
     data, out = (Path(word) for word in sys.argv[1:])
     for stack in STACKS:
-        for nucleus in whole_nuclei(stack, data):
-            write(nucleus, out)
+        for nucleus in nuclei_of(stack, data):
+            write_cell(nucleus, out)
     for number in range(SIMULATED):
-        write(simulated(number), out)
+        write_cell(simulated(number), out)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,13 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff import write_image
 from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.training.learnable import LEARNABLES, Learnable
+from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.own_recipe import own_recipe
 from napari_diffuscope.training.pair_files import find_pairs
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml, write_recipe
+from napari_diffuscope.training.shape.cells import read_cells
 from napari_diffuscope.training.teaching import further_job, new_model_job, resumed_recipe
 from napari_diffuscope.training.watching import Ended, Validated
 from tests.fuzz.models import write_restoration
@@ -130,6 +132,41 @@ def test_pairs_may_lie_in_two_folders(tmp_path: Path) -> None:
     both = own_recipe(LEARNABLES["pairs"], CHOSEN, Learned((folder / "low", folder / "high"))).data
     apart = find_pairs(Path(both.folder), share=0.5, seed=0, high=Path(both.high_folder))
     assert apart == find_pairs(folder, share=0.5, seed=0)
+
+
+def test_cells_are_cut_out_of_a_labelled_stack(tmp_path: Path) -> None:
+    from napari_diffuscope.viewer.train.staging import staged
+
+    z, y, x = np.indices((28, 56, 84), dtype=float)
+    labels = np.zeros(z.shape, np.int64)
+    for number in range(6):
+        centre = (14, 14 + 28 * (number // 3), 14 + 28 * (number % 3))
+        far = sum((axis - middle) ** 2 for axis, middle in zip((z, y, x), centre, strict=True))
+        labels[far < 10**2] = number + 1
+    space = {"scale": (0.2, 0.2, 0.2), "units": ("µm",) * 3}
+    raw = Image.wrap((labels > 0) * 100.0 + 10, "ZYX", name="raw", **space)
+    marked = Image.wrap(labels, "ZYX", name="marked", **space)
+    what = LEARNABLES["shape"]
+    learned = run(staged(what, [raw, marked], tmp_path, None))
+    cells = read_cells(learned.places[0])
+    assert len(cells) == 6
+    filled = np.mean([cell.occupied.mean() for cell in cells])
+    ball = 4 / 3 * np.pi * 16**3 / 64**3
+    assert ball / 1.1 < filled < 1.4 * ball, "half as wide as the window where they are cut, or less"
+    recipe = own_recipe(what, CHOSEN, learned)
+    assert (recipe.data.patch, recipe.network["stem"]) == (64, [64, 2, 2])
+    few = Image.wrap(np.where(labels > 2, 0, labels), "ZYX", name="few", **space)
+    with pytest.raises(DiffuscopeError, match="Only 2 cells of 'few'"):
+        run(staged(what, [raw, few], tmp_path / "few", None))
+
+
+def test_images_that_are_the_same_everywhere_are_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.full((40, 40), 7, np.uint8))
+    for name in ("denoise", "superres"):
+        recipe = own_recipe(small(name), CHOSEN, Learned((tmp_path,)))
+        with pytest.raises(DiffuscopeError, match="the same value everywhere"):
+            run(training_job(recipe, tmp_path / "run", tmp_path / "out", workers=0))
 
 
 def test_a_start_that_does_other_things_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def dock(qtbot, viewer, models: Path):
     before = len(errors())
     _, made = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Train")
     made.form.start.setCurrentIndex(made.form.start.findData("smoother"))
-    for name, value in {"until": "steps", "steps": 6, "patch": 32, "batch": 2}.items():
+    for name, value in {"until": "steps", "steps": 4, "patch": 32, "batch": 2}.items():
         made.form.rows[name].value = value
     yield made
     made.runner.cancel()
@@ -111,7 +111,7 @@ def test_two_layers_become_a_model_that_the_saved_recipe_makes_again(
     assert (card.task, card.pixel_size, card.title) == ("restore", (0.1, 0.1), "my-pairs")
     assert dock.form.rows["name"].value == "my-pairs-2", "the next one gets a free name"
 
-    assert [row["step"] for row in rows] == list(range(7)), "with what it began with"
+    assert [row["step"] for row in rows] == list(range(5)), "with what it began with"
     zero, before = dock.page.gain.levels
     assert (zero.value, before.value) == (0.0, rows[0]["validation_gain_db"])
     assert "noisy images" in zero.name
@@ -142,7 +142,7 @@ def test_ticked_layers_are_learned_from_and_a_cancelled_training_goes_on(
     layers = open_clean(viewer)
     viewer.add_image(clean(9), name="not this one", **SPACE)
     dock.form.material.layers.tick(*layers)
-    dock.form.rows["steps"].value = 10
+    dock.form.rows["steps"].value = 6
     stop = dock._validated.connect(lambda seen: seen.row["step"] and dock.bar.cancel_button.click())
     gone = dock.runner.started.connect(lambda: viewer.layers.remove(layers[0]))
     assert trained(qtbot, dock).state == "cancelled"

@@ -95,6 +95,8 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
 
     image = read_image(Path(source.path), rgb="channels")
     planes = [_prepared(image.read_plane(flat), source) for flat in named_planes(source, image.plane_count)]
+    if not any(plane.any() for plane in planes):  # each begins at 0
+        raise DiffuscopeError(f"{source.path} has the same value everywhere; take it out.")
     if min(planes[0].shape) < smallest:
         raise DiffuscopeError(
             f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}."

@@ -16,7 +16,7 @@ from napari_diffuscope.training.recipe import Optimisation
 from napari_diffuscope.weights.card import Task
 
 Material = Literal["images", "pairs", "cells"]
-"""What is learned from: images, a folder each of low and of high quality, or a folder of cells of known shape."""
+"""What is learned from: images, pairs of low and of high quality, or cells of known shape."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +211,10 @@ GENERATE = Learnable(
 SHAPES = Learnable(
     "shape",
     "3D shapes of cells",
-    "Needs a folder of cells whose 3D shape is known, with its folders image, mask and obj; see the manual.",
-    "Each cell is turned, mirrored, resized by up to 15 % and changed a little in contrast.",
+    "Needs a stack and the labels of its cells in 3D, dozens of them; or a folder of cells whose shape is known, with "
+    "its folders image, mask and obj; see the manual.",
+    "Cells that lie wholly in the stack are cut out, each in a plane near its middle, and scaled to one "
+    "size. Each is turned, mirrored, resized by up to 15 % and changed a little in contrast.",
     "shape",
     "shapes",
     "cells",

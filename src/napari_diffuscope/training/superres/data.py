@@ -268,6 +268,8 @@ def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
         raise DiffuscopeError(
             f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {patch}."
         )
+    if not any(np.ptp(plane) > 0 for plane in planes):
+        raise DiffuscopeError(f"{source.path} has the same value everywhere; take it out.")
     line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
     return [_stored(line.forward(plane)) for plane in planes]
 

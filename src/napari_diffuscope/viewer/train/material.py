@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFormLayout
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.training.learnable import Learnable
+from napari_diffuscope.training.learnable import Learnable, Material
 from napari_diffuscope.training.new_model import Learned
 from napari_diffuscope.viewer.batch.files import FolderChoice, whole_path
 from napari_diffuscope.viewer.layer_choice import LayerChoice
@@ -26,7 +27,7 @@ Stage = Callable[[Path], Job[Learned]]
 SOURCES = {
     "images": (("Open layers", "layers"), ("A folder", "folder")),
     "pairs": (("Two open layers", "layers"), ("Two folders", "folder")),
-    "cells": (("A folder", "folder"),),
+    "cells": (("Two open layers", "layers"), ("A folder", "folder")),
 }
 """Where each material can come from."""
 
@@ -53,6 +54,10 @@ class MaterialChoice(QObject):
         self.high = LayerChoice(
             viewer, "The clean image of the same field. It stays as it is.", nothing="Choose…"
         )
+        self.stack = LayerChoice(viewer, "A stack in which the cells were imaged. It stays as it is.")
+        self.labels = LayerChoice(
+            viewer, "The labels of the cells of the stack, in 3D. They stay as they are.", kind=Labels
+        )
         self.folder = FolderChoice("Folder of the images. They stay as they are.")
         self.high_folder = FolderChoice("Folder of the clean images, with the names of the noisy ones.")
         self._rows: QFormLayout | None = None
@@ -61,6 +66,8 @@ class MaterialChoice(QObject):
             self.layers.edited,
             self.low.layer_changed,
             self.high.layer_changed,
+            self.stack.layer_changed,
+            self.labels.layer_changed,
             self.folder.edited,
             self.high_folder.edited,
         ):
@@ -74,6 +81,8 @@ class MaterialChoice(QObject):
             ("Images", self.layers),
             ("Noisy", self.low),
             ("Clean", self.high),
+            ("Stack", self.stack),
+            ("Labels", self.labels),
             ("Folder", self.folder),
             ("Clean", self.high_folder),
         ):
@@ -86,17 +95,16 @@ class MaterialChoice(QObject):
 
     def show_for(self, what: Learnable) -> None:
         """Show the rows for something that is learned."""
-        had_no_choice = self.source.count() < 2
         self._what = what
         fill(self.source, SOURCES[what.material])
-        if had_no_choice:
-            self.source.setCurrentIndex(0)
         self._arrange()
 
     def lacking(self) -> str:
         """What is still to be chosen; empty if nothing."""
-        pairs = self._what is not None and self._what.material == "pairs"
+        pairs = self._is("pairs")
         if self.from_layers:
+            if self._is("cells"):
+                return "" if None not in self._chosen() else "open a stack and the labels of its cells"
             if pairs:
                 there = None not in (self.low.layer, self.high.layer)
                 return (
@@ -148,25 +156,29 @@ class MaterialChoice(QObject):
 
     def disconnect_viewer(self) -> None:
         """Let go of the viewer and its layers."""
-        for part in (self.layers, self.low, self.high):
+        for part in (self.layers, self.low, self.high, self.stack, self.labels):
             part.disconnect_viewer()
 
     def _chosen(self) -> list[Any]:
-        pairs = self._what is not None and self._what.material == "pairs"
-        return [self.low.layer, self.high.layer] if pairs else self.layers.ticked
+        if self._is("cells"):
+            return [self.stack.layer, self.labels.layer]
+        return [self.low.layer, self.high.layer] if self._is("pairs") else self.layers.ticked
+
+    def _is(self, material: Material) -> bool:
+        return self._what is not None and self._what.material == material
 
     def _paths(self) -> list[str]:
-        both = self._what is not None and self._what.material == "pairs"
-        return [self.folder.path, self.high_folder.path] if both else [self.folder.path]
+        return [self.folder.path, self.high_folder.path] if self._is("pairs") else [self.folder.path]
 
     def _arrange(self) -> None:
         if self._rows is None:
             return
-        pairs = self._what is not None and self._what.material == "pairs"
+        pairs, cells = self._is("pairs"), self._is("cells")
         layers = self.from_layers
         for field, shown in (
-            (self.source, self.source.count() > 1),
-            (self.layers, layers and not pairs),
+            (self.layers, layers and not pairs and not cells),
+            (self.stack, layers and cells),
+            (self.labels, layers and cells),
             (self.low, layers and pairs),
             (self.high, layers and pairs),
             (self.folder, not layers),

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.image import Image, full_resolution
 from napari_diffuscope.imaging.room import check_room
+from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.imaging.views import base_array
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.training.learnable import Learnable
@@ -23,6 +25,9 @@ from napari_diffuscope.viewer.looked_at import LookedAt
 
 FOLDER = "images"
 """In the folder of a training: what was open in the window."""
+
+LEAST_CELLS = 5
+"""Fewer cells say nothing of what shapes are usual."""
 
 
 def image_of(layer: Any) -> Image:
@@ -37,7 +42,16 @@ def image_of(layer: Any) -> Image:
         raise DiffuscopeError(
             f"{layer.name!r} is computed where you look and has no pixels elsewhere; take another layer."
         )
-    return image_from_layer(layer, axes=guess_axes(layer), rgb="channels")
+    axes = guess_axes(layer)
+    if not axes:
+        raise DiffuscopeError(
+            f"{layer.name!r} has {layer.ndim} dimensions; images of two to five can be learned from."
+        )
+    if isinstance(layer, Labels):
+        return Image.wrap(
+            full_resolution(layer.data), axes, scale=layer.scale, units=layer.units, name=layer.name
+        )
+    return image_from_layer(layer, axes=axes, rgb="channels")
 
 
 def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | None) -> Job[Learned]:
@@ -46,7 +60,7 @@ def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | 
     Parameters
     ----------
     what
-        Is learned; of pairs ``images`` are that of low and that of high quality.
+        Is learned; of pairs ``images`` are that of low and that of high quality, of cells a stack and its labels.
     images
         From :func:`image_of`.
     folder
@@ -67,12 +81,45 @@ def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | 
     place = folder / FOLDER
     size = sum(int(np.prod(image.shape)) * image.dtype.itemsize for image in images)
     check_room(place, size, what="A copy of the layers", instead="choose another folder")
+    if what.material == "cells":
+        stack, labels = images
+        yield from _cells(stack, labels, place)
+        return Learned((place,), start)
     for path, image in _files(what, images, place):
         yield Update(0, 0, f"Writing {image.name}")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        yield from relayed(write_layer(path, LayerFile(_checked(image), image.name)), lambda _: Update(0, 0))
+        yield from relayed(
+            write_layer(path, LayerFile(_storable(_checked(image)), image.name)), lambda _: Update(0, 0)
+        )
     return Learned((place,), start)
+
+
+def _cells(image: Image, labels: Image, place: Path) -> Job[None]:
+    """Cut cells out of a stack."""
+    from napari_diffuscope.training.shape.cutting import LEAST_VOXELS, cells_in, write_cell
+
+    if image.axes != "ZYX" or labels.axes != "ZYX":
+        raise DiffuscopeError(
+            f"Shapes are learned from one stack and its labels, but {image.name!r} has the axes {image.axes} and "
+            f"{labels.name!r} {labels.axes}; take one channel and one time."
+        )
+    z, y, x = (to_micrometres(*step) for step in zip(image.scale, image.units, strict=True))
+    if z is None or y is None or x is None:
+        raise DiffuscopeError(
+            f"The voxel size of {image.name!r} is not known, without which no shape can be; give it scale and units."
+        )
+    count = 0
+    pixels = np.asarray(_checked(image).data)
+    for cell in cells_in(pixels, np.asarray(labels.data), voxel=(z, y, x), kind="cell"):
+        yield Update(0, 0, f"Cutting out {cell.name}")
+        write_cell(cell, place)
+        count += 1
+    if count < LEAST_CELLS:
+        raise DiffuscopeError(
+            f"Only {count} cells of {labels.name!r} lie wholly in the stack and have {LEAST_VOXELS:,} voxels or more; "
+            f"{LEAST_CELLS} are the least."
+        )
 
 
 def _files(what: Learnable, images: Sequence[Image], place: Path) -> Iterator[tuple[Path, Image]]:
@@ -102,6 +149,16 @@ def _checked(image: Image) -> Image:
             if not np.isfinite(image.read_plane(flat)).all():
                 raise DiffuscopeError(f"{image.name!r} has pixels that are no numbers; fill them in.")
     return image
+
+
+def _storable(image: Image) -> Image:
+    """The image in a type that TIFF files hold."""
+    if image.dtype.kind not in "iu" or image.dtype.itemsize < 8:
+        return image
+    pixels = np.asarray(image.data).astype(np.float32)
+    return Image.wrap(
+        pixels, image.axes, scale=image.scale, units=image.units, rgb="channels", name=image.name
+    )
 
 
 def _plain(name: str) -> str:
