@@ -92,9 +92,17 @@ def test_answers_are_tried_side_by_side_and_kept(qtbot: Any, dialog: ImportDialo
     assert json.loads(checkpoint.with_name("paper.pt.json").read_text())["prediction"] == "v"
 
 
-@pytest.mark.parametrize(("errors", "best"), [((0.25, 0.1), 1), ((0.4, 0.31), None), ((0.29, 0.4), 0)])
+@pytest.mark.parametrize(
+    ("errors", "best", "verdict"),
+    [
+        ((0.25, 0.1), 1, "one"),
+        ((0.4, 0.31), None, "none"),
+        ((0.29, 0.4), 0, "one"),
+        ((0.1, 0.1001), None, "alike"),
+    ],
+)
 def test_none_keeps_the_image_best_where_a_flat_picture_would_do_as_well(
-    qtbot: Any, errors: tuple[float, ...], best: int | None
+    qtbot: Any, errors: tuple[float, ...], best: int | None, verdict: str
 ) -> None:
     strip = CandidateStrip(lambda _: None)
     qtbot.addWidget(strip)
@@ -103,7 +111,7 @@ def test_none_keeps_the_image_best_where_a_flat_picture_would_do_as_well(
     strip.show_tried([("one", 1), ("two", 2)], tried)
     said = ["keeps the image best" in button.text() for button in strip.buttons]
     assert said == [place == best for place in range(2)]
-    assert strip.undecided == (best is None)
+    assert strip.verdict == verdict
 
 
 def test_what_is_stopped_and_a_wrong_answer_are_said_and_nothing_is_imported(
@@ -160,6 +168,8 @@ def test_a_picture_is_shown_at_once_the_chosen_first_and_importing_need_not_wait
     qtbot.waitUntil(lambda: len(dialog.strip.buttons) == 1, timeout=PATIENCE)
     assert dialog.runner.running
     assert "clean image" in dialog.strip.buttons[0].text()
+    shown = [button.text() for button in dialog.strip.findChildren(QAbstractButton) if button.isVisible()]
+    assert "your image" in shown
     assert "Trying answer 2 of 3" in dialog.bar.status.text()
     with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
         dialog.import_button.click()

@@ -59,12 +59,15 @@ class TriedAnswer:
         Why the answer cannot be, as a sentence.
     flat
         The error that a flat grey picture has, with which nothing of the piece is kept.
+    piece
+        What it was before, for comparison.
     """
 
     image: np.ndarray | None
     error: float = float("nan")
     problem: str = ""
     flat: float = float("inf")
+    piece: np.ndarray | None = None
 
     @property
     def keeps(self) -> bool:
@@ -155,7 +158,8 @@ def _tried(
             return TriedAnswer(None, problem="With this answer the network gives values that are not finite.")
         yield Update(done + step + 1, total)
     result = ((x.mean(1)[0] - low) / (high - low)).numpy()
-    return TriedAnswer(result, float(np.sqrt(np.mean((result - unit) ** 2))), flat=float(np.std(unit)))
+    error = float(np.sqrt(np.mean((result - unit) ** 2)))
+    return TriedAnswer(result, error, flat=float(np.std(unit)), piece=unit)
 
 
 @torch.inference_mode()

@@ -24,6 +24,9 @@ TOLERANCE = 0.01
 """Largest difference that is let pass, in units of the deviation of the stored result: other processors and graphics
 cards differ by less, wrong or damaged weights by far more."""
 
+_EXACT = 1e-9
+"""What differs by less, in these units, is the same to the last digit."""
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -113,11 +116,10 @@ def try_model(name_or_path: str | os.PathLike[str], *, device: str = "cpu") -> T
             "spread of its values; get it again, or try the device CPU."
         )
         return Tried(name, False, difference, seconds, sentence)
-    sentence = (
-        f"{name} gives what it gave where it was made (largest difference {difference:.1g} of the "
-        "spread of its values)."
-    )
-    return Tried(name, True, difference, seconds, sentence)
+    sentence = f"{name} gives what it gave where it was made"
+    if difference > _EXACT:
+        sentence += f" (largest difference {difference:.1g} of the spread of its values)"
+    return Tried(name, True, difference, seconds, f"{sentence}.")
 
 
 def store_trial(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt
@@ -21,6 +21,10 @@ CLEARLY = 0.97
 """An answer is called the best if its error is below this part of the second's."""
 
 _ROW = 3
+_ABOVE = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter
+
+Verdict = Literal["", "one", "alike", "none"]
+"""Whether one answer keeps the image best, several do alike, or none keeps anything; empty before all are tried."""
 
 
 class CandidateStrip(QWidget):
@@ -38,7 +42,7 @@ class CandidateStrip(QWidget):
         self._candidates: list[tuple[str, Any]] = []
         self._tried: list[TriedAnswer] = []
         self.buttons: list[QToolButton] = []
-        self.undecided = False
+        self.verdict: Verdict = ""
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
 
@@ -49,7 +53,7 @@ class CandidateStrip(QWidget):
 
     def clear(self) -> None:
         """Take all pictures away."""
-        self.buttons, self._candidates, self._tried = [], [], []
+        self.buttons, self._candidates, self._tried, self.verdict = [], [], [], ""
         while self._grid.count():
             widget = self._grid.takeAt(0).widget()
             if widget is not None:
@@ -66,38 +70,44 @@ class CandidateStrip(QWidget):
         """
         self.clear()
         self._candidates = list(candidates)
-        for place, (words, _) in enumerate(candidates):
-            waiting = note(f"{words}\nnot tried yet")
-            waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            waiting.setFixedSize(PICTURE, PICTURE)
-            waiting.setToolTip("What this answer makes of the image is shown here as soon as it is computed.")
-            self._grid.addWidget(waiting, place // _ROW, place % _ROW)
+        self._put(0, _waiting("your image", "The piece of your image that the answers are tried on"))
+        for place, (words, _) in enumerate(candidates, start=1):
+            tooltip = "What this answer makes of the image is shown here as soon as it is computed."
+            self._put(place, _waiting(f"{words}\nnot tried yet", tooltip))
 
     def add(self, tried: TriedAnswer) -> None:
         """Show what came of the next answer."""
-        place = len(self._tried)
-        words, value = self._candidates[place]
-        waiting = self._grid.itemAtPosition(place // _ROW, place % _ROW).widget()
-        self._grid.removeWidget(waiting)
-        waiting.hide()
-        waiting.deleteLater()
+        words, value = self._candidates[len(self._tried)]
+        if tried.piece is not None and all(one.piece is None for one in self._tried):
+            self._put(0, _piece(tried.piece))
         self._tried.append(tried)
-        shown: QLabel | QToolButton
         if tried.image is None:
-            shown = note(f"{words}: {tried.problem}")
-            shown.setFixedWidth(PICTURE)
-        else:
-            shown = self._picture(words, value, tried)
-            self.buttons.append(shown)
-        self._grid.addWidget(shown, place // _ROW, place % _ROW)
+            problem = note(f"{words}: {tried.problem}")
+            problem.setFixedWidth(PICTURE)
+            self._put(len(self._tried), problem)
+            return
+        button = self._picture(words, value, tried)
+        self.buttons.append(button)
+        self._put(len(self._tried), button)
 
     def judge(self) -> None:
         """All are there: the one that keeps the image best says so, if it does so clearly."""
-        best = _best([one.error if one.keeps else np.inf for one in self._tried])
-        self.undecided = best < 0
+        errors = [one.error if one.keeps else np.inf for one in self._tried]
+        best = _best(errors)
+        self.verdict = "one" if best >= 0 else "alike" if np.isfinite(errors).any() else "none"
         if best >= 0:
             button = self.buttons[sum(one.image is not None for one in self._tried[:best])]
             button.setText(f"{button.text()}\nkeeps the image best")
+
+    def _put(self, place: int, widget: QWidget) -> None:
+        """Show something at a place, instead of what is there."""
+        there = self._grid.itemAtPosition(place // _ROW, place % _ROW)
+        before = there.widget() if there is not None else None
+        if before is not None:
+            self._grid.removeWidget(before)
+            before.hide()
+            before.deleteLater()
+        self._grid.addWidget(widget, place // _ROW, place % _ROW, _ABOVE)
 
     def show_tried(self, candidates: Sequence[tuple[str, Any]], tried: Sequence[TriedAnswer]) -> None:
         """Show what came of each answer, all at once."""
@@ -108,17 +118,39 @@ class CandidateStrip(QWidget):
 
     def _picture(self, words: str, value: Any, tried: TriedAnswer) -> QToolButton:
         assert tried.image is not None
-        button = QToolButton()
-        button.setIcon(QIcon(_pixmap(tried.image)))
-        button.setIconSize(QSize(PICTURE, PICTURE))
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        button.setText(fill(words, 24))
+        button = _under_picture(tried.image, fill(words, 24))
         button.setToolTip(
             f"{words}: the piece differs from what it was by {tried.error:.3f} of its range, after noise was added and "
             "taken away. Press it to take this answer."
         )
         button.clicked.connect(lambda: self._on_chosen(value))
         return button
+
+
+def _waiting(words: str, tooltip: str) -> QLabel:
+    label = note(words)
+    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    label.setFixedSize(PICTURE, PICTURE)
+    label.setToolTip(tooltip)
+    return label
+
+
+def _piece(image: np.ndarray) -> QToolButton:
+    button = _under_picture(image, "your image")
+    button.setAutoRaise(True)
+    button.setToolTip(
+        "The piece of your image that the answers are tried on: the right one gives back what is in it."
+    )
+    return button
+
+
+def _under_picture(image: np.ndarray, words: str) -> QToolButton:
+    button = QToolButton()
+    button.setIcon(QIcon(_pixmap(image)))
+    button.setIconSize(QSize(PICTURE, PICTURE))
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+    button.setText(words)
+    return button
 
 
 def _best(errors: Sequence[float]) -> int:

@@ -40,7 +40,10 @@ _WHILE = (
     "You need not wait: press a picture to take its answer, Stop, or Import."
 )
 _COMPARE = "Press Compare to try the answers to this question on the open image."
-_ALIKE = "Here they hardly differ: this image does not tell which is right."
+_VERDICTS = {
+    "alike": "Here they hardly differ: this image does not tell which is right.",
+    "none": "Here none gives back more than a flat grey: another answer may be wrong, or it is for other images.",
+}
 
 
 def import_model(viewer: Any, path: Path, parent: QWidget | None = None) -> ImportDialog:
@@ -220,7 +223,7 @@ class ImportDialog(QDialog):
 
     def _judge(self) -> None:
         self.strip.judge()
-        say(self.how, f"{_HOW_TO_TELL} {_ALIKE}" if self.strip.undecided else _HOW_TO_TELL)
+        say(self.how, f"{_HOW_TO_TELL} {_VERDICTS.get(self.strip.verdict, '')}".rstrip())
         self.bar.say("")
 
     _shown: QuestionRow | None = None
