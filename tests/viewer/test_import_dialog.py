@@ -14,6 +14,7 @@ import pytest
 import torch
 from qtpy.QtWidgets import QAbstractButton, QComboBox
 
+from napari_diffuscope.jobs import run
 from napari_diffuscope.methods import trying
 from napari_diffuscope.methods.trying import TriedAnswer
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
@@ -114,6 +115,17 @@ def test_none_keeps_the_image_best_where_a_flat_picture_would_do_as_well(
     assert strip.verdict == verdict
 
 
+def test_answers_are_tried_where_the_image_shows_something(checkpoint: Path) -> None:
+    image = np.zeros((200, 220), np.float32)
+    image[10:60, 10:60] = noisy(50, 50) + 100
+    image[150, 180] = 1e6  # a hot pixel is no structure
+    answers = {"task": "restore", "heads": 2, "prediction": "x0", "time": "index", "data_range": (-1, 1)}
+    (tried,) = run(trying.try_answers(checkpoint, [{**answers, "schedule": "linear"}], image))
+    assert tried.piece is not None
+    assert tried.piece.shape == (128, 128)
+    assert np.count_nonzero(tried.piece > 0.2) > 1000
+
+
 def test_what_is_stopped_and_a_wrong_answer_are_said_and_nothing_is_imported(
     qtbot: Any, dialog: ImportDialog, checkpoint: Path, models: Path
 ) -> None:
@@ -124,6 +136,7 @@ def test_what_is_stopped_and_a_wrong_answer_are_said_and_nothing_is_imported(
     row_of(dialog, "heads").box.setEditText("many")
     dialog.import_button.click()
     assert "whole number" in dialog.bar.status.text()
+    assert "How many attention heads?" in dialog.bar.status.text()
     row_of(dialog, "heads").box.setEditText("5")
     dialog.import_button.click()
     qtbot.waitUntil(lambda: not dialog.runner.running, timeout=PATIENCE)
@@ -201,6 +214,7 @@ def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
     assert len(unpacked) == 1, "for the first look, the questions, the comparison and the import"
     qtbot.waitUntil(lambda: not any((tmp_path / "temporary").iterdir()), timeout=PATIENCE)
     assert load_model("suppl").card.network.arguments["heads"] == 2
+    assert load_model("suppl").card.title == "suppl", "in the list as it was said"
     assert json.loads(checkpoint.with_name("suppl.zip.json").read_text())["heads"] == 2
     dock.import_paths([checkpoint.with_name("suppl.zip")])
     qtbot.waitUntil(lambda: dock.models.chosen.name == "suppl-2", timeout=PATIENCE)

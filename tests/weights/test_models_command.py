@@ -14,6 +14,7 @@ import torch
 
 from napari_diffuscope.cli import main
 from napari_diffuscope.networks.openai_unet import OpenAIUNet, OpenAIUNetConfig
+from napari_diffuscope.weights.answers import answers_from_words
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.sidecar import Sidecar
 from tests.tiny import openai_config
@@ -117,6 +118,21 @@ def test_answers_make_a_model_and_are_kept(
     assert (card.task, card.pixel_size) == ("restore", (0.05, 0.1))
     assert load_model(path).card.network.arguments["heads"] == 2  # its sidecar file answers from now on
     assert card.training["answers"]["heads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("size=128 x 128", [128, 128]),
+        ("size=64×96", [64, 96]),
+        ("pixel_size=0.05 - 0.1 µm", [0.05, 0.1]),
+        ("pixel_size=0.1", [0.1, 0.1]),
+        ("pixel_size=1e-2,5e-2", [0.01, 0.05]),
+        ("data_range=-1,1", [-1, 1]),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(word: str, answer: list[float]) -> None:
+    assert answers_from_words([word]) == {word.partition("=")[0]: answer}
 
 
 def test_what_is_known_of_a_starter_fits_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,7 +193,9 @@ def _edges(model: Model, shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _unit(piece: np.ndarray, edges: tuple[int, int]) -> np.ndarray:
     """The part of a piece with the most contrast, from 0 to 1 but for a few pixels."""
-    windows = np.lib.stride_tricks.sliding_window_view(piece.astype(np.float32), edges)
+    whole = piece.astype(np.float32)
+    whole = np.clip(whole, *np.percentile(whole, (0.5, 99.5)))  # dust and hot pixels are no structures
+    windows = np.lib.stride_tricks.sliding_window_view(whole, edges)
     offered = windows[:: max(edges[0] // 4, 1), :: max(edges[1] // 4, 1)]
     spread = offered.std((-2, -1))
     cut = offered[np.unravel_index(int(spread.argmax()), spread.shape)]

@@ -6,6 +6,7 @@ Free of torch.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -66,9 +67,21 @@ def _value(name: str, text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if name in _LISTS and not text.startswith("["):
-        parts = text.split(";") if name == "citation" else text.split(",")
-        return [_plain(part.strip()) for part in parts]
+        return [_plain(part.strip()) for part in _parts(name, text)]
     return _plain(text)
+
+
+def _parts(name: str, text: str) -> list[str]:
+    """The parts of a list as people write it: ``128 x 128``, ``0.05 - 0.1 µm``, or one pixel size for both."""
+    match name:
+        case "citation":
+            return text.split(";")
+        case "size":
+            return re.split(r"[,x×]", text)
+        case "pixel_size":
+            parts = re.split(r",|(?<=\d)\s*[-–]", re.sub(r"\s*[µμu]m\b", "", text))
+            return parts * 2 if len(parts) == 1 else parts
+    return text.split(",")
 
 
 def _plain(text: str) -> Any:

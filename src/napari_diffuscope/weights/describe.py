@@ -167,9 +167,11 @@ def import_model(
             training["file_sha256"] = inspected.card.sha256
         if said != NO_ANSWERS:
             training["answers"] = answers_table(said)
+        untitled = inspected.card.title == inspected.card.name and not has_card
+        title = target.name if untitled else inspected.card.title
         card = write_folder(
             target,
-            replace(inspected.card, training=training),
+            replace(inspected.card, title=title, training=training),
             inspected.tensors,
             overwrite=overwrite,
             files=_with_trial(_files_beside(model_place(place)) if has_card else {}, inspected),

@@ -60,6 +60,9 @@ from napari_diffuscope.weights.removal import planned_removal
 if TYPE_CHECKING:
     from napari_diffuscope.weights.trial import Tried
 
+_LINKS = "#3d8fe0"
+"""Colour of links that can be read on black and on white."""
+
 _FILTERS = "Models (*.safetensors *.pt *.pth *.ckpt *.bin *.zip *.tar *.tgz *.tar.gz);;All files (*)"
 
 
@@ -73,6 +76,7 @@ class ModelsDock(TabbedWidget):
         self.models = ModelList()
         self.cards = QTextBrowser()
         self.cards.setOpenExternalLinks(True)
+        self.cards.document().setDefaultStyleSheet(f"a {{ color: {_LINKS}; }}")
         self.cards.setAcceptDrops(False)
         self.cards.setToolTip("Everything that is known about the chosen model")
         self.example = ExampleView()

@@ -10,7 +10,8 @@ from napari.layers import Image
 
 from napari_diffuscope.errors import DiffuscopeError
 
-EDGE = 128
+EDGE = 384
+"""Of the piece; what a model is tried on is the part of it with the most contrast."""
 
 
 def piece_of_open_image(viewer: Any) -> Callable[[], np.ndarray] | None:

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.viewer.widgets import choice, choose, note
 from napari_diffuscope.weights.answers import answers_from_words, parsed_answers
 from napari_diffuscope.weights.question import Asked
@@ -75,8 +75,9 @@ class QuestionRow(QWidget):
             value = answers_from_words([f"{self.name}={text}"])[self.name]
             parsed_answers({self.name: value}, "The answer")
         except DiffuscopeError as error:
-            form = self.asked.question.form
-            raise DiffuscopeError(f"{error} It takes {form}." if form else str(error)) from error
+            title, form = self.asked.question.title, self.asked.question.form
+            sentence = f"{title} The answer is {form}, not {quoted(text)}." if form else str(error)
+            raise DiffuscopeError(sentence) from error
         return value
 
     def give(self, value: Any) -> None:
