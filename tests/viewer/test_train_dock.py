@@ -159,6 +159,7 @@ def test_ticked_layers_are_learned_from_and_a_cancelled_training_goes_on(
     assert outcome.state == "done", outcome.error
     steps = [row["step"] for row in dock.page.rows]
     assert steps == list(range(steps[-1] + 1)), "one curve"
+    assert dock.page.gain.levels[1].name == "Smoother before this training"
     assert "no better than the noisy images as they are" in dock.bar.status.text(), "of a network so small"
     assert [path.name for path in models.iterdir()] == ["smoother"]
 
@@ -173,7 +174,7 @@ def test_no_better_than_the_start_is_said_and_makes_no_model(
     before = (models / "smoother" / "weights.safetensors").read_bytes()
     assert trained(qtbot, dock).state == "done"
     assert "No better than Smoother" in dock.bar.status.text()
-    assert "no model was made" in dock.bar.status.text()
+    assert "No model was made" in dock.bar.status.text()
     assert [path.name for path in models.iterdir()] == ["smoother"]
     assert (models / "smoother" / "weights.safetensors").read_bytes() == before
 

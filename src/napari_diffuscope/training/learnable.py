@@ -81,6 +81,8 @@ class Learnable:
         What is measured on what is kept out.
     fresh, tuning
         How it is learned from random weights, and from a model's.
+    shown
+        What the two pictures of an example are.
     network, data, diffusion
         Further entries of the recipe.
     """
@@ -100,6 +102,7 @@ class Learnable:
     limits: str = "Trained on few images; check it on images that were not in its training."
     fresh: Optimisation = FRESH
     tuning: Optimisation = FINE_TUNING
+    shown: tuple[str, str] = ("Before", "After")
     network: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     diffusion: Mapping[str, Any] = field(default_factory=dict)
@@ -198,6 +201,7 @@ GENERATE = Learnable(
     limits="Trained on few images: look for copies of them, and for what no real image shows.",
     fresh=replace(FRESH, batch=8, learning_rate=6e-3, min_gain=0.01),
     tuning=replace(FINE_TUNING, batch=8, min_gain=0.01),
+    shown=("With noise", "What is seen in it"),
     network={
         "widths": [48, 64, 128, 192],
         "encoder_blocks": [1, 1, 1, 2],
@@ -233,6 +237,7 @@ SHAPES = Learnable(
     limits="Knows cells like those of its training alone, imaged in the plane of their middle.",
     fresh=replace(FRESH, batch=8, ema=0.99, min_gain=0.001, precision="float32"),
     tuning=replace(FINE_TUNING, batch=8, ema=0.99, min_gain=0.001, precision="float32"),
+    shown=("In its plane", "Its shape, from the side"),
     network={
         "dims": 3,
         "widths": [64, 96, 160],

@@ -80,9 +80,8 @@ class Ended:
             return f"{gained}. {self.name!r} is in Models now, and can be chosen in {what.dock}."
         if self.value > 0:
             return (
-                f"No better than {self.start} on images that were kept out ({now} over "
-                f"{measured.zero}): no model was made, and {self.start} stays as it is. Other or more images may help, "
-                "or Go on for longer."
+                f"No better than {self.start} on images that were kept out: {measured.sentence.format(value=now)}. No "
+                f"model was made, and {self.start} stays as it is. Other or more images may help, or Go on for longer."
             )
         return (
             f"On images that were kept out it is no better than {measured.zero} ({now}), so that no model was made. "

@@ -125,7 +125,7 @@ class CurveView(QWidget):
         painter.setPen(text)
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for value, y in ((high, box.top() + 6), (low, box.bottom() - 6)):
-            painter.drawText(QRectF(0, y - 8, LEFT - 4, 16), right, f"{value:.2f}")
+            painter.drawText(QRectF(0, y - 8, LEFT - 4, 16), right, _number(value, high - low))
         end = self.points[-1][0] if self.points else 0
         below = QRectF(box.left(), box.bottom() + 1, box.width(), BELOW - 2)
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0")
@@ -149,7 +149,7 @@ class CurveView(QWidget):
     def _legend(self, level: Level) -> str:
         low, high = self._range()
         where = ", below" if level.value < low else ", above" if level.value > high else ""
-        return f"- -  {level.value:.2f}{where}: {level.name}"
+        return f"- -  {_number(level.value, high - low)}{where}: {level.name}"
 
     def _range(self) -> tuple[float, float]:
         """Of the curve and the levels that are not far from it."""
@@ -164,6 +164,11 @@ class CurveView(QWidget):
 
     def _y(self, value: float, box: QRectF, low: float, high: float) -> float:
         return box.bottom() - (value - low) / (high - low) * box.height()
+
+
+def _number(value: float, span: float) -> str:
+    """With as many digits as the range of a plot shows."""
+    return f"{value:.2f}" if span >= 0.05 else f"{value:.3f}"
 
 
 def _small(font: QFont) -> QFont:

@@ -32,6 +32,8 @@ from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.train.form import Asked, TrainForm
 from napari_diffuscope.viewer.train.progress_page import ProgressPage
 from napari_diffuscope.viewer.widgets import button, in_a_row, scrolled
+from napari_diffuscope.weights.card import read_card
+from napari_diffuscope.weights.catalogue import find_model
 
 
 class TrainDock(TabbedWidget):
@@ -107,7 +109,7 @@ class TrainDock(TabbedWidget):
             )
         recipe, chosen = read_recipe(run / RECIPE_FILE), self.form.chosen()
         timed = recipe.optimisation.time_budget_minutes is not None
-        self.page.begin(learnable_of(recipe.data.kind), start=Path(recipe.start_from or "").name, timed=timed)
+        self.page.begin(learnable_of(recipe.data.kind), start=_title(recipe.start_from), timed=timed)
         self._show_progress(run)
         self.runner.start(lambda: further_job(run, chosen, watch=self._validated.emit))
 
@@ -262,3 +264,13 @@ class TrainDock(TabbedWidget):
         foot.addWidget(self.bar)
         foot.addLayout(in_a_row(self.go_on_button, self.save_button, self.copy_button))
         layout.addLayout(foot)
+
+
+def _title(model: str | None) -> str:
+    """What a model is called by which a training began; empty for none."""
+    if model is None:
+        return ""
+    try:
+        return read_card(find_model(model)).title
+    except DiffuscopeError:
+        return Path(model).name

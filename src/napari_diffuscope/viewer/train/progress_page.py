@@ -57,6 +57,8 @@ class ProgressPage(QWidget):
         self._what, self._start, self._timed, self.rows = what, start, timed, []
         self.gain.title = f"{what.measured.axis}: more is better"
         self.gain.setToolTip(f"Measured on images that were kept out. {self.gain.title}.")
+        for caption, words in zip(self.captions, what.shown, strict=True):
+            caption.setText(words)
         for view in (self.gain, self.loss):
             view.x_label = "min" if timed else "steps"
             view.show_points([])
