@@ -356,7 +356,7 @@ def test_what_does_nothing_in_a_mode_is_said(
     assert (
         run_command("restore", stack, tmp_path / "out.tif", "--planes", "0", "--steps", "3", "--quiet") == 0
     )
-    assert "--steps counts in the modes sample" in (said := capsys.readouterr().err)
+    assert "steps (--steps) counts in the modes sample" in (said := capsys.readouterr().err)
     assert "does nothing in 'estimate'" in said
     assert said.count("Note: ") == 1
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_diffuscope import restore
+from napari_diffuscope import compare, restore
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.tiff import read_record
@@ -125,3 +125,21 @@ def test_a_scene_is_chosen_by_its_name_recorded_and_repeated(
     for wrong in (("--scene", "middle"), ("--scene", "left", "--series", "0")):
         assert run_command("restore", source, tmp_path / "d.tif", *options, *wrong) == 1
         assert not (tmp_path / "d.tif").exists()
+
+
+def test_compare_and_pairs_take_a_scene_of_files_that_hold_several(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tifffile.imwrite(tmp_path / "plain.tif", noise(24, 32))
+    words = ("compare", scan, tmp_path / "plain.tif", "--measures", "mae", "--quiet")
+    assert run_command(*words, "--scene", "overview") == 0
+    said = capsys.readouterr()
+    assert "| plain | 0" in said.out, said
+    assert run_command(*words, "--scene", "nothing") == 1
+    assert "has no scene 'nothing'" in capsys.readouterr().err
+    table = compare(scan, tmp_path / "plain.tif", series=0, measures=("mae",))
+    assert table["plain"]["mae"] == pytest.approx(0, abs=1e-6)
+    optics = ("--numerical-aperture", "1.3", "--wavelength", "670", "--photons", "100", "--pixel-size", "0.1")
+    assert run_command("pairs", scan, "--out", tmp_path / "pairs", *optics, "--scene", "overview") == 0
+    [high] = (tmp_path / "pairs" / "high").iterdir()
+    assert open_image(high).shape == (24, 32)

@@ -168,6 +168,20 @@ def replace_text(path: Path, text: str, *, newline: str | None = None, overwrite
     replace_bytes(path, text.encode("utf-8"), overwrite=overwrite)
 
 
+def replace_table(path: Path, text: str, *, newline: str | None = None, overwrite: bool = True) -> None:
+    """The same for a table that people open with Excel, which takes letters beyond ASCII for others without a mark.
+
+    With such letters in it the file begins with that mark (U+FEFF): pandas and ``encoding="utf-8-sig"`` leave it out.
+
+    Raises
+    ------
+    DiffuscopeError, OSError
+        As :func:`replace_text`.
+    """
+    mark = "" if text.isascii() else "\N{BYTE ORDER MARK}"
+    replace_text(path, mark + text, newline=newline, overwrite=overwrite)
+
+
 def replace_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     """The same for a file of bytes.
 

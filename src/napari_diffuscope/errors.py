@@ -36,6 +36,10 @@ class OutOfMemory(DiffuscopeError):
     """Not even the smallest tile fits into the memory of the device."""
 
 
+class OutOfRoom(DiffuscopeError):
+    """A disk is full."""
+
+
 def one_line(text: object) -> str:
     """Text on one line that can be printed everywhere: halves of characters are written as codes."""
     return " ".join(printable(str(text)).split())

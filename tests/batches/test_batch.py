@@ -301,3 +301,27 @@ def test_a_plate_is_a_folder_of_images_whose_names_stay_in_the_results(
     assert "choose one with --scene A/1/0" in capfd.readouterr().err
     assert called("brighten", source, tmp_path / "two.tif", "--scene", "B/2/7") == 1
     assert "no scene 'B/2/7'" in capfd.readouterr().err
+
+
+def test_the_table_opens_in_excel_and_in_python(folder: Path, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    assert called("brighten", folder / "a.tif", folder / "c.tif", tmp_path / "plain", "--quiet") == 0
+    assert (tmp_path / "plain" / "batch.csv").read_bytes().startswith(b"number,image")
+    (folder / "a.tif").rename(folder / "Präparat 5 µm.tif")
+    assert called("brighten", folder, tmp_path / "out", "--quiet") == 1
+    content = (tmp_path / "out" / "batch.csv").read_bytes()
+    assert content.startswith("\ufeffnumber,image".encode()), "without it Excel takes UTF-8 for Windows-1252"
+    assert "Präparat 5 µm.tif" in content.decode("utf-8-sig")
+    read = pandas.read_csv(tmp_path / "out" / "batch.csv")
+    assert next(iter(read.columns)) == "number"
+    assert sum("5 µm.tif" in name for name in read["image"]) == 1
+
+
+def test_what_does_nothing_is_told_once_and_not_of_every_image(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken.tif").unlink()
+    model = write_restoration(tmp_path / "model")
+    assert called("restore", folder, tmp_path / "out", "--model", model, "--steps", 3, "--quiet") == 0
+    assert capfd.readouterr().err.count("does nothing in 'estimate'") == 1
+    assert not any("does nothing" in row["message"] for row in table(tmp_path / "out"))

@@ -428,3 +428,60 @@ def test_workers_get_what_was_learned_once(
     inputs, files = {"image": open_image(tmp_path / "in.tif")}, {"restored": tmp_path / "out.ome.zarr"}
     run(files_job(RESTORE, inputs, settings, files, team=team))
     np.testing.assert_array_equal(pixels_of(files["restored"]), alone.restored)
+
+
+FAULT = """
+import errno
+from napari_diffuscope.imaging.blocks import zarr_sink
+zarr_sink.kept, zarr_sink.written = zarr_sink.sync_file, []
+
+def no_room(path):
+    zarr_sink.written.append(path)
+    if len(zarr_sink.written) > 2:
+        raise {}
+    zarr_sink.kept(path)
+
+zarr_sink.sync_file = no_room
+"""
+MENDED = "from napari_diffuscope.imaging.blocks import zarr_sink; zarr_sink.sync_file = zarr_sink.kept"
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (
+            "OSError(errno.ENOSPC, 'No space left on device')",
+            r"the disk is full\); choose another folder or make room",
+        ),
+        (
+            "MemoryError()",
+            "memory ran out; give it more, or choose smaller tiles or blocks, and run this again",
+        ),
+    ],
+)
+def test_a_worker_without_room_is_named_and_the_same_command_goes_on(
+    fault: str, told: str, team: Team, source: Path, model: str, alone: Any, tmp_path: Path, capsys: Any
+) -> None:
+    out = tmp_path / "out.ome.zarr"
+    words = ("restore", source, out, "--model", model, "--mode", "mean", "--samples", 2, "--skip-below", 10)
+    words = (*words, "--cluster", address_of(team))
+    team.client.run(exec, FAULT.format(fault), {})
+    try:
+        assert called(*words) == 1
+    finally:
+        team.client.run(exec, MENDED, {})
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.match(rf"diffuscope: On the worker \S+: .*{told}", said), said
+    assert not out.exists()
+    assert partial_path(out).exists()
+    assert called(*words) == 0
+    assert np.array_equal(pixels_of(out), alone.restored)
+    record = read_zarr_record(out)
+    assert record is not None
+    assert record["skipped"] == alone.record["skipped"]
+    again = tmp_path / "again.ome.zarr"
+    assert called("repeat", out, again, "--cluster", address_of(team)) == 0
+    assert np.array_equal(pixels_of(again), alone.restored)
+    repeated = read_zarr_record(again)
+    assert repeated is not None
+    assert repeated["cluster"] == address_of(team)

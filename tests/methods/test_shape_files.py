@@ -222,7 +222,7 @@ def test_the_copied_command_gives_the_same_settings(monkeypatch: pytest.MonkeyPa
         "out",
         settings,
         axes="TYX",
-        storing=ShapeStoring(only=(3, 8)),
+        further=[ShapeStoring(only=(3, 8))],
     )
     program, *words = shlex.split(text)
     assert program == "diffuscope"

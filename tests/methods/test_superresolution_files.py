@@ -115,7 +115,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(
     monkeypatch.setattr(States, "save", counted(saves, before=True))
     monkeypatch.setattr(BlockSink, "write_block", counted(writes, before=False))
     deaths = 0
-    for die in (2, 3, 4, 5, 7, 0):
+    # an estimate keeps no states: what is noted of a block stands in the line that says that it is there
+    for die in (1, 1, 1, 0) if mode == "estimate" else (2, 3, 4, 5, 7, 0):
         seen.update(calls=0, die=die)
         try:
             result = run(files_job(SUPERRES, {"image": image}, settings, files))

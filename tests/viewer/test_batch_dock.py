@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication
@@ -179,3 +180,25 @@ def test_a_folder_is_a_whole_path_or_lies_at_home(
     assert finished(qtbot, dock).state == "done"
     assert (tmp_path / "results" / "a.tif").is_file()
     assert not (raw / "results").exists()
+
+
+def test_one_scene_of_each_file_is_taken(qtbot, dock, tmp_path: Path) -> None:
+    for number in (0, 1):
+        with tifffile.TiffWriter(tmp_path / f"scan{number}.ome.tif", ome=True) as writer:
+            for name, edge in (("overview", 24), ("cell", 40)):
+                pixels = np.random.default_rng(number).poisson(40, (edge, 32)).astype(np.uint16)
+                writer.write(pixels, metadata={"axes": "YX", "Name": name})
+    dock.files.list.add([tmp_path / "scan0.ome.tif", tmp_path / "scan1.ome.tif"])
+    dock.form.scene.setText("overview")
+    assert "--scene overview" in dock.command()
+    assert finished(qtbot, dock).state == "done"
+    for number in (0, 1):
+        assert open_image(tmp_path / "out" / f"scan{number}.tif").shape == (24, 32)
+
+
+def test_what_was_chosen_for_another_mode_is_not_chosen(dock) -> None:
+    dock.form.rows["mode"].value = "sample"
+    dock.form.rows["steps"].value = 7
+    assert dock.form.settings().steps == 7
+    dock.form.rows["mode"].value = "estimate"
+    assert dock.form.settings().steps is None

@@ -11,6 +11,7 @@ from napari_diffuscope.batches.plan import Item
 from napari_diffuscope.errors import DiffuscopeError, printable, shortened
 from napari_diffuscope.imaging.formats import is_zarr
 from napari_diffuscope.imaging.record_of_file import record_of_file
+from napari_diffuscope.imaging.stamps import Stamp
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.records import made_with
 
@@ -43,7 +44,7 @@ def differences(method: Method, item: Item, settings: Any) -> Iterator[str]:
         yield f"It was made from another image, {shortened(other)}; {REMEDY}"
     elif not _made_alike(record, method, settings):
         yield f"It was made with other settings; {REMEDY}"
-    elif _is_newer(item.source, item.output):
+    elif _is_newer(item.source, item.output) or _is_other(record, item.source):
         yield f"The image was changed since; {REMEDY}"
 
 
@@ -72,6 +73,17 @@ def _is_newer(source: Path, output: Path) -> bool:
         return source.is_file() and output.is_file() and source.stat().st_mtime > output.stat().st_mtime
     except OSError:
         return False
+
+
+def _is_other(record: Mapping[str, Any], source: Path) -> bool:
+    """Whether the file has another content than that of which a record tells; copies of it have the same."""
+    described = record.get("input")
+    told = described.get("file") if isinstance(described, Mapping) else None
+    if not isinstance(told, Mapping):
+        return False
+    scene = str(described.get("scene", "")) if isinstance(described, Mapping) else ""
+    now = Stamp.of(source, scene)
+    return now is not None and any(now.to_dict()[name] != told.get(name) for name in ("bytes", "sample"))
 
 
 def _made_alike(record: Mapping[str, Any], method: Method, settings: Any) -> bool:

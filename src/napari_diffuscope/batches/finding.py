@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError, shortened
 from napari_diffuscope.imaging.formats import SUFFIXES, is_named_like_image, is_zarr
-from napari_diffuscope.imaging.listing import entries_of, is_folder
+from napari_diffuscope.imaging.listing import is_folder, listed
 from napari_diffuscope.imaging.zarr_scenes import fields_of
 
 
@@ -111,17 +111,11 @@ def _inside(
 ) -> Iterator[tuple[Path, Path, bool]]:
     if _is_result(folder / "any", base, results):
         return
-    for each in entries_of(folder, recursive=recursive):
+    listing = listed(folder, recursive=recursive)
+    for each in listing.entries:
         if not _is_result(each, base, results):
             yield each, each.parent.relative_to(folder), False
-    found.unseen += [
-        each
-        for each in sorted(folder.iterdir())
-        if is_folder(each)
-        and not each.name.startswith(".")
-        and not (recursive and not each.is_symlink())
-        and not _is_result(each / "any", base, results)
-    ]
+    found.unseen += [each for each in listing.unseen if not _is_result(each / "any", base, results)]
 
 
 def _base_of(pattern: Path) -> Path:

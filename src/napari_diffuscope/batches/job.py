@@ -16,6 +16,7 @@ from napari_diffuscope.batches.tally import Tally, is_there, weights_of
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.outputs import existing, working_in
 from napari_diffuscope.jobs import Job, Update, relayed
+from napari_diffuscope.methods.declared import idle_choices
 from napari_diffuscope.methods.method import loaded
 from napari_diffuscope.methods.opening import opened_inputs
 
@@ -151,7 +152,7 @@ class BatchProgram:
         """
         from napari_diffuscope.methods.cluster.sending import placed
 
-        here = replace(self, how={**self.how, "shelf": shelf})
+        here = replace(self, how={**self.how, "shelf": shelf, "elsewhere": True})
         if Path.cwd() != self.place:
             here = replace(
                 here, plan=_placed(self.plan, self.place), settings=placed(self.settings, self.place)
@@ -202,16 +203,20 @@ def _row(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally: T
         yield tally.begin(item)
         told = yield from _worked(plan, item, settings, how, tally)
         state = "done"
-    except DiffuscopeError as error:
-        told = [str(error)]
     except Exception as error:  # whatever it is, the other images are not to wait for it
-        told = [_explained(error)]
+        told = [_explained(error, elsewhere=how.get("elsewhere", False))]
     seconds = time.perf_counter() - started
     return Row(item.number, item.source, item.output, state, seconds, " ".join(told))
 
 
-def _explained(error: Exception) -> str:
-    """What nobody foresaw, in a sentence."""
+def _explained(error: Exception, *, elsewhere: bool) -> str:
+    """What went wrong, in a sentence; on a worker with its name, where that machine is what has to be mended."""
+    from napari_diffuscope.methods.cluster.sending import ended_here
+
+    if elsewhere and (ended := ended_here(error)) is not None:
+        return str(ended)
+    if isinstance(error, DiffuscopeError):
+        return str(error)
     text = (str(error).strip().splitlines() or [""])[0]
     return str(
         DiffuscopeError(
@@ -234,11 +239,15 @@ def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally
     )
     destination.check(existing(*sources.values(), getattr(settings, "model", None)))
     warned: list[str] = []
+    of_all = idle_choices(settings)  # told once, with the plan
 
     def within(update: Update) -> Update:
+        if update.warning and update.message in of_all:
+            update = replace(update, message="", warning=False)
         if update.warning:
             warned.append(update.message)
         return tally.within(item, update)
 
     stored = yield from relayed(destination.job(shelf=how["shelf"]), within)
-    return list(dict.fromkeys([*stored.record.get("messages", []), *warned, *filter(None, [stored.missing])]))
+    told = dict.fromkeys([*stored.record.get("messages", []), *warned, *filter(None, [stored.missing])])
+    return [sentence for sentence in told if sentence not in of_all]

@@ -14,6 +14,7 @@ from napari_diffuscope.errors import DiffuscopeError, printable, quoted
 from napari_diffuscope.imaging.axes import LETTERS, letters_of
 from napari_diffuscope.imaging.listing import is_folder
 from napari_diffuscope.imaging.record_of_file import record_of_file
+from napari_diffuscope.methods.declared import idle_choices
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.storing import ENDINGS
 from napari_diffuscope.weights.catalogue import find_model
@@ -142,7 +143,7 @@ def planned(
     otherwise = [
         item for item, (_, usual) in zip(items, names.plain(images), strict=True) if item.output != usual
     ]
-    notes = _notes(found, earlier, otherwise)
+    notes = [*idle_choices(settings), *_notes(found, earlier, otherwise)]
     return Plan(method, folder, tuple(items), tuple(notes))
 
 

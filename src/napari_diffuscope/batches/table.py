@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.atomic import replace_table
 from napari_diffuscope.errors import printable
 from napari_diffuscope.imaging.failures import writing
 
@@ -60,7 +60,7 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
     path = folder / TABLE
     with writing(path):
         folder.mkdir(parents=True, exist_ok=True)  # somebody may have taken it away
-        replace_text(path, printable(text.getvalue()), overwrite=True)
+        replace_table(path, printable(text.getvalue()), overwrite=True)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,14 @@ from typing import Any
 
 import typer
 
-from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
+from napari_diffuscope.cli.options import (
+    command_with,
+    keyword,
+    options_of,
+    quiet_option,
+    scene_options,
+    settings_from,
+)
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.methods.common_settings import parse_crop
@@ -72,6 +79,7 @@ def _file_options() -> list[Parameter]:
     return [
         keyword("out", Path | None, out, None),
         keyword("axes", str | None, axes, None),
+        *scene_options(PICTURE),
         keyword("overwrite", bool, overwrite, False),
         quiet_option(PICTURE),
     ]
@@ -86,6 +94,8 @@ def _run(
     mask: Path | None,
     out: Path | None,
     axes: str | None,
+    series: int | None,
+    scene: str | None,
     overwrite: bool,
     quiet: bool,
     **values: Any,
@@ -96,20 +106,20 @@ def _run(
     from napari_diffuscope.comparison.opening import open_scene
     from napari_diffuscope.comparison.report import report_job
     from napari_diffuscope.imaging.outputs import check_outputs, working_in
+    from napari_diffuscope.imaging.scenes import one_of
     from napari_diffuscope.jobs import run
 
     files = [] if out is None else [out / name for name in FILES]
     inputs = [path for path in (reference, *others, mask) if path is not None and path.exists()]
     check_outputs(files, inputs, folders=[out] if out else [], overwrite=overwrite)
-    scene = open_scene(
-        reference, others, axes=axes, labels=settings.labels, mask=mask, plane=plane, crop=part
-    )
+    how: dict[str, Any] = {"axes": axes, "series": one_of(series, scene), "labels": settings.labels}
+    compared = open_scene(reference, others, mask=mask, plane=plane, crop=part, **how)
     with show_progress("Comparing", quiet=quiet) as on_update:
         if out is None:
-            typer.echo(run(comparison_job(scene, settings), on_update).to_markdown())
+            typer.echo(run(comparison_job(compared, settings), on_update).to_markdown())
             return
         with working_in(out):
-            report = run(report_job(scene, settings), on_update)
+            report = run(report_job(compared, settings), on_update)
             texts = (report.html, report.table.to_csv(), report.table.to_markdown())
             _write(files, texts, overwrite=overwrite)
     if not quiet:

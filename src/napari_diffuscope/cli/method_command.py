@@ -17,7 +17,6 @@ from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.scenes import one_of
-from napari_diffuscope.methods.declared import idle_choices
 from napari_diffuscope.methods.method import Input, Method, loaded
 from napari_diffuscope.methods.storing import Destination
 
@@ -117,8 +116,6 @@ def _file_options(method: Method) -> list[Parameter]:
 
 def _run(method: Method, values: dict[str, Any]) -> None:
     settings = settings_from(method.settings, values)
-    for sentence in idle_choices(settings):
-        typer.echo(f"Note: {sentence}", err=True)
     storing = settings_from(method.storing, values) if method.storing is not None else None
     sources = values.get("sources", [])
     series = {each.name: _which(method, each, values) for each in method.inputs}

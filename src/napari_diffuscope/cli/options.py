@@ -48,6 +48,21 @@ def quiet_option(panel: str | None = None) -> Parameter:
     return keyword("quiet", bool, option, False)
 
 
+def scene_options(panel: str | None = None) -> list[Parameter]:
+    """``--series`` and ``--scene`` of a command that reads several files."""
+    series = typer.Option(
+        min=0,
+        help="Which image of files that hold several, counted from 0; the largest by default.",
+        rich_help_panel=panel,
+    )
+    scene = typer.Option(
+        metavar="NAME|NUMBER",
+        help="The same by its name, such as the scene of a microscope's file.",
+        rich_help_panel=panel,
+    )
+    return [keyword("series", int | None, series, None), keyword("scene", str | None, scene, None)]
+
+
 def options_of(kind: type[Settings], panel: str | None = None) -> list[Parameter]:
     """A keyword of a command for every setting, with help, limits and default; in a panel of its own in the help."""
     return [_parameter(setting, panel) for setting in settings_of(kind)]

@@ -9,7 +9,14 @@ from typing import Any
 
 import typer
 
-from napari_diffuscope.cli.options import command_with, keyword, options_of, quiet_option, settings_from
+from napari_diffuscope.cli.options import (
+    command_with,
+    keyword,
+    options_of,
+    quiet_option,
+    scene_options,
+    settings_from,
+)
 from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.generate.pairs import PairSettings
@@ -25,6 +32,7 @@ def pairs_command() -> Callable[..., None]:
         keyword("sources", list[Path], source, Parameter.empty),
         keyword("out", Path, out, Parameter.empty),
         *options_of(PairSettings),
+        *scene_options(),
         quiet_option(),
     ]
     summary = (
@@ -33,13 +41,23 @@ def pairs_command() -> Callable[..., None]:
     return command_with(parameters, summary, _run)
 
 
-def _run(*, sources: Sequence[Path], out: Path, quiet: bool, **values: Any) -> None:
-    from napari_diffuscope.imaging.files import open_image
+def _run(
+    *,
+    sources: Sequence[Path],
+    out: Path,
+    series: int | None,
+    scene: str | None,
+    quiet: bool,
+    **values: Any,
+) -> None:
+    from napari_diffuscope.imaging.files import open_image, where_several
+    from napari_diffuscope.imaging.scenes import one_of
     from napari_diffuscope.jobs import run
     from napari_diffuscope.simulate.twins import TwinOptics, pairs_job
 
     settings = settings_from(PairSettings, values)
-    images = [open_image(path) for path in _files(sources)]
+    wanted = one_of(series, scene)
+    images = [open_image(path, series=where_several(path, wanted)) for path in _files(sources)]
     with show_progress("Making pairs", quiet=quiet) as on_update:
         count = run(pairs_job(images, TwinOptics(**settings.to_dict()), out), on_update)
     typer.echo(f"Wrote {count} pairs into {out / 'high'} and {out / 'low'}.", err=True)

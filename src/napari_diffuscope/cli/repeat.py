@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.cluster.address import HELP, SHOWN
 from napari_diffuscope.methods.method import loaded
 from napari_diffuscope.methods.registry import METHODS
 
@@ -32,10 +33,12 @@ def repeat(
     labels: Annotated[
         Path | None, typer.Option("--labels", help="Of shape: the label image, likewise.")
     ] = None,
+    cluster: Annotated[str | None, typer.Option("--cluster", metavar=SHOWN, help=HELP)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings.")] = False,
 ) -> None:
     """Make a result again, with its input, model and settings."""
+    from napari_diffuscope.cli.cluster import team_for
     from napari_diffuscope.cli.method_command import write_to
     from napari_diffuscope.methods.opening import opened_inputs
 
@@ -59,7 +62,8 @@ def repeat(
     storing = into.storing_of(method, record)
     destination = into(method, inputs, settings, output, storing=storing, overwrite=overwrite)
     destination.repeated = record
-    write_to(destination, [result, *sources.values()], quiet=quiet)
+    with team_for(cluster, settings, quiet=quiet) as team:
+        write_to(destination, [result, *sources.values()], quiet=quiet, team=team)
 
 
 def _record(result: Path) -> dict[str, Any]:

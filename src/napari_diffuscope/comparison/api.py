@@ -10,6 +10,7 @@ from napari_diffuscope.comparison.measures import NAMES
 from napari_diffuscope.comparison.opening import Region, open_scene
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.comparison.table import Table
+from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.jobs import Update, run
 
 
@@ -18,6 +19,8 @@ def compare(
     *others: Any,
     names: Sequence[str] | None = None,
     axes: str | None = None,
+    series: int | None = None,
+    scene: int | str | None = None,
     labels: bool = False,
     mask: Any = None,
     plane: int | Sequence[int] | None = None,
@@ -39,6 +42,9 @@ def compare(
         What to call them, the reference first.
     axes
         Axes of all of them, where they are silent or wrong.
+    series, scene
+        Which image of those files that hold several: its number, or its name; give one of them. The largest by
+        default.
     labels
         Whether they are labels: then IoU, Dice and volume ratio.
     mask
@@ -69,8 +75,7 @@ def compare(
         If images cannot be read, do not overlap or do not go together. A number that cannot be computed is none: its
         cell says why.
     """
-    scene = open_scene(
-        reference, others, names=names, axes=axes, labels=labels, mask=mask, plane=plane, crop=crop
-    )
+    how: dict[str, Any] = {"names": names, "axes": axes, "labels": labels, "mask": mask}
+    compared = open_scene(reference, others, series=one_of(series, scene), plane=plane, crop=crop, **how)
     settings = CompareSettings(tuple(measures), affine, data_range, labels, frc_of_results)
-    return run(comparison_job(scene, settings), on_update)
+    return run(comparison_job(compared, settings), on_update)

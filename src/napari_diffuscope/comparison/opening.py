@@ -12,7 +12,7 @@ import numpy as np
 from napari_diffuscope.comparison.job import Scene
 from napari_diffuscope.comparison.placing import Box, place, reference_placed
 from napari_diffuscope.errors import DiffuscopeError, quoted
-from napari_diffuscope.imaging.files import image_of, labels_of
+from napari_diffuscope.imaging.files import image_of, labels_of, where_several
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.record_of_file import record_of_file
 
@@ -29,6 +29,7 @@ def open_scene(
     *,
     names: Sequence[str] | None = None,
     axes: str | None = None,
+    series: int | str | None = None,
     labels: bool = False,
     mask: Any = None,
     plane: int | Sequence[int] | None = None,
@@ -44,6 +45,8 @@ def open_scene(
         What to call them, the reference first.
     axes
         Axes of all of them, where they are silent or wrong.
+    series
+        Which image of those files that hold several, by number or name; the largest by default.
     labels
         Whether they are labels.
     mask
@@ -59,7 +62,7 @@ def open_scene(
     DiffuscopeError
         If something cannot be read, does not go together or does not exist.
     """
-    images = [_opened(each, axes, labels) for each in (reference, *others)]
+    images = [_opened(each, axes, labels, series) for each in (reference, *others)]
     twice = _same_file(images)
     called = _names(images, names)
     images = [replace(image, name=name) for image, name in zip(images, called, strict=True)]
@@ -107,12 +110,14 @@ def _same_file(images: Sequence[Image]) -> str:
     return ""
 
 
-def _opened(source: Any, axes: str | None, labels: bool) -> Image:
+def _opened(source: Any, axes: str | None, labels: bool, series: int | str | None = None) -> Image:
+    is_file = isinstance(source, str | os.PathLike)
+    series = where_several(source, series) if is_file else None
     if labels and axes is None:
-        return labels_of(source)
-    if axes is None and not isinstance(source, str | os.PathLike | Image) and _are_colours(source):
+        return labels_of(source, series=series)
+    if axes is None and not is_file and not isinstance(source, Image) and _are_colours(source):
         return replace(image_of(source, "YXS"), notes=(COLOURS,))
-    return image_of(source, axes)
+    return image_of(source, axes, series=series)
 
 
 def _are_colours(array: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from napari_diffuscope.errors import DiffuscopeError, one_line, quoted, shortened
+from napari_diffuscope.errors import DiffuscopeError, OutOfRoom, one_line, quoted, shortened
 
 _LONGEST_PATH = 120
 _LONGEST_REASON = 90
@@ -217,7 +217,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def unwritten(path: Path, error: BaseException) -> DiffuscopeError:
     """The sentence for a file that could not be written."""
-    return DiffuscopeError(
+    kind = OutOfRoom if _is_full(error) else DiffuscopeError
+    return kind(
         f"{name_of(path)} could not be written ({reason(error)}); choose another folder or make room."
     )
 

@@ -13,10 +13,12 @@ from typing import Any
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.axes import letters_of
 from napari_diffuscope.imaging.failures import reading, refuse_address
-from napari_diffuscope.imaging.formats import kind_of
+from napari_diffuscope.imaging.formats import Kind, kind_of
 from napari_diffuscope.imaging.image import RGB, Image
 from napari_diffuscope.imaging.npy import open_npy
 from napari_diffuscope.imaging.scenes import SeriesInfo, scene_number
+from napari_diffuscope.imaging.stamps import Stamp
+from napari_diffuscope.imaging.unchanged import stamped
 from napari_diffuscope.imaging.zarrs import list_zarr, read_zarr
 
 
@@ -99,12 +101,31 @@ def list_series(path: str | Path) -> tuple[SeriesInfo, ...]:
     return (SeriesInfo(0, image.name, image.axes, image.shape, str(image.dtype), size),)
 
 
+def where_several(path: str | Path, wanted: int | str | None) -> int | str | None:
+    """Which image of a file to open where one was asked for of many files: that one, if the file holds several.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`open_image`.
+    """
+    return None if wanted is None or len(list_series(path)) < 2 else wanted
+
+
 def _opened(
     source: str | Path, axes: str | None, rgb: RGB, series: int | str | None, *, as_stored: bool = False
 ) -> Image:
     refuse_address(source)
-    path, axes = Path(source), None if axes is None else letters_of(axes)
+    path, letters = Path(source), None if axes is None else letters_of(axes)
     kind = kind_of(path)
+    before = None if path.is_dir() else Stamp.of(path)  # of a folder it depends on the image that is chosen
+    image = _read(path, kind, letters, rgb, series, as_stored=as_stored)
+    return stamped(replace(image, stamp=before))
+
+
+def _read(
+    path: Path, kind: Kind, axes: str | None, rgb: RGB, series: int | str | None, *, as_stored: bool
+) -> Image:
     if kind == "TIFF":
         from napari_diffuscope.imaging.tiff import read_image
 

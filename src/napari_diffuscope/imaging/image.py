@@ -13,6 +13,7 @@ from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging import axes as _axes
 from napari_diffuscope.imaging.failures import reading_pixels
 from napari_diffuscope.imaging.memory import check_room
+from napari_diffuscope.imaging.stamps import Stamp
 from napari_diffuscope.imaging.views import ArrayLike, AxisView, LuminanceView, MaskedView, is_masked
 
 __all__ = ["RGB", "ArrayLike", "Image", "full_resolution"]
@@ -55,6 +56,8 @@ class Image:
         Axes that somebody named for it by hand, as its source stores them; empty where nobody did.
     channels
         Names of the channels, one for each; empty where they are not known.
+    stamp
+        What its file was when it was opened; ``None`` where nobody looked.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Image:
     typed_axes: str = ""
     channels: tuple[str, ...] = ()
     scene: str = ""
+    stamp: Stamp | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         dimensions = len(self.data.shape)

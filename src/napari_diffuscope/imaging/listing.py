@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
@@ -13,8 +14,24 @@ def is_folder(path: Path) -> bool:
     return path.is_dir() and not is_zarr(path)
 
 
-def entries_of(folder: Path, *, recursive: bool = False) -> list[Path]:
-    """Files, and images that are folders, in order; what is hidden is left out.
+@dataclass(frozen=True)
+class Listing:
+    """What is in a folder.
+
+    Parameters
+    ----------
+    entries
+        Files, and images that are folders, in order; what is hidden is left out.
+    unseen
+        Folders in it that were not looked through.
+    """
+
+    entries: tuple[Path, ...]
+    unseen: tuple[Path, ...]
+
+
+def listed(folder: Path, *, recursive: bool = False) -> Listing:
+    """Look through a folder, once.
 
     Parameters
     ----------
@@ -29,16 +46,32 @@ def entries_of(folder: Path, *, recursive: bool = False) -> list[Path]:
         If it is absent or may not be read.
     """
     try:
-        entries = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+        inside = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     except OSError as error:
         raise DiffuscopeError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    paths = []
-    for each in entries:
+    entries: list[Path] = []
+    unseen: list[Path] = []
+    for each in inside:
         if not is_folder(each):
-            paths.append(each)
+            entries.append(each)
         elif recursive and not each.is_symlink():
-            paths += entries_of(each, recursive=True)
-    return paths
+            below = listed(each, recursive=True)
+            entries += below.entries
+            unseen += below.unseen
+        else:
+            unseen.append(each)
+    return Listing(tuple(entries), tuple(unseen))
+
+
+def entries_of(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """Files, and images that are folders; see :func:`listed`.
+
+    Raises
+    ------
+    DiffuscopeError
+        As there.
+    """
+    return list(listed(folder, recursive=recursive).entries)
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,6 +102,31 @@ class Tally:
         """What was found since it was taken last; nothing of it is left here."""
         found = Tally(self.isolated, self.bright, self.far, self.beyond, self.parts)
         self.isolated, self.bright, self.far, self.beyond, self.parts = {}, {}, [], 0, {}
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able form of a part of the counts, from which :meth:`of_facts` makes them again."""
+        parts = [[*part, *counts] for part, counts in self.parts.items() if any(counts)]
+        found = {
+            "isolated": [] if self.parts else [list(each) for each in self.isolated.items()],
+            "bright": [] if self.parts else [list(each) for each in self.bright.items()],
+            "far": list(self.far),
+            "beyond": self.beyond,
+            "parts": parts,
+        }
+        return {name: counts for name, counts in found.items() if counts}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Tally:
+        """The counts that gave these facts."""
+        found = cls(
+            {int(flat): int(count) for flat, count in facts.get("isolated", ())},
+            {int(flat): int(count) for flat, count in facts.get("bright", ())},
+            [int(flat) for flat in facts.get("far", ())],
+            int(facts.get("beyond", 0)),
+        )
+        for flat, row, column, isolated, bright in facts.get("parts", ()):
+            found.count_part((flat, row, column), isolated, bright)
         return found
 
     def to_dict(self) -> dict[str, Any]:

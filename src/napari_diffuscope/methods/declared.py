@@ -239,8 +239,8 @@ def idle_choices(settings: Settings) -> list[str]:
     """A sentence for each setting that was chosen and does nothing in the chosen mode."""
     mode = getattr(settings, "mode", None)
     return [
-        f"--{each.option} counts in the mode{'s' * (len(each.modes) > 1)} {', '.join(each.modes)}, and does nothing in "
-        f"{mode!r}."
+        f"{each.name} (--{each.option}) counts in the mode{'s' * (len(each.modes) > 1)} {', '.join(each.modes)}, and "
+        f"does nothing in {mode!r}."
         for each in settings_of(type(settings))
         if not each.counts_in(mode) and getattr(settings, each.name) != each.default
     ]

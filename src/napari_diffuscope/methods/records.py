@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_diffuscope import __version__
 from napari_diffuscope.errors import printable
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.methods.declared import idle_choices
 
 if TYPE_CHECKING:
     from napari_diffuscope.imaging.intensity import ChannelIntensity
@@ -30,7 +31,7 @@ def begun_record(method: Method, inputs: Inputs, settings: Any) -> dict[str, Any
         "plugin": __version__,
         "settings": settings.to_dict(),
         "seconds": 0.0,
-        "messages": [],
+        "messages": idle_choices(settings),
     }
     main = method.image
     for name, image in inputs.items():
@@ -67,6 +68,7 @@ def describe_image(image: Image) -> dict[str, Any]:
         "dtype": str(image.dtype),
         "scale": list(image.scale),
         "units": list(image.units),
+        **({"file": image.stamp.to_dict()} if image.stamp is not None else {}),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.array_sink import ArraySink
+from napari_diffuscope.imaging.blocks.sink import BlockFacts
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
@@ -32,7 +33,7 @@ class NoSink(ArraySink):
         super().__init__(spec, block, np.empty((0,) * len(spec.shape), spec.dtype))
         self.count = 0
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
         """Count it."""
         self.count += 1
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, default_block, plane_block
+from napari_diffuscope.imaging.blocks.array_sink import ArraySink, Sink, plane_block
+from napari_diffuscope.imaging.blocks.spec import default_block
 from napari_diffuscope.imaging.scenes import one_of
+from napari_diffuscope.imaging.unchanged import stamped
 from napari_diffuscope.jobs import Job, Update, announce, relayed, run
 from napari_diffuscope.methods.method import Inputs, Method, Output, loaded
 from napari_diffuscope.methods.opening import check_complete, opened_inputs
@@ -81,12 +83,14 @@ def method_job(
     """
     started = time.perf_counter()
     outputs = {output.name: output for output in method.outputs(inputs, settings)}
+    inputs = {name: stamped(image) for name, image in inputs.items()}
     record = begun_record(method, inputs, settings)
     work = Work(method, inputs, settings, outputs, sinks, record, options)
     with nullcontext(crew) if team is None else team.running(work) as work.crew:
         yield from announce(record["messages"])
         yield work.update()
         value = yield from loaded(method.job)(work)
+    work.check_inputs()
     record["seconds"] = round(time.perf_counter() - started, 3)
     finished = {}
     for name, sink in sinks.items():
@@ -105,7 +109,7 @@ def block_of(method: Method, output: Output, settings: Any) -> tuple[int, ...]:
     chosen = getattr(settings, "block", None)
     if chosen:
         return (1,) * (len(shape) - len(chosen)) + tuple(chosen)
-    return plane_block(shape) if method.block == "planes" else default_block(shape)
+    return plane_block(shape) if method.block == "planes" else default_block(output.spec)
 
 
 def array_sinks(

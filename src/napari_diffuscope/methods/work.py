@@ -10,7 +10,9 @@ import numpy as np
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
 from napari_diffuscope.imaging.blocks.array_sink import Sink, blank_array
+from napari_diffuscope.imaging.blocks.sink import BlockFacts
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.unchanged import check_unchanged
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs, Method, Output
 
@@ -98,6 +100,24 @@ class Work:
         """Whether all outputs have a block."""
         return all(sink.done(block) for sink in self.sinks.values())
 
+    def facts(self, block: Block) -> BlockFacts:
+        """What was found in a block that all outputs have from an earlier run, as it was given to :meth:`write`."""
+        told = (
+            sink.facts(block) for sink in self.sinks.values()
+        )  # an output that has its name tells nothing more
+        return next((facts for facts in told if facts is not None), None)
+
+    def check_inputs(self) -> None:
+        """Refuse to go on where the file of an input was exchanged; before anything counts as made from it.
+
+        Raises
+        ------
+        DiffuscopeError
+            Naming the file.
+        """
+        for image in self.inputs.values():
+            check_unchanged(image)
+
     def blocks(self) -> Iterator[Block]:
         """Blocks that are not written yet, each counted as one step when the next is asked for."""
         plan = self.plan
@@ -127,25 +147,36 @@ class Work:
         note
             Takes the result of a piece into the run, in the process of the run and as soon as the piece is made.
         """
+
+        def checked(piece: Piece, found: Found) -> Job[None]:
+            self.check_inputs()
+            yield from note(piece, found)
+
         if self.crew is not None:
-            yield from self.crew.each(self, stage, pieces, make, note)
+            yield from self.crew.each(self, stage, pieces, make, checked)
             return
         for piece in pieces:
-            yield from note(piece, (yield from make(piece)))
+            yield from checked(piece, (yield from make(piece)))
 
     def read(self, block: Block) -> np.ndarray:
         """Pixels of the image where a block of an output of its shape lies, float32."""
         return np.asarray(self.image.data[block.region], dtype=np.float32)
 
-    def write(self, block: Block, values: Mapping[str, np.ndarray]) -> Job[None]:
-        """Write a block of every output that lacks it, and show it."""
-        for name, sink in self.sinks.items():
-            if not sink.done(block):
-                sink.write_block(block, values[name])
-            yield self.update(output=name, region=block.region, preview=values[name], final=True)
+    def write(self, block: Block, values: Mapping[str, np.ndarray], facts: BlockFacts = None) -> Job[None]:
+        """Write a block of every output that lacks it, with what was found in it, and show it."""
+        for name in self.sinks:
+            yield self.put(name, block, values[name], facts)
+
+    def put(self, name: str, block: Block, pixels: np.ndarray, facts: BlockFacts = None) -> Update:
+        """Write a block of one output if it lacks it, with what was found in it; returns what shows it."""
+        self.check_inputs()
+        if not self.sinks[name].done(block):
+            self.sinks[name].write_block(block, pixels, facts)
+        return self.update(output=name, region=block.region, preview=pixels, final=True)
 
     def leave_blank(self, block: Block) -> None:
         """Write nothing but blanks into a block of every output that lacks it, without showing it."""
+        self.check_inputs()
         for sink in self.sinks.values():
             if not sink.done(block):
                 sink.write_block(block, blank_array(block.shape, sink.spec.dtype))

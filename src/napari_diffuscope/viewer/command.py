@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 PLACEHOLDER = "INPUT.tif"
-_READY = "Copied; paste it into a terminal."
+READY = "Copied; paste it into a terminal."
 _SAVE_FIRST = (
     f"Copied. The image is not in a file: save the layer first (File › Save Selected Layers) "
     f"and put that file in place of {PLACEHOLDER}."
@@ -39,8 +39,50 @@ def command_for(
     suffix
         Ending of the name of the output; the method's name by default.
     """
-    suffix, source = suffix or method.name, image.source
+    suffix = suffix or method.name
     settings = with_layer_sizes(settings, image)
+    if file := file_of(image, settings, layer_axes=layer_axes):
+        output = _output_name(file.path, suffix)
+        how: dict[str, Any] = {"axes": file.axes, "series": file.series}
+        return command_line(method, [file.path], output, settings, **how), READY
+    axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
+    output = _output_name(f"{image.name}.tif", suffix)
+    return command_line(method, [PLACEHOLDER], output, settings, axes=axes), _SAVE_FIRST
+
+
+@dataclass(frozen=True)
+class LayerFile:
+    """The file of a layer, as a command names it.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    image
+        What is in it.
+    axes, series
+        What the command has to say of it; ``None`` for nothing.
+    """
+
+    path: str
+    image: Image
+    axes: str | None
+    series: int | None
+
+
+def file_of(image: Image, settings: Any, *, layer_axes: str) -> LayerFile | None:
+    """The file that holds the pixels of a layer, if there is one.
+
+    Parameters
+    ----------
+    image
+        The layer.
+    settings
+        Of the method; they say how colours are taken.
+    layer_axes
+        Axes of the layer, with ``S`` for colours; named in the command where the file says otherwise.
+    """
+    source = image.source
     for series in (None, image.series):  # the one that is read by default, else the one that the layer shows
         stored = _read(source, settings, series=series) if source else None
         if source is None or stored is None:
@@ -49,11 +91,8 @@ def command_for(
         if axes is not None:
             stored = _read(source, settings, axes=axes, series=series)
         if stored is not None and holds_same_pixels(stored, image):
-            output = _output_name(source, suffix)
-            return command_line(method, [source], output, settings, axes=axes, series=series), _READY
-    axes = axes_to_name(layer_axes, dict(zip(image.axes, image.shape, strict=True)))
-    output = _output_name(f"{image.name}.tif", suffix)
-    return command_line(method, [PLACEHOLDER], output, settings, axes=axes), _SAVE_FIRST
+            return LayerFile(source, stored, axes, series)
+    return None
 
 
 def command_of_record(

@@ -152,6 +152,7 @@ class SettingRows(Mapping[str, SettingRow]):
     def __init__(self, kind: type[Settings], others: tuple[str, ...], on_change: Callable[[], None]) -> None:
         self._kind = kind
         self._layouts: dict[str, QFormLayout] = {}
+        self._idle: set[str] = set()
         self._rows = {
             setting.name: SettingRow(setting)
             for setting in settings_of(kind)
@@ -177,7 +178,8 @@ class SettingRows(Mapping[str, SettingRow]):
             self._layouts[name] = layout
 
     def show_for(self, mode: Any) -> None:
-        """Show what counts in a mode."""
+        """Show what counts in a mode; of the rest nothing is chosen."""
+        self._idle = {name for name, row in self._rows.items() if not row.setting.counts_in(mode)}
         for name, row in self._rows.items():
             self.show(name, row.setting.counts_in(mode))
 
@@ -187,7 +189,9 @@ class SettingRows(Mapping[str, SettingRow]):
 
     def values(self) -> dict[str, Any]:  # type: ignore[override]
         """What is chosen, by name."""
-        return {name: row.value for name, row in self._rows.items()}
+        return {
+            name: row.setting.default if name in self._idle else row.value for name, row in self._rows.items()
+        }
 
     def apply(self, settings: Any) -> None:
         """Choose what settings say."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any, Protocol
 
 import numpy as np
 
 from napari_diffuscope.imaging.blocks.plan import Block
-from napari_diffuscope.imaging.blocks.sink import converted
-from napari_diffuscope.imaging.blocks.spec import VolumeSpec
+from napari_diffuscope.imaging.blocks.sink import BlockFacts, converted
+from napari_diffuscope.imaging.blocks.spec import VolumeSpec, default_block
 from napari_diffuscope.jobs import Job
-
-MOST_VOXELS = 2**22
-"""Voxels of a block where nobody says: 128 × 128 × 256."""
 
 
 class Sink(Protocol):
@@ -28,12 +24,16 @@ class Sink(Protocol):
         """Whether a block was written before."""
         ...
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
-        """Take the pixels of a block."""
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
+        """Take the pixels of a block, and what was found in it."""
         ...
 
     def read_block(self, block: Block) -> np.ndarray | None:
         """The pixels of a block that is done, ``None`` where they are not at hand."""
+        ...
+
+    def facts(self, block: Block) -> BlockFacts:
+        """What was found in a block that is done, ``None`` for nothing."""
         ...
 
     @property
@@ -66,9 +66,7 @@ class ArraySink:
     ) -> None:
         self.spec, self.record = spec, None
         wanted = (
-            default_block(spec.shape)
-            if block is None
-            else (1,) * (len(spec.shape) - len(block)) + tuple(block)
+            default_block(spec) if block is None else (1,) * (len(spec.shape) - len(block)) + tuple(block)
         )
         self.block = tuple(min(a, b) for a, b in zip(wanted, spec.shape, strict=True))
         self.array = blank_array(spec.shape, spec.dtype) if array is None else array
@@ -77,13 +75,16 @@ class ArraySink:
         """Never: nothing outlives the process."""
         return False
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
         """Put the pixels of a block in their place."""
         self.array[block.region] = converted(values, np.dtype(self.spec.dtype))
 
     def read_block(self, block: Block) -> np.ndarray:
         """The pixels of a block."""
         return np.asarray(self.array[block.region])
+
+    def facts(self, block: Block) -> None:
+        """Nothing: no block is done before its run."""
 
     def finishing(self) -> Job[np.ndarray]:
         """Nothing is left to do."""
@@ -95,15 +96,6 @@ def blank_array(shape: Sequence[int], dtype: Any) -> np.ndarray:
     """An array of nothing yet: NaN where the pixel type has it, else 0."""
     empty: float = np.nan if np.dtype(dtype).kind == "f" else 0
     return np.full(shape, empty, dtype)
-
-
-def default_block(shape: Sequence[int]) -> tuple[int, ...]:
-    """Single positions of the leading axes, and at most so many voxels of the last three."""
-    lengths = list(shape[-3:])
-    while prod(lengths) > MOST_VOXELS:
-        longest = lengths.index(max(lengths))
-        lengths[longest] = -(-lengths[longest] // 2)
-    return (1,) * (len(shape) - len(lengths)) + tuple(lengths)
 
 
 def plane_block(shape: Sequence[int]) -> tuple[int, ...]:

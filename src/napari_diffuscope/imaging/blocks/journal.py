@@ -13,7 +13,7 @@ from napari_diffuscope.locks import is_at, open_alone
 
 
 class Journal:
-    """A file of JSON lines: a header, then one line for each piece of finished work.
+    """A file of JSON lines: a header, then one line for each piece of finished work, with what was found in it.
 
     A line counts once its newline is on the disk. What follows a torn or damaged line does not count and is cut
     off, so that the work that it told of is done again. The file is locked while it is open.
@@ -44,7 +44,7 @@ class Journal:
             self._file.close()
             raise
         self.header: dict[str, Any] = lines[0]
-        self._done = {(str(line[0]), int(line[1])) for line in lines[1:]}
+        self._done: dict[tuple[str, int], Any] = {(line[0], line[1]): (*line, None)[2] for line in lines[1:]}
 
     def _intact(self) -> list[Any]:
         """The lines up to the first damaged one, which is cut off with all that follows."""
@@ -70,17 +70,21 @@ class Journal:
         """Forget everything and begin with another header."""
         self._file.truncate(0)
         self._append(dict(header))
-        self.header, self._done = dict(header), set()
+        self.header, self._done = dict(header), {}
 
-    def add(self, kind: str, index: int = 0) -> None:
-        """Note a piece of work as finished; it is on the disk when this returns."""
+    def add(self, kind: str, index: int = 0, facts: Any = None) -> None:
+        """Note a piece of work as finished, and what was found in it; it is on the disk when this returns."""
         if not self.has(kind, index):
-            self._append([kind, index])
-            self._done.add((kind, index))
+            self._append([kind, index] if facts is None else [kind, index, facts])
+            self._done[kind, index] = facts
 
     def has(self, kind: str, index: int = 0) -> bool:
         """Whether that piece of work is finished."""
         return (kind, index) in self._done
+
+    def facts(self, kind: str, index: int = 0) -> Any:
+        """What was found in a finished piece of work, JSON-able; ``None`` for nothing."""
+        return self._done.get((kind, index))
 
     def count(self, kind: str) -> int:
         """How many pieces of that kind are finished."""
@@ -111,8 +115,8 @@ def _parsed(raw: bytes, *, first: bool) -> Any:
         return None
     if first:
         return line if isinstance(line, dict) else None
-    fits = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str) and isinstance(line[1], int)
-    return line if fits else None
+    fits = isinstance(line, list) and len(line) in (2, 3)
+    return line if fits and isinstance(line[0], str) and isinstance(line[1], int) else None
 
 
 def sync_file(path: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import product
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from napari_diffuscope.imaging.axes import LETTERS, order_of
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff.pages import TiffPages
 from napari_diffuscope.imaging.tiles import Box, reflect_index
+from napari_diffuscope.imaging.unchanged import stamped
 from napari_diffuscope.imaging.views import AxisView, base_array, chunks_of
 
 CACHE_BYTES = 512 * 2**20
@@ -239,8 +239,8 @@ def in_standard_order(image: Image) -> Image:
 def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
     """What tells one input from another, JSON-able, for the identity of an output.
 
-    A file is known by its path, size and time of change (a Zarr folder by those of its metadata), an array by a
-    checksum of up to ``most_planes`` planes spread over it.
+    A file is known by its path, size, time of change and samples of its content when it was opened (a Zarr folder by
+    those of its metadata), an array by a checksum of up to ``most_planes`` planes spread over it.
 
     Parameters
     ----------
@@ -251,19 +251,12 @@ def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
     """
     found: dict[str, Any] = {"shape": image.shape, "axes": image.axes, "dtype": str(image.dtype)}
     found |= {"scale": image.scale, "units": image.units, "translate": image.translate}
-    if image.source is not None and Path(image.source).exists():
-        path = Path(image.source).resolve()
-        names = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
-        folders = [
-            path,
-            *([path / image.scene] if image.scene else []),
-        ]  # of a collection also the image itself
-        inside = [folder / name for folder in folders for name in names if folder.is_dir()]
-        files = [path, *(file for file in inside if file.exists())]
-        stamps = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
+    stamp = stamped(image).stamp
+    if stamp is not None:
         if image.series:
             found["series"] = image.series
-        return found | {"file": str(path), "stamps": stamps}
+        stamps = [(one.name, one.size, one.modified) for one in stamp.files]
+        return found | {"file": stamp.place, "stamps": stamps, "sample": stamp.sample}
     places = np.unique(np.linspace(0, image.plane_count - 1, most_planes).round().astype(int))
     digest = sha256()
     for flat in places:

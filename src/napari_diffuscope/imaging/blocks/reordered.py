@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_diffuscope.imaging.axes import LETTERS, order_of
 from napari_diffuscope.imaging.blocks.plan import Block, BlockPlan
-from napari_diffuscope.imaging.blocks.sink import ShardWriter
+from napari_diffuscope.imaging.blocks.sink import BlockFacts, ShardWriter
 from napari_diffuscope.imaging.blocks.spec import VolumeSpec
 from napari_diffuscope.imaging.blocks.zarr_sink import OmeZarrSink
 from napari_diffuscope.jobs import Job
@@ -93,18 +93,22 @@ class ReorderedSink:
         """Whether a block is written, by this run or an earlier one."""
         return self._sink.done(self._block(block))
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
         """Write a block and note it as done."""
-        self._sink.write_block(self._block(block), np.transpose(values, self._order))
+        self._sink.write_block(self._block(block), np.transpose(values, self._order), facts)
 
     def shards(self) -> ReorderedShards | None:
         """What other processes write blocks with."""
         shards = self._sink.shards()
         return None if shards is None else ReorderedShards(shards, self._plan, self.block, self._order)
 
-    def note_block(self, block: Block) -> None:
+    def note_block(self, block: Block, facts: BlockFacts = None) -> None:
         """Note a block as done that another process wrote."""
-        self._sink.note_block(self._block(block))
+        self._sink.note_block(self._block(block), facts)
+
+    def facts(self, block: Block) -> BlockFacts:
+        """What was found in a block that is done."""
+        return self._sink.facts(self._block(block))
 
     def read_block(self, block: Block) -> np.ndarray | None:
         """The pixels of a block that is done, ``None`` of a finished output."""

@@ -20,6 +20,9 @@ from napari_diffuscope.jobs import Job, run
 
 BLOCK = "block"
 
+BlockFacts = Mapping[str, Any] | None
+"""What was found in a block beside its pixels, JSON-able."""
+
 
 class ShardWriter(Protocol):
     """Writes blocks of an output that another process keeps the journal of; it can be sent to other machines."""
@@ -158,7 +161,7 @@ class BlockSink:
         """Whether a block is written, by this run or an earlier one."""
         return self.finished or self._partial.journal.has(BLOCK, block.index)
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
         """Write a block and note it as done; both are on the disk when this returns.
 
         Parameters
@@ -168,6 +171,8 @@ class BlockSink:
         values
             The pixels of ``block.region``. For an output of integers they are rounded and cut to what the type
             can hold; values that are no numbers become 0.
+        facts
+            What was found in it, for :meth:`facts` of this run and of one that goes on.
 
         Raises
         ------
@@ -180,7 +185,7 @@ class BlockSink:
         self._partial.check_there()
         with writing(self.path):
             self._write(block.region, converted(values, np.dtype(self.spec.dtype)))
-            self._partial.journal.add(BLOCK, block.index)
+            self._partial.journal.add(BLOCK, block.index, facts)
 
     def _check_block(self, block: Block) -> None:
         """Refuse what is no block of this output that is still to be written."""
@@ -195,7 +200,7 @@ class BlockSink:
         """What other processes write blocks with, ``None`` where they cannot: such blocks come here to be written."""
         return None
 
-    def note_block(self, block: Block) -> None:
+    def note_block(self, block: Block, facts: BlockFacts = None) -> None:
         """Note a block as done that another process wrote with :meth:`shards` and that is on the disk.
 
         Raises
@@ -206,7 +211,11 @@ class BlockSink:
         self._check_block(block)
         self._partial.check_there()
         with writing(self.path):
-            self._partial.journal.add(BLOCK, block.index)
+            self._partial.journal.add(BLOCK, block.index, facts)
+
+    def facts(self, block: Block) -> BlockFacts:
+        """What was found in a block that is done, by this run or an earlier one; ``None`` of a finished output."""
+        return None if self.finished else self._partial.journal.facts(BLOCK, block.index)
 
     def read_block(self, block: Block) -> np.ndarray | None:
         """The pixels of a block that was written, by this run or an earlier one; ``None`` of a finished output.

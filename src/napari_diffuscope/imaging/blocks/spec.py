@@ -25,6 +25,9 @@ PLANE_CHUNK = 256
 SHARD_BYTES = 16 * 2**20
 """Most bytes of a shard, before compression."""
 
+BLOCK_VOXELS = 2**23
+"""Most voxels of a block of a volume where nobody says: 128 × 256 × 256."""
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -183,6 +186,20 @@ def _to_grow(
     growing = [letter for letter in "XY" if shard[letter] < lengths[letter]]
     growing = growing or [letter for letter in "Z" * deep if shard.get(letter, 1) < lengths.get(letter, 1)]
     return min(growing, key=lambda letter: shard[letter] // chunk[letter], default=None)
+
+
+def default_block(spec: VolumeSpec) -> tuple[int, ...]:
+    """Lengths of the blocks of a volume where nobody says: whole shards, one on the other along Z.
+
+    They do not depend on how large the volume is, once it is larger than a block: nor does the memory that a block
+    takes.
+    """
+    block = list(choose_layout(spec.shape, spec.axes, spec.dtype).shard)
+    if "Z" in spec.axes:
+        along = spec.axes.index("Z")
+        while block[along] < spec.shape[along] and 2 * prod(block) <= BLOCK_VOXELS:
+            block[along] *= 2
+    return tuple(min(edge, length) for edge, length in zip(block, spec.shape, strict=True))
 
 
 def choose_block(

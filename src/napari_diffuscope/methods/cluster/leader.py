@@ -392,15 +392,16 @@ class Leader:
         """Take a piece into the run: its blocks first, then what is noted of it."""
         for message in made.messages:
             yield work.warn(message)
-        for name, index, pixels in made.blocks:
+        for name, index, pixels, facts in made.blocks:
+            work.check_inputs()
             sink = work.sinks[name]
             block = BlockPlan(sink.spec.shape, sink.block)[index]
             if sink.done(block):
                 continue
             if pixels is None:
-                sink.note_block(block)
+                sink.note_block(block, facts)
             else:
-                sink.write_block(block, pixels)
+                sink.write_block(block, pixels, facts)
             yield work.update(output=name, region=block.region, preview=pixels, final=True)
         work.done += made.done
         work.record["cluster"] = self.team.name

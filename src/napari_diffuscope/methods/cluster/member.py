@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.blocks.sink import BlockFacts
 from napari_diffuscope.jobs import Job, Update
-from napari_diffuscope.methods.cluster.sending import on_worker
+from napari_diffuscope.methods.cluster.sending import ended_here, on_worker
 
 THREADS = "DIFFUSCOPE_THREADS"
 """Environment variable: threads of torch in a worker; those of the worker by default."""
@@ -35,7 +36,8 @@ class Made:
     done
         Work, in the job's own unit.
     blocks
-        Name of the output, number of the block, and its pixels where they are not in the file already.
+        Name of the output, number of the block, its pixels where they are not in the file already, and what was found
+        in it.
     messages
         What the user must be told.
     facts
@@ -44,7 +46,7 @@ class Made:
 
     found: Any
     done: int
-    blocks: tuple[tuple[str, int, np.ndarray | None], ...]
+    blocks: tuple[tuple[str, int, np.ndarray | None, BlockFacts], ...]
     messages: tuple[str, ...]
     facts: dict[str, Any]
 
@@ -99,9 +101,7 @@ class Member:
             self._work = None
 
     def _answer(self, work: Any, found: Any, messages: tuple[str, ...]) -> Made:
-        blocks = tuple(
-            (name, index, pixels) for name, sink in work.sinks.items() for index, pixels in sink.taken()
-        )
+        blocks = tuple((name, *sent) for name, sink in work.sinks.items() for sent in sink.taken())
         facts = {key: work.record[key] for key in ("device", "threads") if key in work.record}
         return Made(found, self.done, blocks, messages, facts)
 
@@ -159,8 +159,10 @@ class Session:
                 self._job = self._begin()
             try:
                 made = self._driven(stage, piece, tell)
-            except BaseException:
+            except BaseException as error:
                 self._forget()
+                if (ended := ended_here(error)) is not None:
+                    raise ended from None
                 raise
             if made is not None:
                 return made

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 import napari_diffuscope
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, OutOfMemory, OutOfRoom
 from napari_diffuscope.imaging.blocks import Block, VolumeSpec
-from napari_diffuscope.imaging.blocks.sink import ShardWriter, converted
+from napari_diffuscope.imaging.blocks.sink import BlockFacts, ShardWriter, converted
 from napari_diffuscope.imaging.files import open_image, open_labels
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.imaging.views import base_array
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.method import Method
@@ -108,8 +109,8 @@ class SentImage:
         Whether they are labels.
     rgb
         How colours are taken.
-    shape, stamp
-        What the file must have: lengths of the axes, size and time of change.
+    shape
+        What the file must have: lengths of the axes. What it must be is the stamp of the image.
     """
 
     image: Image
@@ -117,7 +118,6 @@ class SentImage:
     labels: bool = False
     rgb: Any = "luminance"
     shape: tuple[int, ...] = ()
-    stamp: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, image: Image, *, labels: bool, rgb: Any) -> SentImage:
@@ -127,7 +127,7 @@ class SentImage:
             return cls(image)
         path = Path(image.source).resolve()
         blank = replace(image, data=np.empty((1,) * len(image.shape), image.dtype), channels=())
-        return cls(blank, str(path), labels, rgb, image.shape, _stamp(path))
+        return cls(blank, str(path), labels, rgb, image.shape)
 
     def opened(self) -> Image:
         """The image, in another process.
@@ -148,9 +148,9 @@ class SentImage:
                 break
         else:
             found = None
-        if found is None or _stamp(path) != self.stamp:
+        if found is None or (self.image.stamp is not None and found.stamp != self.image.stamp):
             raise DiffuscopeError(f"{self.file} is another file there than where the command runs.")
-        return replace(self.image, data=found.data)
+        return replace(self.image, data=found.data, stamp=found.stamp)
 
     def _read(self, path: Path, axes: str | None) -> Image | None:
         try:
@@ -161,14 +161,8 @@ class SentImage:
             return None
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of change; of a folder those of its metadata."""
-    if path.is_dir():
-        path = next(
-            (path / name for name in ("zarr.json", ".zattrs", ".zarray") if (path / name).is_file()), path
-        )
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
+SentBlock = tuple[int, "np.ndarray | None", BlockFacts]
+"""Number of a block, its pixels where they are not in the file already, and what was found in it."""
 
 
 @dataclass
@@ -188,28 +182,31 @@ class MemberSink:
     shards: ShardWriter | None
     record: Any = None
     finishing_steps: int = 0
-    answer: list[tuple[int, np.ndarray | None]] = field(default_factory=list)
+    answer: list[SentBlock] = field(default_factory=list)
 
     def done(self, block: Block) -> bool:
         """Never: what is asked for is wanted."""
         return False
 
-    def write_block(self, block: Block, values: np.ndarray) -> None:
+    def write_block(self, block: Block, values: np.ndarray, facts: BlockFacts = None) -> None:
         """Take the pixels of a block."""
         if self.shards is None:
-            self.answer.append((block.index, converted(values, np.dtype(self.spec.dtype))))
+            self.answer.append((block.index, converted(values, np.dtype(self.spec.dtype)), facts))
         else:
             self.shards.write(block, values)
-            self.answer.append((block.index, None))
+            self.answer.append((block.index, None, facts))
 
     def read_block(self, block: Block) -> None:
+        """Nothing is kept."""
+
+    def facts(self, block: Block) -> None:
         """Nothing is kept."""
 
     def finishing(self) -> Job[None]:
         """Not the business of a worker."""
         yield from ()
 
-    def taken(self) -> tuple[tuple[int, np.ndarray | None], ...]:
+    def taken(self) -> tuple[SentBlock, ...]:
         """Blocks since they were taken last."""
         blocks, self.answer = tuple(self.answer), []
         return blocks
@@ -283,6 +280,19 @@ class MethodProgram:
 def on_worker(problem: DiffuscopeError) -> DiffuscopeError:
     """What is wrong in another process, with the name of its machine."""
     return DiffuscopeError(f"On the worker {socket.gethostname()}: {problem}")
+
+
+def ended_here(error: BaseException) -> DiffuscopeError | None:
+    """What to say where memory or disk of this machine ended, with its name; ``None`` of all other errors."""
+    if isinstance(error, OutOfMemory | OutOfRoom):
+        return on_worker(error)
+    if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
+        return on_worker(
+            OutOfMemory(
+                "memory ran out; give it more, or choose smaller tiles or blocks, and run this again."
+            )
+        )
+    return None
 
 
 def placed(settings: Any, place: Path) -> Any:

@@ -17,15 +17,17 @@ from torch import Tensor
 from napari_diffuscope.diffusion.moments import Moments
 from napari_diffuscope.diffusion.noise import positioned_noise
 from napari_diffuscope.diffusion.solvers import Query, driven
+from napari_diffuscope.imaging.blocks.sink import BlockFacts
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.bridging import ShownPlane
 from napari_diffuscope.methods.error_bars import given_deviation, measured_noise, unlike_sentence
 from napari_diffuscope.methods.evaluation import TileDone
+from napari_diffuscope.methods.noticed import Noticed
 from napari_diffuscope.methods.restore.chains import Noise
 from napari_diffuscope.methods.restore.empty_parts import leave
 from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection
-from napari_diffuscope.methods.restore.run import Found, Run, begun_run
+from napari_diffuscope.methods.restore.run import Run, begun_run
 from napari_diffuscope.methods.work import Work
 
 _Result = tuple[str, int | None, np.ndarray]
@@ -76,9 +78,9 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
     return first + [flat for flat in part.planes if flat not in set(first)]
 
 
-def restore_plane(run: Run, flat: int) -> Job[Found]:
-    """Restore one plane and write it; returns what was found in it."""
-    measures: dict[str, float] = {}
+def restore_plane(run: Run, flat: int) -> Job[Noticed]:
+    """Restore one plane and write it; returns what was noticed in it."""
+    noticed, measures = Noticed(), dict[str, float]()
     if not all(map(run.work.written, run.blocks(flat))):
         plane, shown = run.plane(flat)
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
@@ -97,8 +99,9 @@ def restore_plane(run: Run, flat: int) -> Job[Found]:
         for name, _, values in results:
             leave(values, name, crop, empty)
             _put_back(values, name, crop, shown, inside)
-        yield from _write(run, flat, results)
-    return run.bridging.tally.taken(), run.empty_parts.taken(), measures
+        noticed = Noticed(run.bridging.tally.taken(), run.empty_parts.taken(), measures)
+        yield from _write(run, flat, results, noticed.facts())
+    return noticed
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,15 +120,13 @@ def _seen(run: Run, flat: int, shown: ShownPlane) -> _Seen:
     return _Seen(torch.from_numpy(pixels)[None, None].to(run.model.device), shown.line, measures)
 
 
-def _write(run: Run, flat: int, results: Sequence[_Result]) -> Job[None]:
+def _write(run: Run, flat: int, results: Sequence[_Result], facts: BlockFacts) -> Job[None]:
     """Write what the outputs do not have yet, and say so."""
     blocks = run.blocks(flat)
+    run.update()
     for name, sample, values in results:
-        block, sink = blocks[sample or 0], run.work.sinks[name]
-        pixels = values.reshape(block.shape)
-        if not sink.done(block):
-            sink.write_block(block, pixels)
-        yield run.update(output=name, region=block.region, preview=pixels, final=True)
+        block = blocks[sample or 0]
+        yield run.work.put(name, block, values.reshape(block.shape), facts)
 
 
 def _put_back(

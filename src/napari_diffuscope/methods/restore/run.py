@@ -20,6 +20,7 @@ from napari_diffuscope.methods.blending import evaluator_for
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane, Tally
 from napari_diffuscope.methods.error_bars import note_error_bars, unlike_measured
 from napari_diffuscope.methods.evaluation import Evaluator
+from napari_diffuscope.methods.noticed import Noticed
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.restore.adaptation import Adaptation, inside, region_around
@@ -29,12 +30,8 @@ from napari_diffuscope.methods.restore.empty_parts import EmptyParts
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
 from napari_diffuscope.methods.restore.outputs import Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.methods.skipping import Parts
 from napari_diffuscope.methods.work import Work
 from napari_diffuscope.weights.model import Model
-
-Found = tuple[Tally, Parts, dict[str, float]]
-"""Defects of a plane, its empty parts, and what error bars asked of its noise."""
 
 
 @dataclass
@@ -92,24 +89,27 @@ class Run:
             if not all(map(self.work.written, self.blocks(flat))):
                 yield flat
                 continue
-            self.planes_done += 1
-            self.work.record["planes_done"].append(flat)
+            self._count(flat, Noticed.of(self.work.facts(self.blocks(flat)[0])))
 
-    def note(self, flat: int, found: Found) -> Job[None]:
+    def note(self, flat: int, noticed: Noticed) -> Job[None]:
         """Count a plane as done."""
-        self.planes_done, self.tiles_done = self.planes_done + 1, 0
-        defects, empty, measures = found
-        self.tally.add(defects)
-        self.empty_parts.add(empty)
+        self.tiles_done = 0
+        self._count(flat, noticed)
+        yield self.update()
+
+    def _count(self, flat: int, noticed: Noticed) -> None:
+        """Count a plane that is done, by this run or an earlier one."""
+        self.planes_done += 1
+        self.tally.add(noticed.defects)
+        self.empty_parts.add(noticed.empty)
         self.work.record["planes_done"].append(flat)
-        self.unlike += unlike_measured(measures, self.model.card)
-        if measures:
+        self.unlike += unlike_measured(noticed.measures, self.model.card)
+        if measures := noticed.measures:
             self.work.record.setdefault("noise", {})[str(flat)] = {
                 name: round(value, 4) for name, value in measures.items()
             }
         self.work.record["defects"] = self.tally.to_dict()
         self.empty_parts.note(self.work.record)
-        yield self.update()
 
     @property
     def worked_on(self) -> Region:

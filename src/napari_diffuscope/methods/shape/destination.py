@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.outputs import check_outputs, existing
+from napari_diffuscope.imaging.unchanged import stamped
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.running import method_job
@@ -96,11 +98,11 @@ class ShapeDestination(Destination):
         from napari_diffuscope.weights.model import load_model
 
         sha256 = load_model(self.settings.model).sha256
-        names = [self.inputs[name].name for name in ("image", "labels")]
+        inputs = {"input": stamped(self.inputs["image"]), "labels": stamped(self.inputs["labels"])}
 
         def is_same(record: Mapping[str, Any]) -> bool:
-            made_from = [(record.get(key) or {}).get("name") for key in ("input", "labels")]
-            return made_from == names and made_alike(record, self.settings, sha256)
+            same = all(_is_of(record.get(key) or {}, image) for key, image in inputs.items())
+            return same and made_alike(record, self.settings, sha256)
 
         done = self.folder.keep(self.wanted, is_same)
         return tuple(label for label in self.wanted if label not in done)
@@ -113,3 +115,10 @@ class ShapeDestination(Destination):
             )
         earlier = f", {len(self.folder.kept)} of them earlier" if self.folder.kept else ""
         return f"Wrote {count} shape{'s' if count > 1 else ''} into {self.output}{earlier}"
+
+
+def _is_of(described: Mapping[str, Any], image: Image) -> bool:
+    """Whether a record tells of an image: of its name, and of its file as it is now."""
+    told = described.get("file")
+    now = None if image.stamp is None else image.stamp.to_dict()
+    return described.get("name") == image.name and (told is None or now is None or told == now)

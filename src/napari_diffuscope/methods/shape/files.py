@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_diffuscope.atomic import replace_text
+from napari_diffuscope.atomic import replace_table, replace_text
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.outputs import check_folder, check_outputs, foreign_in, same_place, working_in
@@ -241,7 +241,7 @@ class ShapeFolder:
             self._make()
         if rows:
             with writing(self.path / TABLE):
-                replace_text(self.path / TABLE, table([rows[label] for label in sorted(rows)]), newline="")
+                replace_table(self.path / TABLE, table([rows[label] for label in sorted(rows)]), newline="")
         if record is not None:
             with writing(self.path / RECORD):
                 text = json.dumps(self.whole(record), indent=2, ensure_ascii=False)

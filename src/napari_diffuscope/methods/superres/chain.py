@@ -26,9 +26,8 @@ from napari_diffuscope.methods.superres.filling import (
     Made,
     disagreement,
     fine_blocks,
-    is_noted,
-    keep_made,
     made,
+    note_earlier,
     note_made,
     ranges_of,
 )
@@ -38,6 +37,7 @@ from napari_diffuscope.methods.superres.volume import Volume
 
 def volume_job(filling: Filling, volume: Volume) -> Job[None]:
     """Make one volume; blocks that the outputs have are not made again."""
+    note_earlier(filling, volume)
     if filling.direct:
         yield from estimated_job(filling, volume)
     elif all(filling.work.written(block) for block in filling.blocks_of(volume)):
@@ -53,16 +53,14 @@ def estimated_job(filling: Filling, volume: Volume) -> Job[None]:
 
     def missing() -> Iterator[Block]:
         for block in filling.blocks_of(volume):
-            noted = filling.work.crew is None or is_noted(filling, volume, block.index)
-            if not (filling.work.written(block) and noted):
+            if not filling.work.written(block):
                 yield block
                 continue
             (_, y, x) = volume.wide(block, filling.settings.blur)
             filling.work.done += (y[1] - y[0]) + (x[1] - x[0])
 
     def note(block: Block, found: Made) -> Job[None]:
-        if filling.work.crew is not None:
-            keep_made(filling, volume, block.index, found)
+        note_made(filling, volume, block.index, found)
         yield filling.work.update()
 
     yield from filling.work.each(
@@ -80,10 +78,8 @@ def estimated_block(filling: Filling, volume: Volume, block: Block) -> Job[Made]
     ]
     values = np.asarray(torch.stack(final).mean((0, 1)))
     pixels = volume.pixels(values, wide, block, blur=filling.settings.blur, reimpose=filling.reimpose)
-    found = made(filling, wide, clean)
-    if filling.work.crew is None:  # before the block: one that is written is not made again
-        keep_made(filling, volume, block.index, found)
-    yield from filling.work.write(block, {RESULT: pixels})
+    found = made(filling, volume, wide, clean)
+    yield from filling.work.write(block, {RESULT: pixels}, found.facts())
     return found
 
 
@@ -167,7 +163,7 @@ def move_block(filling: Filling, volume: Volume, sample: int, step: int, block: 
     core = ranges_of(block)
     clean = yield from estimates(filling, volume, sample, step, core)
     last = step == filling.plan.steps - 1 and sample == filling.settings.volumes - 1
-    found = made(filling, core, clean if last else None)
+    found = made(filling, volume, core, clean if last else None)
     if filling.settings.together:
         clean = combined(filling, clean)
     condition = volume.condition(core)
@@ -203,9 +199,10 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
     ]
     values = np.asarray(torch.stack(final).mean((0, 1)))
     pixels = volume.pixels(values, wide, block, blur=filling.settings.blur, reimpose=filling.reimpose)
+    found = made(filling, volume, wide, None)
     if filling.settings.volumes == 1:
-        yield from filling.work.write(block, {RESULT: pixels})
-        return made(filling, wide, None)
+        yield from filling.work.write(block, {RESULT: pixels}, found.facts())
+        return found
     mean, squares = _moments(filling, volume, sample, block, pixels.reshape(pixels.shape[-3:]))
     if sample == filling.settings.volumes - 1:
         deviation = np.sqrt(squares / np.float32(sample)) * np.float32(
@@ -213,10 +210,10 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
         )
         deviation[_left_out(filling, volume, block)] = np.nan
         results = {RESULT: mean.reshape(block.shape), DEVIATION: deviation.reshape(block.shape)}
-        yield from filling.work.write(block, results)
+        yield from filling.work.write(block, results, found.facts())
     elif RESULT in filling.work.sinks:
         yield filling.work.update(output=RESULT, region=block.region, preview=mean.reshape(block.shape))
-    return made(filling, wide, None)
+    return found
 
 
 def prepare_states(filling: Filling, volume: Volume) -> None:

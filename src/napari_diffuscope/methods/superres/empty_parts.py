@@ -11,7 +11,7 @@ from napari_diffuscope.imaging.blocks import in_standard_order
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.method import Inputs
-from napari_diffuscope.methods.skipping import DEPTH, SQUARE, LeftOut, Skipped
+from napari_diffuscope.methods.skipping import DEPTH, SQUARE, LeftOut, Parts, Skipped
 from napari_diffuscope.methods.superres.scale import plan_scale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.methods.superres.volume import Volume, volumes_of
@@ -36,17 +36,22 @@ class EmptyParts(LeftOut):
         """Bool ``(Z, Y, X)`` of fine voxels inside a volume; ``None`` where nothing is left out."""
         if self.below is None:
             return None
-        edges = (DEPTH * volume.scale.factor, SQUARE, SQUARE)
-        parts = [np.arange(*part) // edge for part, edge in zip(core, edges, strict=True)]
-        firsts = [int(numbers[0]) for numbers in parts]
-        empty = np.zeros(
-            [int(numbers[-1]) - first + 1 for numbers, first in zip(parts, firsts, strict=True)], bool
-        )
+        numbers = _parts(volume, core)
+        firsts = [int(along[0]) for along in numbers]
+        empty = np.zeros([int(along[-1] - along[0]) + 1 for along in numbers], bool)
         for place in np.ndindex(empty.shape):
-            empty[place] = self._is_empty(
-                volume, tuple(at + first for at, first in zip(place, firsts, strict=True))
-            )
-        return empty[np.ix_(*(numbers - first for numbers, first in zip(parts, firsts, strict=True)))]
+            there = tuple(int(at) + first for at, first in zip(place, firsts, strict=True))
+            empty[place] = self._is_empty(volume, there)
+        rows = [along - first for along, first in zip(numbers, firsts, strict=True)]
+        voxels: np.ndarray = empty[np.ix_(*rows)]
+        return voxels
+
+    def within(self, volume: Volume, core: Ranges) -> Parts:
+        """Of the parts that fine voxels lie in, whether they are empty."""
+        if self.below is None:
+            return {}
+        places = product(*(map(int, np.unique(along)) for along in _parts(volume, core)))
+        return {(volume.number, *place): (int(self._is_empty(volume, place)), 1) for place in places}
 
     def _is_empty(self, volume: Volume, place: tuple[int, ...]) -> bool:
         """Whether nothing in a part reaches the threshold, the measured plane behind it included."""
@@ -63,6 +68,12 @@ class EmptyParts(LeftOut):
                 self._known[key] = not (volume.planes.shown(planes, rows, columns) >= self.below).any()
             self.looked_at.note(key, np.array([self._known[key]]))
         return self._known[key]
+
+
+def _parts(volume: Volume, core: Ranges) -> list[np.ndarray]:
+    """In which part each fine voxel lies, along each axis."""
+    edges = (DEPTH * volume.scale.factor, SQUARE, SQUARE)
+    return [np.arange(*ends) // edge for ends, edge in zip(core, edges, strict=True)]
 
 
 def empty_job(inputs: Inputs, settings: SuperresSettings) -> Job[Skipped]:

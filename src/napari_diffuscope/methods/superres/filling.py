@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from napari_diffuscope.imaging.blocks import Block, BlockPlan
+from napari_diffuscope.imaging.blocks.sink import BlockFacts
 from napari_diffuscope.methods.bridging import Tally
-from napari_diffuscope.methods.skipping import Parts
+from napari_diffuscope.methods.noticed import Noticed
 from napari_diffuscope.methods.states import States
 from napari_diffuscope.methods.superres.empty_parts import EmptyParts
 from napari_diffuscope.methods.superres.plan import SamplingPlan
@@ -121,45 +122,49 @@ class Made:
     difference
         Sum of the squared differences between the two directions on planes that were not measured, and their number;
         ``None`` where this step does not ask.
-    tally
-        Defects that were found.
-    empty
-        Empty parts that were looked at.
+    noticed
+        Defects and empty parts.
     """
 
     difference: tuple[float, float] | None
-    tally: Tally
-    empty: Parts
+    noticed: Noticed
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able form."""
+        apart = {} if self.difference is None else {"difference": list(self.difference)}
+        return {**apart, **self.noticed.facts()}
+
+    @classmethod
+    def of(cls, facts: BlockFacts) -> Made:
+        """What :meth:`facts` gave, or nothing."""
+        squares, count = (facts or {}).get("difference", (None, None))
+        return cls(None if squares is None else (squares, count), Noticed.of(facts))
 
 
-def made(filling: Filling, core: Ranges, clean: list[Tensor] | None) -> Made:
+def made(filling: Filling, volume: Volume, core: Ranges, clean: list[Tensor] | None) -> Made:
     """What a block has to say of its estimates in both directions, or of none."""
     sums = None
     if clean is not None:
         rows = [z - core[0][0] for z in range(*core[0]) if z % filling.scale.factor]
         apart = (clean[0] - clean[1])[:, rows].double()
         sums = float(apart.square().sum()), float(apart.numel())
-    return Made(sums, filling.tally.taken(), filling.empty_parts.taken())
+    return Made(sums, Noticed(filling.tally.taken(), filling.empty_parts.within(volume, core)))
 
 
 def note_made(filling: Filling, volume: Volume, index: int, found: Made) -> None:
     """Keep what a block has to say; not on the disk yet."""
-    filling.found.add(found.tally)
-    filling.empty_parts.add(found.empty)
+    filling.found.add(found.noticed.defects)
+    filling.empty_parts.add(found.noticed.empty)
     if found.difference is not None:
         differences = filling.states.notes.setdefault("differences", {})
         differences[f"{volume.number}/{index}"] = list(found.difference)
 
 
-def keep_made(filling: Filling, volume: Volume, index: int, found: Made) -> None:
-    """Keep what a block has to say, on the disk."""
-    note_made(filling, volume, index, found)
-    filling.states.save()
-
-
-def is_noted(filling: Filling, volume: Volume, index: int) -> bool:
-    """Whether it is known what a block has to say."""
-    return f"{volume.number}/{index}" in filling.states.notes.get("differences", {})
+def note_earlier(filling: Filling, volume: Volume) -> None:
+    """Keep what the blocks have to say that an earlier run has written."""
+    for block in filling.blocks_of(volume):
+        if filling.work.written(block):
+            note_made(filling, volume, block.index, Made.of(filling.work.facts(block)))
 
 
 def disagreement(filling: Filling, volume: Volume) -> dict[str, Any]:

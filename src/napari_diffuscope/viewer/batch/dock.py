@@ -86,6 +86,7 @@ class BatchDock(TabbedWidget):
             form.settings(),
             choices=self._choices(),
             others=form.places(),
+            series=form.typed_scene(),
         )
 
     def run(self) -> None:
@@ -97,19 +98,17 @@ class BatchDock(TabbedWidget):
             If the batch cannot begin.
         """
         plan, form = self.plan(), self._form
-        settings, stored, axes, again = (
-            form.settings(),
-            form.stored_as(),
-            form.typed_axes(),
-            self.again.isChecked(),
-        )
+        assert form.method.image is not None
+        settings = form.settings()
+        how: dict[str, Any] = {
+            "storing": form.stored_as(),
+            "axes": form.typed_axes(),
+            "series": {form.method.image.name: form.typed_scene()},
+            "overwrite": self.again.isChecked(),
+        }
         self._notes = plan.notes
         self.table.show_plan(plan)
-        self.runner.start(
-            lambda: batch_job(
-                plan, settings, storing=stored, axes=axes, overwrite=again, on_row=self._row_done.emit
-            )
-        )
+        self.runner.start(lambda: batch_job(plan, settings, on_row=self._row_done.emit, **how))
 
     def command(self) -> str:
         """The command line that does the same.
@@ -124,13 +123,12 @@ class BatchDock(TabbedWidget):
         needed = [each.name for each in form.method.others if not each.optional]
         line = command_line(
             form.method,
-            [sources[0], *(form.places()[name] for name in needed)],
+            [sources, *(form.places()[name] for name in needed)],
             str(whole_path(self.folder.path)),
             form.settings(),
             axes=form.typed_axes(),
-            storing=form.stored_as(),
-            more=sources[1:],
-            batch=self._choices(),
+            series=form.typed_scene(),
+            further=[form.stored_as(), self._choices()],
         )
         return f"{line} --overwrite" if self.again.isChecked() else line
 

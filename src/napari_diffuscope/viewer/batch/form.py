@@ -26,6 +26,12 @@ class BatchForm(DeclaredForm):
         self.axes = QLineEdit()
         self.axes.setPlaceholderText("as the files say")
         self.axes.setToolTip("Axes of all images, such as ZYX, where their files are silent or wrong.")
+        self.scene = QLineEdit()
+        self.scene.setPlaceholderText("the largest; of a plate all fields")
+        self.scene.setToolTip(
+            "Which image of each file that holds several: its name, as the microscope called it, its number counted "
+            "from 0, or A/1/0 of a plate."
+        )
         self.others = {each.name: _place_of(each.name, each.help) for each in method.others}
         self.storing: SettingRows | None = None
         if method.storing is not None:
@@ -40,8 +46,9 @@ class BatchForm(DeclaredForm):
             place.edited.connect(self._take)
         if self.storing is not None:
             self.storing.add_to(main, advanced)
-        add_row(advanced, "Axes", self.axes)
-        self.axes.textChanged.connect(lambda _: self._take())
+        for label, line in (("Axes", self.axes), ("Scene", self.scene)):
+            add_row(advanced, label, line)
+            line.textChanged.connect(lambda _: self._take())
 
     def places(self) -> dict[str, str]:
         """Where further inputs are, those that were named.
@@ -62,6 +69,10 @@ class BatchForm(DeclaredForm):
     def typed_axes(self) -> str | None:
         """Axes that were typed."""
         return self.axes.text().strip() or None
+
+    def typed_scene(self) -> str | None:
+        """Which image of each file was asked for, by name or number."""
+        return self.scene.text().strip() or None
 
     def _make_input(self, viewer: Any) -> NoImage:
         return NoImage(self)

@@ -7,19 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import same_length
 from napari_diffuscope.methods.commands import command_line
 from napari_diffuscope.methods.shape.method import SHAPE, ShapeStoring
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.shape.source import square_pixel_size
-from napari_diffuscope.viewer.command import PLACEHOLDER, holds_same_pixels
+from napari_diffuscope.viewer.command import PLACEHOLDER, READY, file_of
 from napari_diffuscope.viewer.layers import NOTES_KEY, SERIES_KEY, letters_of_labels, source_of
 from napari_diffuscope.viewer.shape.plane import CellPlane
 
 LABELS_PLACEHOLDER = "LABELS.tif"
-_READY = "Copied; paste it into a terminal."
 
 
 def labels_image(layer: Any) -> Image:
@@ -51,21 +49,21 @@ def shape_command_for(
     layer_axes
         Axes of the image layer, with ``S`` for colours; given in the command where the file says otherwise.
     """
-    axes, stored = None, _stored(plane.image)
-    if stored is None and plane.image.source is not None:
-        axes, stored = layer_axes, _stored(plane.image, axes=layer_axes)
-    saved = None if labels is None else _stored(labels_image(labels))
-    if settings.pixel_size is None and stored is not None and plane.pixel_size is not None:
-        if not same_length(square_pixel_size(stored), plane.pixel_size):
-            settings = replace(settings, pixel_size=plane.pixel_size)
-    elif stored is None:  # what the image is saved as may not say it
+    stored = file_of(plane.image, settings, layer_axes=layer_axes)
+    outlines = None if labels is None else labels_image(labels)
+    saved = None if outlines is None else file_of(outlines, settings, layer_axes=outlines.axes)
+    if stored is None:  # what the image is saved as may not say it
         settings = replace(settings, pixel_size=settings.pixel_size or plane.pixel_size)
+    elif settings.pixel_size is None and (size := plane.pixel_size) is not None:
+        same = same_length(square_pixel_size(stored.image), size)
+        settings = settings if same else replace(settings, pixel_size=size)
     return _command(
-        None if stored is None else plane.image.source,
-        None if saved is None else saved.source,
+        stored.path if stored else None,
+        saved.path if saved else None,
         (plane.layer.name, labels.name if labels is not None else ""),
         settings,
-        axes=axes,
+        axes=stored.axes if stored else None,
+        series=stored.series if stored else None,
     )
 
 
@@ -91,12 +89,13 @@ def _command(
     settings: ShapeSettings,
     *,
     axes: str | None = None,
+    series: int | None = None,
     only: tuple[int, ...] | None = None,
 ) -> tuple[str, str]:
     stem = Path(image).name.split(".")[0] if image else names[0].replace(" ", "_")
     files = [image or PLACEHOLDER, labels or LABELS_PLACEHOLDER]
-    storing = ShapeStoring(only=only)
-    text = command_line(SHAPE, files, f"{stem}_shapes", settings, axes=axes, storing=storing)
+    further = [ShapeStoring(only=only)]
+    text = command_line(SHAPE, files, f"{stem}_shapes", settings, axes=axes, series=series, further=further)
     missing = [
         f"{name!r} as {placeholder}" if name else f"the outlines as {placeholder}"
         for found, name, placeholder in zip(
@@ -105,22 +104,9 @@ def _command(
         if found is None
     ]
     if not missing:
-        return text, _READY
+        return text, READY
     return text, f"Copied. Save {' and '.join(missing)} first (File › Save Selected Layers)."
 
 
 def _existing(source: str | None) -> str | None:
     return source if source and Path(source).exists() else None
-
-
-def _stored(image: Image, *, axes: str | None = None) -> Image | None:
-    """The file of an image as the command line would open it, where it holds the same pixels."""
-    from napari_diffuscope.imaging.files import open_image
-
-    if image.source is None:
-        return None
-    try:
-        stored = open_image(image.source, axes=axes)
-    except DiffuscopeError:  # another program's file, which the command line cannot open
-        return None
-    return stored if holds_same_pixels(stored, image) else None

@@ -25,7 +25,7 @@ def write_csv(
     DiffuscopeError
         If the file cannot be written.
     """
-    from napari_diffuscope.atomic import replace_text
+    from napari_diffuscope.atomic import replace_table
     from napari_diffuscope.imaging.failures import writing
 
     rows = {label: table_row(shape) for label, shape in cells.items()}
@@ -35,7 +35,7 @@ def write_csv(
     yield
     path = path if path.suffix else path.with_suffix(".csv")
     with writing(path):
-        replace_text(path, table([rows[label] for label in sorted(rows)]), newline="")
+        replace_table(path, table([rows[label] for label in sorted(rows)]), newline="")
     return f"Wrote the features of {_count(len(cells))} to {path.name}."
 
 
