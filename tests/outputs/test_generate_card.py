@@ -61,6 +61,20 @@ def test_without_room_for_the_card_the_images_are_whole_and_that_is_said_in_a_se
     assert json.loads((tmp_path / "record.json").read_text(encoding="utf-8"))["card"] == record["card"]
 
 
+def test_without_room_for_the_record_alone_the_images_are_whole_and_that_is_said(
+    small_disk: Callable[[int], Path], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk, out = small_disk(4), tmp_path / "a.tif"
+    (disk / "full").write_bytes(bytes(4096))
+    words = ["generate", out, "--model", model, "--number", 2, "--size", 64, "--steps", 1, "--quiet"]
+    assert called([*words, "--json", disk / "record.json"]) == 1
+    [said] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("diffuscope: ")]
+    assert "'a.tif' is whole" in said
+    assert "the disk is full" in said
+    assert [path.name for path in disk.iterdir()] == ["full"]
+    assert open_image(out).shape == (2, 64, 64)
+
+
 def test_a_disk_that_is_full_at_any_moment_is_told_in_a_sentence(
     small_disk: Callable[[int], Path], model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

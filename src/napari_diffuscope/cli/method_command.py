@@ -18,7 +18,7 @@ from napari_diffuscope.cli.signals import exit_code
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.scenes import one_of
 from napari_diffuscope.methods.method import Input, Method, loaded
-from napari_diffuscope.methods.storing import Destination
+from napari_diffuscope.methods.storing import Destination, whole_alone
 
 FILES = "Files"
 BATCHES = "Several images"
@@ -193,10 +193,14 @@ def write_to(
     except KeyboardInterrupt as stop:
         typer.echo(f"diffuscope: {destination.stopped}", err=True)
         raise typer.Exit(exit_code(stop)) from None
-    if stored.record:
-        give_record(stored.record, record_file, overwrite=destination.overwrite)
-    if stored.missing:
-        raise DiffuscopeError(stored.missing)
+    missing = stored.missing
+    try:
+        if stored.record:
+            give_record(stored.record, record_file, overwrite=destination.overwrite)
+    except DiffuscopeError as error:
+        missing = f"{missing} {error}" if missing else whole_alone(destination.output, error)
+    if missing:
+        raise DiffuscopeError(missing)
     if not quiet:
         typer.echo(stored.said, err=True)
     return stored.record

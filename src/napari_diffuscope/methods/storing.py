@@ -234,6 +234,11 @@ class Destination:
         return run(self.job(**options), on_update)
 
 
+def whole_alone(output: Path, error: DiffuscopeError) -> str:
+    """What is said where a result is whole, and a file beside it could not be written."""
+    return f"{quoted(output.name)} is whole, but not what lies beside it: {error}"
+
+
 class FileDestination(Destination):
     """A file for each output; an unfinished one of an equal run is gone on with."""
 
@@ -258,8 +263,7 @@ class FileDestination(Destination):
         try:
             return Stored(result.record, written + self.complete(result))
         except DiffuscopeError as error:  # the files are whole: the run is no failure
-            whole = quoted(self.output.name)
-            return Stored(result.record, written, f"{whole} is whole, but not what lies beside it: {error}")
+            return Stored(result.record, written, whole_alone(self.output, error))
 
     def complete(self, result: Result) -> str:
         """Write what lies beside the files, if anything; returns what to say of it.

@@ -16,6 +16,7 @@ from napari_diffuscope.weights.card_checks import (
     MOST_LEVELS,
     MOST_PIXELS,
     check_falling,
+    check_gains,
     check_number,
     check_range,
     check_table,
@@ -198,6 +199,10 @@ class ModelCard:
         For generators: what they know of the density of an image.
     values
         For generators: units of what they make; the network's own values where it is ``None``.
+    spectrum_gains
+        For generators: by how many dB details of each class are too faint in what it draws, beside its training images,
+        at frequencies evenly spaced from 0 to half a cycle per pixel; a row for each class, from -8 to 8. Empty where it
+        was not measured.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits
@@ -231,6 +236,7 @@ class ModelCard:
     class_optional: bool = False
     density: Density | None = None
     values: ValueScale | None = None
+    spectrum_gains: tuple[tuple[float, ...], ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = ""
@@ -258,6 +264,7 @@ class ModelCard:
         check_number("occupancy_threshold", self.occupancy_threshold, 0, 1, above=True)
         if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise refuse("sha256", self.sha256, "64 hexadecimal digits")
+        check_gains(self.spectrum_gains, len(self.classes))
         if self.deviation_fit is not None and self.task != "restore":
             raise DiffuscopeError(
                 f"The card of {self.name} has a deviation_fit, which models for restoration alone may have."

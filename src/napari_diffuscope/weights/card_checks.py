@@ -81,6 +81,25 @@ def check_falling(kind: str, count: int, betas: tuple[float, float] | None) -> N
         )
 
 
+MOST_GAIN = 8.0
+"""In dB: what is further off than that is no matter of sharpness."""
+
+
+def check_gains(gains: Sequence[Sequence[float]], classes: int) -> None:
+    """Refuse gains that are no rows of equal length, one for each class, that begin with 0 and are bounded."""
+    fits = len({len(row) for row in gains}) <= 1 and len(gains) in (0, max(classes, 1))
+    bounded = all(
+        2 <= len(row) <= 256 and row[0] == 0 and all(-MOST_GAIN <= gain <= MOST_GAIN for gain in row)
+        for row in gains
+    )
+    if not (fits and bounded):
+        raise refuse(
+            "spectrum_gains",
+            gains,
+            f"a row for each class, equally long, of numbers from -{MOST_GAIN:g} to {MOST_GAIN:g} that begin with 0",
+        )
+
+
 def check_table(alpha_bar: Sequence[float], count: int) -> None:
     """Refuse a table of ᾱ that does not fall from level to level between 1 and 0, or is not as long as it says."""
     falls = all(1 > more > less > 0 for more, less in pairwise((*alpha_bar, 0.5 * min(alpha_bar, default=0))))

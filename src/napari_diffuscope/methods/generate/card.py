@@ -17,6 +17,10 @@ Card = dict[str, Any]
 NAMED = 5
 """Numbers of images that a sentence names."""
 
+CORRECTED = (
+    "Their fine details were made as strong as in the training images (--as-drawn leaves them as the network drew them)."
+)
+
 APART = 1.25
 """How many times more or less of something is worth a word."""
 
@@ -42,11 +46,13 @@ def card_of(judge: Judge, work: Work) -> Card:
         "seed": settings.seed,
         "steps": record.get("steps"),
         "model": (record.get("model") or {}).get("name"),
+        "spectrum": record.get("spectrum"),
         "compared_with": _compared_with(judge),
         "copies": _copies(judge),
         "realism": {name: _rounded(asdict(one)) for name, one in judge.realism().items()},
     }
-    return {**card, "words": [*_copies_in_words(card), *_realism_in_words(card, judge)]}
+    words = [*_copies_in_words(card), *_realism_in_words(card, judge)]
+    return {**card, "words": [*words, *([CORRECTED] if card["spectrum"] == "corrected" else [])]}
 
 
 def warning_of(card: Card) -> str:
@@ -65,7 +71,10 @@ def warning_of(card: Card) -> str:
         )
     if _nearer(copies):
         whose = "they are" if said else f"the {copies['compared']} images are"
-        said += f" As a whole {whose} nearer to the training than new images are."
+        said += (
+            f" As a whole {whose} nearer to the training than real images are that were kept out; where these are few "
+            "or of another kind, that alone is no sign of copies."
+        )
     return said.strip()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import GeneratePlan
 from napari_diffuscope.methods.generate.settings import RESULT
+from napari_diffuscope.methods.generate.spectrum import SpectrumFilter
 from napari_diffuscope.methods.generate.steering import Start, SteeredModel
-from napari_diffuscope.methods.generate.values import to_units
+from napari_diffuscope.methods.generate.values import cut_off, to_units
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.overlapping import overlap, taper
 from napari_diffuscope.methods.states import States
@@ -48,6 +50,8 @@ class Chain:
         Edge of a piece.
     judge
         Compares finished images with the training, where that can be done.
+    spectrum
+        What finished images are filtered with, where that is known.
     """
 
     work: Work
@@ -58,6 +62,7 @@ class Chain:
     shape: tuple[int, int]
     tile: int
     judge: Judge | None = None
+    spectrum: SpectrumFilter | None = None
 
     @property
     def pieces(self) -> list[Region]:
@@ -169,8 +174,21 @@ class Chain:
 
     def pixels(self, values: Tensor, region: Region) -> np.ndarray:
         """Pixels ``(h, w)`` of a region in the units of the training data, of values ``(C, h, w)``."""
-        grey = np.asarray(values[0] if len(values) == 1 else values.mean(0))
-        return self.start.finished(to_units(grey, self.model.card), region)
+        return self.start.finished(to_units(_grey(values), self.model.card), region)
+
+    def _finished(self, state: np.ndarray, region: Region) -> np.ndarray:
+        """Pixels of a region of a final state ``(C, height, width)``."""
+
+        def read(part: Region) -> np.ndarray:
+            (y, y1), (x, x1) = part
+            return _grey(np.array(state[:, y:y1, x:x1]))
+
+        values = read(region)
+        if self.spectrum is not None:
+            values = self.spectrum.applied(
+                lambda part: cut_off(read(part), self.model.card), region, self.shape
+            )
+        return self.start.finished(to_units(values, self.model.card), region)
 
     def _shown(self, images: Sequence[int], clean: Tensor, piece: Region) -> Job[None]:
         """Tell the current estimate of a piece of each image."""
@@ -195,10 +213,7 @@ class Chain:
                 if self.work.written(block):
                     self._judge(image, self.work.sinks[RESULT].read_block(block))
                     continue
-                region = _region(block)
-                place = (position, slice(None), *(slice(*part) for part in region))
-                values = torch.from_numpy(np.array(final[place]))
-                pixels = self.pixels(values, region).reshape(block.shape)
+                pixels = self._finished(final[position], _region(block)).reshape(block.shape)
                 yield from self.work.write(block, {RESULT: pixels})
                 self._judge(image, pixels)
 
@@ -230,6 +245,11 @@ def piece_edge(wish: int | None, shape: tuple[int, int], device: str, stride: in
 def _region(block: Block) -> Region:
     y, x = ((part.start, part.stop) for part in block.region[-2:])
     return y, x
+
+
+def _grey(values: Any) -> np.ndarray:
+    """One channel ``(h, w)`` of values ``(C, h, w)``; equal ones come back as one."""
+    return np.asarray(values[0] if len(values) == 1 else torch.as_tensor(values).mean(0))
 
 
 def _name(kind: str, step: int) -> str:

@@ -16,6 +16,7 @@ from napari_diffuscope.methods.generate.chain import Chain, blocks_of, piece_edg
 from napari_diffuscope.methods.generate.judging import Judge
 from napari_diffuscope.methods.generate.plan import generate_plan
 from napari_diffuscope.methods.generate.settings import GenerateSettings, class_weights, in_pixels, shape_of
+from napari_diffuscope.methods.generate.spectrum import SpectrumFilter
 from napari_diffuscope.methods.generate.steering import start_of, steered
 from napari_diffuscope.methods.generate.windows import Reach
 from napari_diffuscope.methods.ready import ready_model
@@ -51,16 +52,18 @@ def generate_job(work: Work) -> Job[Judge | None]:
     start = start_of(work.inputs, settings, card, shape, said.append)
     plan = generate_plan(model, settings, start.strength)
     weights = class_weights(card, settings.class_)
+    spectrum = SpectrumFilter.of(card, settings, from_noise=start.like is None)
     record |= {
         "classes": dict(zip(card.classes, weights or (), strict=False)),
         "unit": card.values.unit if card.values else "",
         "steps": plan.steps,
+        "spectrum": "as drawn" if spectrum is None else "corrected",
     }
     for sentence in said:
         yield work.warn(sentence)
     edge = piece_edge(settings.tile, shape, model.device.type, reach.stride)
     judge = Judge.of(model.source, weights, shape_of(work.inputs, settings), work.options.get("judged", []))
-    chain = Chain(work, model, plan, start, reach, shape, edge, judge)
+    chain = Chain(work, model, plan, start, reach, shape, edge, judge, spectrum)
     per_image = plan.steps * len(chain.pieces)
     work.total = settings.number * per_image
     states = _stored_states(work, chain)

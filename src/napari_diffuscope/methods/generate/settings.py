@@ -18,6 +18,7 @@ from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE, ModelCard, r
 from napari_diffuscope.weights.catalogue import find_model
 
 GenerateMode = Literal["fast", "as-published"]
+Spacing = Literal["noise", "time"]
 
 DEFAULT_MODEL = "generate-structures"
 RESULT = "generated"
@@ -75,6 +76,16 @@ class GenerateSettings(Settings):
     )
     mode: GenerateMode = declared("fast", "Mode", "How an image is made from noise.", words=_MODE_WORDS)
     steps: int | None = common.steps(("fast",))
+    spacing: Spacing = declared(
+        "noise",
+        "Steps are spread",
+        "Over which noise the steps are spread, in models that were trained here: evenly from far more noise than image "
+        "to far less, or evenly in time as earlier versions did, which leaves images too dark and empty.",
+        modes=("fast",),
+        words={"noise": ("Evenly over the noise", ""), "time": ("Evenly in time", "")},
+        advanced=True,
+        before="time",
+    )
     seed: int = common.seed(())
     other_seed: int | None = declared(
         None,
@@ -112,6 +123,15 @@ class GenerateSettings(Settings):
         low=0.0,
         high=20.0,
         advanced=True,
+    )
+    as_drawn: bool = declared(
+        False,
+        "Spectrum as drawn",
+        "Leave the sharpness of the images as the network drew it. Otherwise a model whose card says by how much its "
+        "details are too faint or too strong, for a class, has them brought to those of its training images.",
+        modes=("fast",),
+        advanced=True,
+        before=True,
     )
     device: str = common.device()
     batch: int | None = common.batch("Images")
