@@ -70,6 +70,7 @@ def test_copy_command_and_repeat(qtbot, viewer, dock, tmp_path: Path, monkeypatc
     dock.form.structure.setCurrentText("mitochondria")
     dock.form.rows["seed"].value = 7
     assert run_to_the_end(qtbot, dock).state == "done"
+    assert dock.bar.status.text().startswith("Finished 3 images")
     result = viewer.layers[0]
     click(qtbot, dock.copy_button)
     words = shlex.split(QApplication.clipboard().text())
@@ -189,15 +190,17 @@ def test_the_gallery_sorts_by_how_much_images_are_like_the_training(qtbot, viewe
     assert run_to_the_end(qtbot, dock).state == "done"
     gallery, planes = dock.gallery, viewer.layers[0].data
     gallery.begin()
-    for number, (score, flagged) in enumerate([(0.2, False), (0.95, True), (0.5, False)]):
-        one = Score(score, 100 * score, flagged, "field 3", planes[0])
+    for number, (score, flagged) in enumerate([(-1.0, False), (0.95, True), (0.5, False)]):
+        one = Score(score, max(100 * score, 0), flagged, "field 3", planes[0])
         gallery.add(number, planes[number], (0.0, 20.0), one)
     gallery.order.setCurrentIndex(1)
-    assert [gallery.list.item(row).text() for row in range(3)] == ["1 · 0.95 !", "2 · 0.50", "0 · 0.20"]
+    assert [gallery.list.item(row).text() for row in range(3)] == ["1 · 0.95 !", "2 · 0.50", "0 · empty"]
     gallery.list.setCurrentRow(0)
     assert "correlation 0.95, more than 95 % of real images" in gallery.words.text()
     assert "It may be a copy" in gallery.words.text()
     assert gallery.nearest.isVisibleTo(dock)
+    gallery.list.setCurrentRow(2)
+    assert gallery.words.text().startswith("All but empty")
 
 
 def test_what_the_model_does_not_know_is_not_offered(qtbot, viewer, dock, models: Path) -> None:
@@ -257,6 +260,8 @@ def test_pairs_are_previewed_live_and_leave_out_what_was_discarded(
     np.testing.assert_array_equal(saved.data[:], before[2])
     click(qtbot, pairs.copy_button)
     assert QApplication.clipboard().text() == "diffuscope pairs IMAGES.tif --out PAIRS --photons 5.0"
+    pairs.live.setChecked(False)
+    assert list(viewer.layers) == [layer]
     np.testing.assert_array_equal(layer.data, before)
 
 

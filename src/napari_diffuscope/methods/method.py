@@ -25,6 +25,10 @@ Inputs = Mapping[str, Image]
 InputKind = Literal["image", "labels"]
 
 
+IMAGES = "images"
+"""Pieces of methods that make images one by one."""
+
+
 @dataclass(frozen=True)
 class Input:
     """Something that a method needs.

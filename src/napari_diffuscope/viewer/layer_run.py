@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.methods.method import IMAGES
 from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.progress import in_words
 from napari_diffuscope.viewer.planes import (
@@ -190,15 +191,16 @@ class LayerRun(Run):
     def _summary(self, outcome: Outcome) -> str:
         finished, total = self.plane_counts()
         samples = samples_of(self.plan.outputs[0])
+        noun = "image" if self.plan.method.pieces == IMAGES else "plane"
         if outcome.state == "done":
-            what = f"{samples} samples of {counted(finished)}" if samples > 1 else counted(finished)
+            what = f"{samples} samples of {counted(finished)}" if samples > 1 else counted(finished, noun)
             return f"Finished {what} in {in_words(outcome.seconds)}.{ADDED_UP * self.added_up}"
         if not self._shown:
             return "Cancelled; nothing was finished yet."
         if samples > 1 and total == 1:
             kept = len(self.results.finished[self.plan.outputs[0].name])
             return f"Cancelled; kept {kept} of {samples} samples. The others are blank."
-        kept_words = f"kept {finished} of {counted(total)}" if finished else "kept the part that was finished"
+        kept_words = f"kept {finished} of {counted(total, noun)}" if finished else "kept the part that was finished"
         return f"Cancelled; {kept_words}. {self._unfinished()}".strip()
 
     @property

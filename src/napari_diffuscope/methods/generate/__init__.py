@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from napari_diffuscope.methods.generate.settings import GenerateSettings, GenerateStoring, describe
-from napari_diffuscope.methods.method import Input, Method
+from napari_diffuscope.methods.method import IMAGES, Input, Method
 from napari_diffuscope.methods.running import Result, run_method
 
 __all__ = ["GENERATE", "GenerateSettings", "generate"]
@@ -35,7 +35,7 @@ GENERATE = Method(
     result="generated image",
     models_for="generating images",
     former=("generation",),
-    pieces="images",
+    pieces=IMAGES,
     destination="napari_diffuscope.methods.generate.destination:GenerateDestination",
     storing=GenerateStoring,
 )

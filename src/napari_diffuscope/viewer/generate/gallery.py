@@ -164,7 +164,7 @@ class Gallery(QWidget):
     def _describe(self, item: QListWidgetItem) -> None:
         number = int(item.data(NUMBER))
         score, kept = self.scores.get(number), self.kept[number]
-        words = f"{'' if kept else '✗ '}{number}" + (f" · {score.score:.2f}" if score is not None else "")
+        words = f"{'' if kept else '✗ '}{number}" + _score_in_short(score)
         flagged = score is not None and score.flagged
         item.setText(words + " !" * flagged)
         item.setForeground(QColor(ERROR_COLOUR if flagged else KEPT if kept else DISCARDED))
@@ -228,10 +228,19 @@ def score_in_words(score: Any) -> str:
     """How much an image is like the training, in a sentence; empty where nothing is known."""
     if score is None:
         return ""
+    if score.score < 0:
+        return "All but empty: there is nothing in it to compare with the training."
     known = not np.isnan(score.percentile)
     than = f", more than {score.percentile:.0f} % of real images that were kept out" if known else ""
     verdict = " It may be a copy: compare the two." if score.flagged else ""
     return f"Most like {score.name!r} of the training: correlation {score.score:.2f}{than}.{verdict}"
+
+
+def _score_in_short(score: Any) -> str:
+    """What stands below a small image."""
+    if score is None:
+        return ""
+    return " · empty" if score.score < 0 else f" · {score.score:.2f}"
 
 
 def _small_images() -> QListWidget:

@@ -76,7 +76,7 @@ class PairsDock(TabbedWidget):
         self._rows_form = form()
         self.rows = SettingRows(PairSettings, (), self._changed)
         self._lay_out()
-        self.live.toggled.connect(lambda _: self._changed())
+        self.live.toggled.connect(self._on_live)
         self.layer.layer_changed.connect(self._changed)
         napari_viewer.dims.events.point.connect(self._changed)
         self.rows.show_for("camera")
@@ -134,6 +134,13 @@ class PairsDock(TabbedWidget):
         self.layer.disconnect_viewer()
         self._viewer.dims.events.point.disconnect(self._changed)
 
+    def _on_live(self, live: bool) -> None:
+        """A twin that follows no more would lie over the other images: it is taken away."""
+        self._changed()
+        if not live and self._preview is not None and self._preview in self._viewer.layers:
+            self._viewer.layers.remove(self._preview)
+            say(self.status, "")
+
     def _changed(self, event: Any = None) -> None:
         self.rows.show_for(self.rows["mode"].value)
         if self.live.isChecked():
@@ -161,6 +168,8 @@ class PairsDock(TabbedWidget):
 
     def _put(self, layer: Any, twin: np.ndarray, corner: tuple[int, ...]) -> None:
         """Show a twin over its image, in a layer of our own."""
+        if not self.live.isChecked():
+            return
         limits = tuple(float(value) for value in np.percentile(twin, (0.5, 99.8)))
         limits = (limits[0], max(limits[1], limits[0] + 1e-6))
         offset = layer.data_to_world((*(0,) * (layer.ndim - 2), *corner))[-2:]
