@@ -19,12 +19,12 @@ SMOOTH = 3.0
 """Of the measured differences, in cycles per image."""
 
 UNCHANGED, WHOLE = 0.1, 0.16
-"""Cycles per pixel below which nothing is changed, and from which on all is: of what is larger than some pixels, how
-much there is is a matter of content, and differs between fields."""
+"""Cycles per pixel below which nothing is changed, and from which on all is. How much there is of what is larger than
+some pixels is a matter of content, which differs between fields: details count beside what is just larger than they."""
 
 
 def fitted_gains(drawn: np.ndarray, real: np.ndarray, *, power: float) -> tuple[float, ...]:
-    """Gains in dB that bring the mean power of drawn images to that of real ones.
+    """Gains in dB that make the fine details of drawn images as strong beside larger structures as in real ones.
 
     Parameters
     ----------
@@ -38,8 +38,10 @@ def fitted_gains(drawn: np.ndarray, real: np.ndarray, *, power: float) -> tuple[
     wanted, frequency = _power(real), _frequencies(real.shape[-1])
     knots, gains = np.linspace(0, 0.5, KNOTS), np.zeros(KNOTS)
     share = np.clip((knots - UNCHANGED) / (WHOLE - UNCHANGED), 0, 1)
+    level = (frequency >= UNCHANGED / 2) & (frequency < UNCHANGED)
     for _ in range(ROUNDS):
         lacking = 10 * np.log10(wanted / _power(filtered(drawn, gains, power=power)))
+        lacking -= lacking[level].mean()
         step = np.interp(knots, frequency, gaussian_filter1d(lacking, SMOOTH, mode="nearest"))
         gains = np.clip(gains + SHARE * step, -MOST_GAIN, MOST_GAIN) * share
     return tuple(round(float(gain), 2) + 0.0 for gain in gains)
