@@ -2,6 +2,7 @@
 
 python benchmarks/generate.py            # the starter; a network of its size, untrained, where there is none
 python benchmarks/generate.py --model MODEL --size 4096
+python benchmarks/generate.py --field-alone --class "tubulin (STED)" --threads 1 --steps 4
 python benchmarks/generate.py --field FIELD.tif      # the borders of a field that is there
 """
 
@@ -72,7 +73,9 @@ def seconds(sizes: list[dict[str, int]], model: str, repeats: int = 3) -> list[t
     return [(min(wall for wall, _ in kept), min(cpu for _, cpu in kept)) for kept in times]
 
 
-def large_field(model: str, size: int, steps: int, threads: int, out: Path) -> tuple[float, float]:
+def large_field(
+    model: str, size: int, steps: int, threads: int, out: Path, structure: str | None = None
+) -> tuple[float, float]:
     """Seconds and peak memory in MB of the command that makes a field."""
     words = [
         "generate",
@@ -85,6 +88,7 @@ def large_field(model: str, size: int, steps: int, threads: int, out: Path) -> t
         str(size),
         "--steps",
         str(steps),
+        *(("--class", structure) if structure else ()),
     ]
     code = f"import torch; torch.set_num_threads({threads}); from napari_diffuscope.cli import main; main()"
     began = time.perf_counter()
@@ -101,6 +105,16 @@ def print_seams(path: Path) -> None:
         print(f"  {seams_in_words(field, tile)}")
 
 
+def print_seconds(model: str) -> None:
+    """How long single images and batches take."""
+    batches = (1, 2, 4, 8)
+    ways = [{"number": 1}, *({"number": 8, "batch": batch} for batch in batches)]
+    [(took, worked), *several] = seconds(ways, model)
+    print(f"128 x 128, 20 steps: {took:.2f} s ({worked:.2f} s of processors), the model loaded")
+    for batch, (took, worked) in zip(batches, several, strict=True):
+        print(f"8 images, {batch} at a time: {took / 8:.2f} s ({worked / 8:.2f} s of processors) each")
+
+
 def main() -> None:
     """Measure and print."""
     import torch
@@ -115,6 +129,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--class", dest="structure", help="of the field; one whose spectrum is corrected")
+    parser.add_argument("--field-alone", action="store_true")
     parser.add_argument("--skip-field", action="store_true")
     parser.add_argument("--field", type=Path)
     chosen = parser.parse_args()
@@ -126,16 +142,12 @@ def main() -> None:
         known = chosen.model in model_folders() or Path(chosen.model).exists()
         model = chosen.model if known else str(untrained(Path(place) / "untrained"))
         print(f"{model}, {chosen.threads} threads")
-        batches = (1, 2, 4, 8)
-        ways = [{"number": 1}, *({"number": 8, "batch": batch} for batch in batches)]
-        [(took, worked), *several] = seconds(ways, model)
-        print(f"128 x 128, 20 steps: {took:.2f} s ({worked:.2f} s of processors), the model loaded")
-        for batch, (took, worked) in zip(batches, several, strict=True):
-            print(f"8 images, {batch} at a time: {took / 8:.2f} s ({worked / 8:.2f} s of processors) each")
+        if not chosen.field_alone:
+            print_seconds(model)
         if chosen.skip_field:
             return
         out = Path(place) / "field.tif"
-        took, peak = large_field(model, chosen.size, chosen.steps, chosen.threads, out)
+        took, peak = large_field(model, chosen.size, chosen.steps, chosen.threads, out, chosen.structure)
         print(f"{chosen.size} x {chosen.size}, {chosen.steps} steps: {took:.0f} s, {peak:.0f} MB at most")
         print_seams(out)
 

@@ -1,4 +1,4 @@
-"""Measure how far a generator's details are from its training images: ``python recipes/spectrum_gains.py MODEL FIELDS``.
+"""How far a generator's details are from its training images: ``python recipes/spectrum_gains.py MODEL FIELDS``.
 
 FIELDS is what it was trained on. Images are generated as drawn, their mean power is compared with that of the training
 fields (never of those that were kept out), and the gains go into the card of the model folder.

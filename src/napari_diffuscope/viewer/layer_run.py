@@ -200,7 +200,9 @@ class LayerRun(Run):
         if samples > 1 and total == 1:
             kept = len(self.results.finished[self.plan.outputs[0].name])
             return f"Cancelled; kept {kept} of {samples} samples. The others are blank."
-        kept_words = f"kept {finished} of {counted(total, noun)}" if finished else "kept the part that was finished"
+        kept_words = (
+            f"kept {finished} of {counted(total, noun)}" if finished else "kept the part that was finished"
+        )
         return f"Cancelled; {kept_words}. {self._unfinished()}".strip()
 
     @property

@@ -200,9 +200,9 @@ class ModelCard:
     values
         For generators: units of what they make; the network's own values where it is ``None``.
     spectrum_gains
-        For generators: by how many dB details of each class are too faint in what it draws, beside its training images,
-        at frequencies evenly spaced from 0 to half a cycle per pixel; a row for each class, from -8 to 8. Empty where it
-        was not measured.
+        For generators: by how many dB details of each class are too faint in what it draws, beside its training
+        images, at frequencies evenly spaced from 0 to half a cycle per pixel; a row for each class, from -8 to 8. Empty
+        where it was not measured.
     training, metrics
         Data, steps, hardware, time; numbers on kept-out data.
     limits

@@ -17,9 +17,7 @@ Card = dict[str, Any]
 NAMED = 5
 """Numbers of images that a sentence names."""
 
-CORRECTED = (
-    "Their fine details were made as strong as in the training images (--as-drawn leaves them as the network drew them)."
-)
+CORRECTED = "Their fine details were made as strong as in the training images (--as-drawn leaves them as they are)."
 
 APART = 1.25
 """How many times more or less of something is worth a word."""
@@ -72,8 +70,8 @@ def warning_of(card: Card) -> str:
     if _nearer(copies):
         whose = "they are" if said else f"the {copies['compared']} images are"
         said += (
-            f" As a whole {whose} nearer to the training than real images are that were kept out; where these are few "
-            "or of another kind, that alone is no sign of copies."
+            f" As a whole {whose} nearer to the training than real images are that were kept out: no copies by that "
+            "alone, but less that is new than in new fields."
         )
     return said.strip()
 

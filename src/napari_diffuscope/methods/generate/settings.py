@@ -79,8 +79,8 @@ class GenerateSettings(Settings):
     spacing: Spacing = declared(
         "noise",
         "Steps are spread",
-        "Over which noise the steps are spread, in models that were trained here: evenly from far more noise than image "
-        "to far less, or evenly in time as earlier versions did, which leaves images too dark and empty.",
+        "How the steps are spread, in models that were trained here: evenly from far more noise than image to far "
+        "less, or evenly in time as earlier versions did, which leaves images too dark and empty.",
         modes=("fast",),
         words={"noise": ("Evenly over the noise", ""), "time": ("Evenly in time", "")},
         advanced=True,

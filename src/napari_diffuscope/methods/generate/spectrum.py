@@ -1,8 +1,8 @@
 """Generated images whose power at each size of detail is brought to that of the training images. Free of torch.
 
-A network that learned for an hour draws some sizes of detail too faint and others too strong. How much, its card may say
-for each class: a smooth gain that depends on the frequency alone. It is applied as a small kernel to the values of the
-network, so that a pixel gets the same value in every block, and the mean of an image stays.
+A network that learned for an hour draws some sizes of detail too faint and others too strong. How much, its card may
+say for each class: a smooth gain that depends on the frequency alone. It is applied as a small kernel to the values of
+the network, so that a pixel gets the same value in every block, and their mean stays.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class SpectrumFilter:
     ) -> np.ndarray:
         """Pixel by pixel in one order, so that every block gets the same bits."""
         around = [(first - RADIUS, stop + RADIUS) for first, stop in region]
-        there = [(max(first, 0), min(stop, length)) for (first, stop), length in zip(around, shape, strict=True)]
+        there = [
+            (max(first, 0), min(stop, length)) for (first, stop), length in zip(around, shape, strict=True)
+        ]
         lacking = [(a - first, stop - b) for (first, stop), (a, b) in zip(around, there, strict=True)]
         values = np.pad(read((there[0], there[1])).astype(np.float64), lacking, mode="symmetric")
         return correlate(values, self.kernel, mode="constant")[RADIUS:-RADIUS, RADIUS:-RADIUS]

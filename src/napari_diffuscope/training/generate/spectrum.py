@@ -53,7 +53,9 @@ def filtered(drawn: np.ndarray, gains: np.ndarray | tuple[float, ...], *, power:
     made = []
     for image in np.maximum(drawn, 0) ** (1 / power):
         shape = image.shape
-        whole = spectrum.applied(lambda part, image=image: _cut(image, part), ((0, shape[0]), (0, shape[1])), shape)
+        whole = spectrum.applied(
+            lambda part, image=image: _cut(image, part), ((0, shape[0]), (0, shape[1])), shape
+        )
         made.append(np.maximum(whole, 0) ** power)
     return np.stack(made)
 
