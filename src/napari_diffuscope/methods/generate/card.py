@@ -17,7 +17,9 @@ Card = dict[str, Any]
 NAMED = 5
 """Numbers of images that a sentence names."""
 
-CORRECTED = "Their fine details were made as strong as in the training images (--as-drawn leaves them as they are)."
+CORRECTED = (
+    "Their fine details were made as strong as in the training images (--as-drawn leaves them as they are)."
+)
 
 APART = 1.25
 """How many times more or less of something is worth a word."""

@@ -97,4 +97,5 @@ class SpectrumFilter:
         ]
         lacking = [(a - first, stop - b) for (first, stop), (a, b) in zip(around, there, strict=True)]
         values = np.pad(read((there[0], there[1])).astype(np.float64), lacking, mode="symmetric")
-        return correlate(values, self.kernel, mode="constant")[RADIUS:-RADIUS, RADIUS:-RADIUS]
+        whole = correlate(values, self.kernel, mode="constant")
+        return np.asarray(whole[RADIUS:-RADIUS, RADIUS:-RADIUS])

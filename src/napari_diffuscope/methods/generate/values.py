@@ -32,7 +32,7 @@ def cut_off(values: np.ndarray, card: ModelCard) -> np.ndarray:
     """Values of the network without those that stand for no other unit than the lowest."""
     if card.values is None or card.values.power == 1:
         return values
-    return np.maximum(values, np.float32(card.data_range[0]))
+    return np.asarray(np.maximum(values, np.float32(card.data_range[0])))
 
 
 def _powered(share: np.ndarray, scale: ValueScale) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from napari_diffuscope.imaging.tiles import Region
 from napari_diffuscope.measure.spectrum import radial_power_spectrum
 from napari_diffuscope.methods.generate.spectrum import SpectrumFilter
 from napari_diffuscope.weights.card_checks import MOST_GAIN
@@ -50,23 +51,22 @@ def fitted_gains(drawn: np.ndarray, real: np.ndarray, *, power: float) -> tuple[
 def filtered(drawn: np.ndarray, gains: np.ndarray | tuple[float, ...], *, power: float) -> np.ndarray:
     """Images as drawn, with the gains."""
     spectrum = SpectrumFilter(tuple(gains))
-    made = []
-    for image in np.maximum(drawn, 0) ** (1 / power):
-        shape = image.shape
-        whole = spectrum.applied(
-            lambda part, image=image: _cut(image, part), ((0, shape[0]), (0, shape[1])), shape
-        )
-        made.append(np.maximum(whole, 0) ** power)
-    return np.stack(made)
+    roots = np.maximum(drawn, 0) ** (1 / power)
+    return np.stack([np.maximum(_filtered(one, spectrum), 0) ** power for one in roots])
 
 
-def _cut(image: np.ndarray, part: tuple[tuple[int, int], ...]) -> np.ndarray:
-    return image[tuple(slice(*along) for along in part)]
+def _filtered(image: np.ndarray, spectrum: SpectrumFilter) -> np.ndarray:
+    def read(part: Region) -> np.ndarray:
+        (y, y1), (x, x1) = part
+        return image[y:y1, x:x1]
+
+    height, width = image.shape
+    return spectrum.applied(read, ((0, height), (0, width)), (height, width))
 
 
 def _power(images: np.ndarray) -> np.ndarray:
-    return np.mean([radial_power_spectrum(image).power for image in images], axis=0)
+    return np.asarray(np.mean([radial_power_spectrum(image).power for image in images], axis=0))
 
 
 def _frequencies(edge: int) -> np.ndarray:
-    return (np.arange(edge // 2) + 1) / edge
+    return np.asarray((np.arange(edge // 2) + 1) / edge)
