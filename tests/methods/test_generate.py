@@ -372,11 +372,11 @@ def test_a_set_that_is_nearer_to_the_training_without_one_copy_is_told_in_both_s
     tmp_path: Path,
 ) -> None:
     folder = write_generator(tmp_path / "near")
-    training = list(generate(model=str(folder), number=12, size=64, seed=5).generated)
+    training = list(generate(model=str(folder), number=12, size=64, seed=5, spacing="time").generated)
     carry_training(
         folder, training, [0.1 * image + 1 for image in training]
     )  # alike in shape, not in brightness
-    result = generate(model=str(folder), number=8, size=64)
+    result = generate(model=str(folder), number=8, size=64, spacing="time")
     assert result.record["card"]["copies"]["flagged"] == []
     words = result.record["card"]["words"]
     assert words[0].startswith("None of 8 images is more like a training image")
