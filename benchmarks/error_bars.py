@@ -51,6 +51,7 @@ class Judged(DrawnImage):
     noise: str = ""
     level: str = ""
     structure: str = ""
+    specimen: str = ""
     standard: bool = False
 
 
@@ -95,8 +96,8 @@ def cases(settings: RestoreEvaluationSettings) -> Iterator[tuple[str, Case]]:
     for turn in range(max(settings.calibration_images, len(tested))):
         if turn < settings.calibration_images:
             number = 7 * turn % len(COMBINATIONS) + len(COMBINATIONS) * (turn // len(COMBINATIONS))
-            case = calibration_case(number, seed=settings.seed, size=192, target=settings.target)
-            yield f"calib-{number:03d}", case
+            case = calibration_case(number, seed=settings.seed, size=settings.size, target=settings.target)
+            yield f"field-{number:03d}", case
         if turn < len(tested):
             at = APART * turn % len(tested)
             yield f"test-{at:03d}", make_case(tested[at], seed=settings.seed)
@@ -119,7 +120,16 @@ def kept(out: Path, settings: RestoreEvaluationSettings, minutes: float) -> list
         error, spread = np.abs(drawn.mean(0) - truth), drawn.std(0, ddof=1)
         field = case.name.field
         images.append(
-            Judged(error, spread, measures, case.name.noise, case.name.level, field.group, name[0] == "t")
+            Judged(
+                error,
+                spread,
+                measures,
+                case.name.noise,
+                case.name.level,
+                field.group,
+                field.name,
+                name[0] == "t",
+            )
         )
     return images
 
@@ -152,25 +162,29 @@ def judged(images: Sequence[Judged], fit: DeviationFit) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Mean shares inside with their standard errors over images, and what nine of ten images need."""
+    """Mean shares inside with their standard errors over specimens, and what nine of ten images need."""
     yield "| noise | level | images | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
     yield "|---|---|---" + "|---" * len(SHOWN) + "|"
     for noise in (*NOISES, "all"):
         for level in (*LEVELS, "all"):
-            part = [
-                inside
-                for image, inside, _ in rows
-                if noise in (image.noise, "all") and level in (image.level, "all")
-            ]
+            part = [row for row in rows if noise in (row[0].noise, "all") and level in (row[0].level, "all")]
             if part and (noise != "all" or level == "all"):
-                means = np.mean(part, axis=0)
-                errors = np.std(part, axis=0, ddof=1) / np.sqrt(len(part)) if len(part) > 1 else means * 0
-                cells = [f"{mean:.1f} ± {error:.1f} %" for mean, error in zip(means, errors, strict=True)]
+                cells = [f"{mean:.1f} ± {error:.1f} %" for mean, error in _with_errors(part)]
                 yield f"| {noise} | {level} | {len(part)} | " + " | ".join(cells) + " |"
     for number, share in enumerate(SHOWN):
         inside = sorted(row[1][number] for row in rows)
         enough = conformal([row[2][number] for row in rows], 0.9)
         yield f"{share:.0%}: nine of ten images need {enough}; found {inside[0]:.1f} to {inside[-1]:.1f} %"
+
+
+def _with_errors(rows: Sequence[Row]) -> Iterator[tuple[float, float]]:
+    """Means and their standard errors; images of one specimen are not independent of each other."""
+    specimens: dict[str, list[list[float]]] = {}
+    for image, inside, _ in rows:
+        specimens.setdefault(image.specimen, []).append(inside)
+    means = np.array([np.mean(each, axis=0) for each in specimens.values()])
+    errors = means.std(0, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else 0 * means[0]
+    yield from zip(np.mean([inside for _, inside, _ in rows], axis=0), errors, strict=True)
 
 
 def without_structure(

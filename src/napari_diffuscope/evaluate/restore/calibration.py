@@ -95,9 +95,7 @@ def calibration_job(candidate: Candidate, settings: RestoreEvaluationSettings) -
     crop = calibration_edge(settings)
     for number in range(settings.calibration_images):
         yield Update(number, settings.calibration_images)
-        case = calibration_case(
-            number, seed=settings.seed, size=min(settings.size, crop + 64), target=settings.target
-        )
+        case = calibration_case(number, seed=settings.seed, size=settings.size, target=settings.target)
         drawn = yield from _quietly(
             draw_samples(
                 candidate,
