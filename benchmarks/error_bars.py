@@ -89,25 +89,25 @@ def chain(model: Model, steps: int, noise: Tensor, condition: Tensor) -> Tensor:
             return stop.value
 
 
-def cases(settings: RestoreEvaluationSettings) -> Iterator[tuple[str, Case]]:
+def cases(settings: RestoreEvaluationSettings, size: int) -> Iterator[tuple[str, Case]]:
     """Images of the calibration and of the standard set in turn, each noise and level soon."""
     fields = read_fields((STANDARD,), seed=settings.seed, edge=settings.size, shrink=2, limit=FIELDS)
     tested = case_names(fields, tuple(NOISES), tuple(LEVELS), settings.target)
     for turn in range(max(settings.calibration_images, len(tested))):
         if turn < settings.calibration_images:
             number = 7 * turn % len(COMBINATIONS) + len(COMBINATIONS) * (turn // len(COMBINATIONS))
-            case = calibration_case(number, seed=settings.seed, size=settings.size, target=settings.target)
-            yield f"field-{number:03d}", case
+            case = calibration_case(number, seed=settings.seed, size=size, target=settings.target)
+            yield f"field-{size}-{number:03d}", case
         if turn < len(tested):
             at = APART * turn % len(tested)
             yield f"test-{at:03d}", make_case(tested[at], seed=settings.seed)
 
 
-def kept(out: Path, settings: RestoreEvaluationSettings, minutes: float) -> list[Judged]:
+def kept(out: Path, settings: RestoreEvaluationSettings, size: int, minutes: float) -> list[Judged]:
     """All images, drawn where they are not there yet and there is time."""
     model, ends = load_model(MODELS[settings.target]), time.monotonic() + 60 * minutes
     images = []
-    for name, case in cases(settings):
+    for name, case in cases(settings, size):
         path = out / f"{settings.target}-{model.sha256[:8]}-{name}.npz"
         if not path.exists():
             if time.monotonic() > ends:
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--target", choices=sorted(MODELS), default="equal-blur")
     parser.add_argument("--images", type=int, default=54, help="of the calibration; as many are tested")
+    parser.add_argument("--field", type=int, default=256, help="edge of the fields of the fit in pixels")
     parser.add_argument(
         "--minutes", type=float, default=60, help="begin to draw no further image after these"
     )
@@ -231,7 +232,7 @@ def main() -> None:
         calibration_images=given.images,
     )
     given.out.mkdir(parents=True, exist_ok=True)
-    images = kept(given.out, settings, given.minutes)
+    images = kept(given.out, settings, given.field, given.minutes)
     fitted_on = [image for image in images if not image.standard]
     terms = TERMS[settings.target]
     fit = fit_of(fitted_on, samples=settings.samples, terms=terms)
@@ -246,7 +247,8 @@ def main() -> None:
             "target": given.target, "samples": settings.samples, "steps": settings.steps, "seed": settings.seed,
             "calibration_images": len(fitted_on), "edge": INNER, "data": DATA,
             "sha256": load_model(MODELS[given.target]).sha256,
-            "command": f"python benchmarks/error_bars.py OUT --target {given.target} --images {len(fitted_on)} --store",
+            "command": f"python benchmarks/error_bars.py OUT --target {given.target} --images {len(fitted_on)} "
+            f"--field {given.field} --store",
         }  # fmt: skip
         store_fit(MODELS[given.target], fit, facts)
 
