@@ -424,7 +424,8 @@ def test_workers_get_what_was_learned_once(
     together = run_method(RESTORE, lines, axes="ZYX", settings=settings, cluster=team.client)
     np.testing.assert_array_equal(together.restored, alone.restored)
     assert together.record["adaptation"] == alone.record["adaptation"]
-    tifffile.imwrite(tmp_path / "in.tif", lines.astype(np.float32), metadata={"axes": "ZYX"})
+    pixels = lines.astype(np.float32)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="minisblack", metadata={"axes": "ZYX"})
     inputs, files = {"image": open_image(tmp_path / "in.tif")}, {"restored": tmp_path / "out.ome.zarr"}
     run(files_job(RESTORE, inputs, settings, files, team=team))
     np.testing.assert_array_equal(pixels_of(files["restored"]), alone.restored)
