@@ -239,8 +239,8 @@ def in_standard_order(image: Image) -> Image:
 def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
     """What tells one input from another, JSON-able, for the identity of an output.
 
-    A file is known by its path, size, time of change and samples of its content when it was opened (a Zarr folder by
-    those of its metadata), an array by a checksum of up to ``most_planes`` planes spread over it.
+    A file is known by its path, and by size and time of change when it was opened (a Zarr folder by those of its
+    metadata), an array by a checksum of up to ``most_planes`` planes spread over it.
 
     Parameters
     ----------
@@ -256,7 +256,8 @@ def describe_input(image: Image, *, most_planes: int = 16) -> dict[str, Any]:
         if image.series:
             found["series"] = image.series
         stamps = [(one.name, one.size, one.modified) for one in stamp.files]
-        return found | {"file": stamp.place, "stamps": stamps, "sample": stamp.sample}
+        # Not by samples of its content: a page that was damaged may have been mended since.
+        return found | {"file": stamp.place, "stamps": stamps}
     places = np.unique(np.linspace(0, image.plane_count - 1, most_planes).round().astype(int))
     digest = sha256()
     for flat in places:
