@@ -17,6 +17,7 @@ from qtpy.QtCore import QTimer
 
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.viewer.compare.cells import show_names
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
@@ -147,8 +148,7 @@ def side_by_side(viewer: Any) -> None:
     grid.shape = (1, len(viewer.layers))
     grid.spacing = 6
     grid.enabled = True
-    for layer in viewer.layers:
-        layer.name_overlay.visible = True
+    show_names(viewer, list(viewer.layers))
     bar = viewer.canvas.overlays.scale_bar
     bar.visible = True
     bar.gridded = True

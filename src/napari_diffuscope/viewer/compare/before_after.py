@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_diffuscope.viewer.compare.cells import best_shape
+from napari_diffuscope.viewer.compare.cells import best_shape, show_names
 from napari_diffuscope.viewer.compare.view_state import ViewState, restored_on_error
 
 #: Layers that are put into one row or column; more make a square.
@@ -49,8 +49,7 @@ class BeforeAfter:
             grid = self._viewer.canvas.grid
             grid.stride, grid.shape, grid.enabled = 1, self._shape(layer, axes), True
             grid.spacing = max(grid.spacing, 4)
-            for each in self._viewer.layers:
-                each.name_overlay.visible = True
+            show_names(self._viewer, list(self._viewer.layers))
             self._viewer.reset_view()
 
     def restore(self) -> None:

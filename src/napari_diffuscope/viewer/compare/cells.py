@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+#: Least and largest size of names, whose letters are about as many pixels wide.
+SMALLEST, LARGEST = 6.0, 10.0
+
 
 def best_shape(
     count: int, size: Sequence[float], canvas: Sequence[float], *, in_line: bool = False
@@ -52,6 +55,15 @@ def cell_boxes(viewer: Any) -> dict[tuple[int, int], tuple[float, float, float, 
         for row, column in sorted(taken)
         if row >= 0
     }
+
+
+def show_names(viewer: Any, layers: Sequence[Any]) -> None:
+    """Write the names of layers into their cells, in letters that let the longest one fit."""
+    width = min(box[2] for box in cell_boxes(viewer).values())
+    longest = max(len(layer.name) for layer in layers)
+    for layer in layers:
+        layer.name_overlay.font_size = min(max(width / longest, SMALLEST), LARGEST)
+        layer.name_overlay.visible = True
 
 
 def _gap(spacing: float, wide: float, high: float) -> float:

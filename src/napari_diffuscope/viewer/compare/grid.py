@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.compare.cells import best_shape, cell_boxes, fitting_zoom
+from napari_diffuscope.viewer.compare.cells import best_shape, cell_boxes, fitting_zoom, show_names
 from napari_diffuscope.viewer.compare.comparison import unit_factors, world_box
 from napari_diffuscope.viewer.compare.overlay import Mark, in_words
 from napari_diffuscope.viewer.compare.stage import Stage
@@ -22,8 +22,6 @@ Box = tuple[float, float, float, float]
 GAP = 4
 #: Milliseconds after which names and scale bars come: napari takes longer to make them than to show the images.
 LATER = 250
-#: Least and largest size of names, and the width of a letter in pixels at size 1.
-SMALLEST, LARGEST, POINT = 6.0, 10.0, 1.0
 
 
 class Grid(Way):
@@ -87,11 +85,7 @@ class Grid(Way):
 
     def _decorate(self) -> None:
         """Write the names and draw a scale bar into every cell."""
-        width = min(box[2] for box in cell_boxes(self.viewer).values())
-        longest = max(len(layer.name) for layer in self.comparison.layers)
-        for layer in self.comparison.layers:
-            layer.name_overlay.font_size = min(max(width / longest / POINT, SMALLEST), LARGEST)
-            layer.name_overlay.visible = True
+        show_names(self.viewer, self.comparison.layers)
         bar = self.viewer.canvas.overlays.scale_bar
         self._bar_before = (bar.gridded, bar.visible)
         bar.visible = True  # before it is in all cells: napari looks for those of the cells at once
