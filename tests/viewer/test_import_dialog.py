@@ -176,17 +176,23 @@ def test_a_picture_is_shown_at_once_the_chosen_first_and_importing_need_not_wait
             waits.wait(PATIENCE / 1000)
         return step(model, *arguments)
 
+    def shown() -> list[str]:
+        return [button.text() for button in dialog.strip.findChildren(QAbstractButton) if button.isVisible()]
+
     monkeypatch.setattr(trying, "_moved", slow_after_the_first)
-    dialog.compare()
-    qtbot.waitUntil(lambda: len(dialog.strip.buttons) == 1, timeout=PATIENCE)
-    assert dialog.runner.running
-    assert "clean image" in dialog.strip.buttons[0].text()
-    shown = [button.text() for button in dialog.strip.findChildren(QAbstractButton) if button.isVisible()]
-    assert "your image" in shown
-    assert "Trying answer 2 of 3" in dialog.bar.status.text()
-    with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
-        dialog.import_button.click()
-        waits.set()
+    try:
+        dialog.compare()
+        qtbot.waitUntil(lambda: len(shown()) == 2, timeout=PATIENCE)
+        assert dialog.runner.running
+        assert len(dialog.strip.buttons) == 1
+        assert "clean image" in dialog.strip.buttons[0].text()
+        assert "your image" in shown()
+        qtbot.waitUntil(lambda: "Trying answer 2 of 3" in dialog.bar.status.text(), timeout=PATIENCE)
+        with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
+            dialog.import_button.click()
+            waits.set()
+    finally:
+        waits.set()  # else a failure here would hold up the tests that follow
     assert load_model(imported.args[0]).card.diffusion.prediction == "x0"
 
 
