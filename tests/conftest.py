@@ -25,18 +25,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small untrained model: quick, and of the same kind as the starters."""
-    from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
-    from tests.tiny import tiny_network, write_local
+    from tests.tiny import tiny_card, tiny_network, write_local
 
-    card = ModelCard(
-        name="tiny",
-        title="Tiny",
-        purpose="Tests.",
-        task="restoration",
-        network=NetworkSpec("local-unet", {}),
-        diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.2), steps=3),
-        deviation_scale=2.0,
-    )
+    card = tiny_card(task="restoration", steps=3, deviation_scale=2.0)
     folder = tmp_path_factory.mktemp("models") / "tiny"
     return write_local(folder, card, tiny_network(widths=(16, 32, 48)))
 

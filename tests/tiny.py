@@ -10,7 +10,7 @@ import torch
 
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.networks.openai_config import OpenAIUNetConfig
-from napari_diffuscope.weights.card import ModelCard, NetworkSpec
+from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 
 SMALL: dict[str, Any] = {
@@ -29,6 +29,21 @@ def tiny_network(*, gain: float = 0.5, **config: Any) -> LocalUNet:
         if parameter.dim() == 0:
             torch.nn.init.constant_(parameter, gain)
     return network
+
+
+def tiny_card(
+    name: str = "tiny",
+    *,
+    title: str = "Tiny",
+    task: Any = "restore",
+    shift: float = 0.2,
+    steps: int = 2,
+    **further: Any,
+) -> ModelCard:
+    """The card of a local network that was trained here."""
+    diffusion = DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=shift), steps=steps)
+    network = NetworkSpec("local-unet", {})
+    return ModelCard(name, title, "Tests.", task, network=network, diffusion=diffusion, **further)
 
 
 def openai_config(**changes: Any) -> OpenAIUNetConfig:

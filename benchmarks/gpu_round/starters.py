@@ -15,7 +15,7 @@ from benchmarks.gpu_round.report import Report
 from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe import Precision, Recipe, read_recipe
-from napari_diffuscope.training.state import CHECKPOINT
+from napari_diffuscope.training.run_files import CHECKPOINT
 
 STARTING = 15.0
 """Seconds that reading images, copying weights and the first steps take on a GPU."""

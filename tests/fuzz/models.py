@@ -15,14 +15,10 @@ import torch
 from napari_diffuscope.weights.card import (
     CARD_FILE,
     WEIGHTS_FILE,
-    DiffusionSpec,
-    ModelCard,
-    NetworkSpec,
-    ScheduleSpec,
 )
 from tests.fuzz.files import damage
 from tests.methods import generators, shape_models, superres_models
-from tests.tiny import SMALL, tiny_network, write_local
+from tests.tiny import SMALL, tiny_card, tiny_network, write_local
 
 STARTERS = {
     "restore": ("restoration-fluorescence",),
@@ -39,15 +35,7 @@ JSON_VALUES: tuple[Any, ...] = (
 
 def write_restoration(folder: Path) -> Path:
     """An untrained network of the starter's kind, whose gains are opened so that all of it counts."""
-    card = ModelCard(
-        name="tiny-restoration",
-        title="Tiny",
-        purpose="Tests.",
-        task="restoration",
-        network=NetworkSpec("local-unet", {}),
-        diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.2), steps=2),
-    )
-    return write_local(folder, card, tiny_network(**SMALL))
+    return write_local(folder, tiny_card("tiny-restoration", task="restoration"), tiny_network(**SMALL))
 
 
 def write_models(folder: Path) -> dict[str, tuple[Path, ...]]:

@@ -12,21 +12,13 @@ from torch import Tensor, nn
 
 from napari_diffuscope.diffusion.schedule import CosineSchedule
 from napari_diffuscope.networks.openai_unet import OpenAIUNet
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec
+from napari_diffuscope.weights.card import DiffusionSpec, NetworkSpec, ScheduleSpec
 from napari_diffuscope.weights.folder import write_folder
 from napari_diffuscope.weights.model import Model
 from tests.published import fill
-from tests.tiny import SMALL, openai_config, tiny_network, write_local
+from tests.tiny import SMALL, openai_config, tiny_card, tiny_network, write_local
 
-CARD = ModelCard(
-    name="tiny-slices",
-    title="Tiny",
-    purpose="Tests.",
-    task="superresolution",
-    network=NetworkSpec("local-unet", {}),
-    diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.5), steps=3),
-    condition_channels=2,
-)
+CARD = tiny_card("tiny-slices", task="superresolution", shift=0.5, steps=3, condition_channels=2)
 
 
 def write_tiny(folder: Path, **changes: Any) -> Path:

@@ -14,10 +14,11 @@ import torch
 from napari_diffuscope import DiffuscopeError, restore
 from napari_diffuscope.cli import main
 from napari_diffuscope.jobs import run
-from napari_diffuscope.training.loop import RECIPE_FILE, training_job
+from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.pair_files import find_pairs
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
 from napari_diffuscope.training.recipe import Card, Data, Diffusion, Optimisation, Recipe, read_recipe
+from napari_diffuscope.training.run_files import RECIPE_FILE
 from napari_diffuscope.weights.card import read_card
 
 

@@ -32,7 +32,8 @@ from napari_diffuscope.training.recipe import (
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.restore.data import denoising_task
 from napari_diffuscope.training.result import without_folders
-from napari_diffuscope.training.state import CHECKPOINT, rate_at
+from napari_diffuscope.training.run_files import CHECKPOINT
+from napari_diffuscope.training.state import rate_at
 from napari_diffuscope.training.task import Parts
 
 CPU = torch.device("cpu")

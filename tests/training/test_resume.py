@@ -21,7 +21,7 @@ from napari_diffuscope.jobs import run
 from napari_diffuscope.training import log, loop
 from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.recipe import read_recipe
-from napari_diffuscope.training.state import CHECKPOINT
+from napari_diffuscope.training.run_files import CHECKPOINT
 from napari_diffuscope.weights.card import read_card
 from tests.recipes import small_recipe
 from tests.signals import LISTEN

@@ -16,7 +16,7 @@ from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.clean import real_images, simulated_images
 from napari_diffuscope.training.log import LOG
-from napari_diffuscope.training.loop import RECIPE_FILE, training_job
+from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.objective import denoising_loss, draw_times, levels_of
 from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, to_batch
@@ -30,7 +30,8 @@ from napari_diffuscope.training.recipe import (
     read_recipe,
 )
 from napari_diffuscope.training.restore.data import denoising_task
-from napari_diffuscope.training.state import CHECKPOINT, State, rate_at
+from napari_diffuscope.training.run_files import CHECKPOINT, RECIPE_FILE
+from napari_diffuscope.training.state import State, rate_at
 from napari_diffuscope.training.step import Training, train_step
 
 PACE = ("learning_rate", "seconds", "images_per_second", "waiting_share")

@@ -17,8 +17,8 @@ from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.learnable import LEARNABLES, PAIRS
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.viewer.train.dock import TrainDock
-from napari_diffuscope.weights.card import DiffusionSpec, ModelCard, NetworkSpec, ScheduleSpec, read_card
-from tests.tiny import SMALL, write_local
+from napari_diffuscope.weights.card import read_card
+from tests.tiny import SMALL, tiny_card, write_local
 
 from .conftest import PATIENCE, click, errors
 
@@ -32,14 +32,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's models: one that smooths, which is easy to better."""
     folder = tmp_path / "models"
     monkeypatch.setenv("DIFFUSCOPE_MODELS", str(folder))
-    card = ModelCard(
-        name="smoother",
-        title="Smoother",
-        purpose="Tests.",
-        task="restore",
-        network=NetworkSpec("local-unet", {}),
-        diffusion=DiffusionSpec("v", ScheduleSpec("continuous-cosine", shift=0.2), steps=2),
-    )
+    card = tiny_card("smoother", title="Smoother")
     torch.manual_seed(0)
     write_local(folder / "smoother", card, LocalUNet(LocalUNetConfig(**SMALL, wavelets=2)))
     return folder

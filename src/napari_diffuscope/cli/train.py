@@ -101,8 +101,8 @@ def _run(
 
 
 def _show(recipe: Recipe, run: Path) -> None:
-    from napari_diffuscope.training.place import RECIPE_FILE
     from napari_diffuscope.training.recipe_file import recipe_toml
+    from napari_diffuscope.training.run_files import RECIPE_FILE
 
     typer.echo(recipe_toml(recipe), err=True)
     typer.echo(f"This recipe is kept as {run / RECIPE_FILE}.", err=True)

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from napari_diffuscope.imaging.sampling import window_starts
 from napari_diffuscope.measure.noise_model import LEAST_EDGE, noise_correlation, typical_noise
 
 WINDOW, MOST_WINDOWS = 256, 4
@@ -35,17 +36,12 @@ def seen_noise(plane: np.ndarray) -> dict[str, float]:
     """
     if min(plane.shape) < LEAST_EDGE:
         return {}
-    rows, columns = (_starts(length) for length in plane.shape)
+    rows, columns = (
+        window_starts(length, WINDOW, most=MOST_WINDOWS, overlapping=True) for length in plane.shape
+    )
     windows = [plane[y : y + WINDOW, x : x + WINDOW] for y, x in product(rows, columns)]
     strength = typical_noise(windows)
     if not strength > 0:
         return {}
     along = [noise_correlation(windows, axis, 1)[0] for axis in (0, 1)]
     return {LEVEL: math.log10(strength), COLOUR: max(along, key=abs)}
-
-
-def _starts(length: int) -> list[int]:
-    """Where windows along an axis begin, spread evenly."""
-    edge = min(WINDOW, length)
-    count = min(-(-length // WINDOW), MOST_WINDOWS)
-    return [round(float(place)) for place in np.linspace(0, length - edge, count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -95,13 +96,35 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
 
     image = read_image(Path(source.path), rgb="channels")
     planes = [_prepared(image.read_plane(flat), source) for flat in named_planes(source, image.plane_count)]
-    if not any(plane.any() for plane in planes):  # each begins at 0
-        raise DiffuscopeError(f"{source.path} has the same value everywhere; take it out.")
-    if min(planes[0].shape) < smallest:
-        raise DiffuscopeError(
-            f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {smallest}."
-        )
+    check_varied(source, planes)
+    check_size(source, planes[0], smallest)
     return planes
+
+
+def check_varied(source: ImageSource, planes: Sequence[np.ndarray]) -> None:
+    """Refuse a source that has the same value everywhere.
+
+    Raises
+    ------
+    DiffuscopeError
+        If it has.
+    """
+    if not any(np.ptp(plane) > 0 for plane in planes):
+        raise DiffuscopeError(f"{source.path} has the same value everywhere; take it out.")
+
+
+def check_size(source: ImageSource, plane: np.ndarray, patch: int) -> None:
+    """Refuse a source whose planes are smaller than a patch.
+
+    Raises
+    ------
+    DiffuscopeError
+        If they are.
+    """
+    if min(plane.shape) < patch:
+        raise DiffuscopeError(
+            f"{source.path} is {plane.shape} pixels after shrinking, less than a patch of {patch}."
+        )
 
 
 def named_planes(source: ImageSource, count: int) -> range:

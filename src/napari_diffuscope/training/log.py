@@ -55,6 +55,18 @@ def cut_back(folder: Path, step: int) -> None:
         raise _unwritable(path, error) from error
 
 
+def earlier_rows(folder: Path) -> list[dict[str, float]]:
+    """The rows of the log in the folder of a training; what cannot be read is left out."""
+    try:
+        with (folder / LOG).open(newline="", encoding="utf-8") as file:
+            return [
+                {name: float(value) for name, value in row.items() if name and value}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
 def _text(value: float | int) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 

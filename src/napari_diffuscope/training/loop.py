@@ -19,12 +19,13 @@ from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
 from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.phases import Phases
-from napari_diffuscope.training.place import RECIPE_FILE, recipe_stays, training_in
+from napari_diffuscope.training.place import recipe_stays, training_in
 from napari_diffuscope.training.precision import choose_precision
 from napari_diffuscope.training.processes import Processes, processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.recipe_file import write_recipe
 from napari_diffuscope.training.result import circumstances, finished_card, is_better, write_model
+from napari_diffuscope.training.run_files import RECIPE_FILE
 from napari_diffuscope.training.start import starting_network
 from napari_diffuscope.training.state import State
 from napari_diffuscope.training.step import Training, check, is_finished, train_step

@@ -13,10 +13,9 @@ from napari_diffuscope.imaging.outputs import check_outputs, existing, working_i
 from napari_diffuscope.training.log import LOG
 from napari_diffuscope.training.recipe import Recipe, read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml
-from napari_diffuscope.training.state import CHECKPOINT
+from napari_diffuscope.training.run_files import CHECKPOINT, RECIPE_FILE
 from napari_diffuscope.weights.place import check_model_place
 
-RECIPE_FILE = "recipe.toml"
 SPECIMENS = "specimens.npy"
 TEXTURES = "textures.npy"
 

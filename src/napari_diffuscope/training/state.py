@@ -16,8 +16,7 @@ from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reason
 from napari_diffuscope.training.recipe import Data, Diffusion, Optimisation, Recipe
-
-CHECKPOINT = "checkpoint.pt"
+from napari_diffuscope.training.run_files import CHECKPOINT
 
 FREE = ("steps", "checkpoint_every", "every_minutes", "patience", "min_gain", "time_budget_minutes")
 """Entries of the optimisation that may differ when a training is resumed."""

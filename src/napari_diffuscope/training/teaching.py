@@ -11,15 +11,15 @@ from shutil import rmtree
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.training.learnable import Learnable, learnable_of
+from napari_diffuscope.training.log import earlier_rows
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.plans import PATIENCE
 from napari_diffuscope.training.recipe import Optimisation, Recipe, read_recipe
-from napari_diffuscope.training.watching import Ended, Validated, Watch, earlier_rows, value_before
+from napari_diffuscope.training.run_files import CHECKPOINT, RECIPE_FILE
+from napari_diffuscope.training.watching import Ended, Validated, Watch, value_before
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.catalogue import find_model
 from napari_diffuscope.weights.folders import model_folders, user_folder
-
-CHECKPOINT, RECIPE_FILE = "checkpoint.pt", "recipe.toml"
 
 Staging = Callable[[Path], Job[Learned]]
 """Puts images into the folder of a training where they are in no file yet, and says what is learned from."""
@@ -110,8 +110,8 @@ def further_job(run: Path, chosen: NewModel, *, workers: int = 0, watch: Watch |
     return (yield from _trained(recipe, run, device=chosen.device, workers=workers, watch=watch, resume=True))
 
 
-def resumed_recipe(run: Path, chosen: NewModel) -> Recipe:
-    """The recipe in the folder of a training, longer where that was at its end.
+def begun_recipe(run: Path) -> Recipe:
+    """The recipe in the folder of a training, as it was begun.
 
     Raises
     ------
@@ -122,7 +122,18 @@ def resumed_recipe(run: Path, chosen: NewModel) -> Recipe:
         raise DiffuscopeError(
             f"There is no training to go on with in {run}: choose a folder that holds {RECIPE_FILE} and {CHECKPOINT}."
         )
-    recipe = read_recipe(run / RECIPE_FILE)
+    return read_recipe(run / RECIPE_FILE)
+
+
+def resumed_recipe(run: Path, chosen: NewModel) -> Recipe:
+    """The recipe in the folder of a training, longer where that was at its end.
+
+    Raises
+    ------
+    DiffuscopeError
+        As :func:`begun_recipe`.
+    """
+    recipe = begun_recipe(run)
     plan, rows = recipe.optimisation, earlier_rows(run)
     if not rows or not _is_over(plan, rows, learnable_of(recipe.data.kind)):
         return recipe

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from napari_diffuscope.training.learnable import Learnable, Measured
-from napari_diffuscope.training.log import LOG
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +29,6 @@ class Validated:
 
 Watch = Callable[[Validated], None]
 """Is called with every validation, in the thread of the training."""
-
-
-def earlier_rows(run: Path) -> list[dict[str, float]]:
-    """The rows of the log in the folder of a training; what cannot be read is left out."""
-    try:
-        with (run / LOG).open(newline="", encoding="utf-8") as file:
-            return [
-                {name: float(value) for name, value in row.items() if name and value}
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, csv.Error):
-        return []
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -163,6 +164,12 @@ def save_screenshot(viewer: Any, path: Path) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def photograph_soon(viewer: Any, screenshot: Path | None) -> None:
+    """Once the window has drawn itself, save a picture of it and leave; nothing where none is asked for."""
+    if screenshot is not None:
+        QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
 
 
 def photograph_and_close(viewer: Any, screenshot: Path) -> None:

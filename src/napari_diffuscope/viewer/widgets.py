@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt
+from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import (
+    QAbstractItemView,
     QComboBox,
     QFormLayout,
     QFrame,
@@ -101,6 +103,14 @@ def say(label: QLabel, text: str, *, error: bool = False) -> None:
     label.setStyleSheet(f"font-size: 11px; color: {ERROR_COLOUR};" if error else "font-size: 11px;")
     label.setText(text)
     label.setVisible(bool(text))
+
+
+def paint_hint(view: QAbstractItemView, text: str) -> None:
+    """Write into an empty list what to do with it; to be called when it is painted."""
+    painter = QPainter(view.viewport())
+    painter.setOpacity(0.6)
+    painter.drawText(view.viewport().rect(), Qt.AlignmentFlag.AlignCenter, text)
+    painter.end()
 
 
 def button(text: str, tooltip: str, on_click: Callable[[], None]) -> QPushButton:

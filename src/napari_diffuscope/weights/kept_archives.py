@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -70,6 +70,21 @@ def keeping_archives() -> Iterator[None]:
             unused = _shelf.take_unused()
         for archive in unused:
             archive.remove()
+
+
+class ArchiveKeeper:
+    """Keeps archives unpacked from :meth:`keep` until :meth:`let_go`, where no block of code holds them."""
+
+    def __init__(self) -> None:
+        self._kept = ExitStack()
+
+    def keep(self) -> None:
+        """As :func:`keeping_archives` does, from now on."""
+        self._kept.enter_context(keeping_archives())
+
+    def let_go(self) -> None:
+        """Remove what was kept: in a thread, for what is large takes a moment."""
+        threading.Thread(target=self._kept.pop_all().close).start()
 
 
 @contextmanager

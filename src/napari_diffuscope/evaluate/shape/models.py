@@ -13,8 +13,8 @@ from napari_diffuscope.methods.device import choose_device
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.recipe import Recipe, read_recipe
 from napari_diffuscope.training.result import without_folders
+from napari_diffuscope.training.run_files import CHECKPOINT
 from napari_diffuscope.training.shape.cells import KnownCell, folds_of
-from napari_diffuscope.training.state import CHECKPOINT
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, read_card
 from napari_diffuscope.weights.model import model_place
 

@@ -113,14 +113,12 @@ class Grid:
 
 
 def _resampled(plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bilinear, averaged where pixels become larger."""
     import torch
-    from torch.nn import functional
+
+    from napari_diffuscope.methods.restore.resampling import resampled
 
     values = torch.from_numpy(np.ascontiguousarray(plane, np.float32))[None, None]
-    return np.asarray(
-        functional.interpolate(values, size=shape, mode="bilinear", antialias=True)[0, 0].numpy()
-    )
+    return np.asarray(resampled(values, shape)[0, 0].numpy())
 
 
 def grid_for(card: ModelCard, image: Image, region: Region) -> Grid | None:

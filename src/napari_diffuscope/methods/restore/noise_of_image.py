@@ -12,6 +12,7 @@ import torch
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.imaging.line_filter import LineFilter, filter_of
+from napari_diffuscope.imaging.sampling import window_starts
 from napari_diffuscope.measure.noise_model import LEAST_EDGE, NoiseModel, noise_correlation, noise_model
 from napari_diffuscope.methods.bridging import Bridging
 from napari_diffuscope.methods.restore.windows import Colour, Sampling, Window, one_thread, smoothed
@@ -19,6 +20,9 @@ from napari_diffuscope.weights.model import Model
 
 MOST_PLANES, MOST_WINDOWS, EDGE = 4, 6, 256
 """Planes of a channel that are learned from, windows in all, and the edge of a window in pixels of the network."""
+
+MOST_ALONG = 8
+"""Windows along an axis that are looked at."""
 
 LEAST_WINDOW = 2 * LEAST_EDGE
 """Least edge of a window in pixels of the image: the noise is measured in it."""
@@ -133,7 +137,10 @@ def _pieces(image: Image, bridging: Bridging, planes: Sequence[int], sampling: S
         shown = bridging.shown(flat, image.read_plane(flat))
         if shown.constant:
             continue
-        starts = (_starts(length, edge) for length, edge in zip(image.plane_shape, edges, strict=True))
+        starts = (
+            window_starts(length, edge, most=MOST_ALONG, overlapping=False)
+            for length, edge in zip(image.plane_shape, edges, strict=True)
+        )
         for y, x in product(*starts):
             yield Piece(shown.pixels[y : y + edges[0], x : x + edges[1]].copy(), shown.line)
 
@@ -141,12 +148,6 @@ def _pieces(image: Image, bridging: Bridging, planes: Sequence[int], sampling: S
 def _is_clipped(piece: Piece) -> bool:
     """Whether many pixels have the largest value: of a saturated detector, or of a mask."""
     return float(np.mean(piece.pixels >= piece.pixels.max())) > MOST_CLIPPED
-
-
-def _starts(length: int, edge: int) -> list[int]:
-    """Where windows along an axis begin: at most 8, spread evenly, without overlap where there is room."""
-    count = min(length // edge, 8)
-    return [round(float(place)) for place in np.linspace(0, length - edge, count)]
 
 
 def _content(piece: Piece) -> float:

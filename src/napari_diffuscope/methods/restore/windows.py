@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_diffuscope.diffusion.schedule import NoiseLevel
+from napari_diffuscope.methods.restore.resampling import resampled
 from napari_diffuscope.weights.model import Model
 
 CROP = 128
@@ -57,7 +58,7 @@ class Sampling:
             return _estimate(model, values)
         shape = tuple(values.shape[-2:])
         there = [max(round(length * times), 1) for length, times in zip(shape, self.times, strict=True)]
-        return _resampled(_estimate(model, _resampled(values, there)), shape)
+        return resampled(_estimate(model, resampled(values, there)), shape)
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,3 @@ def _estimate(model: Model, values: Tensor) -> Tensor:
     padded = functional.pad(values, (0, -width % stride, 0, -height % stride), mode="replicate")
     level: NoiseLevel = model.schedule.highest()
     return model.estimate(torch.zeros_like(padded), level, padded)[..., :height, :width]
-
-
-def _resampled(values: Tensor, shape: Sequence[int]) -> Tensor:
-    """As planes are for another pixel size."""
-    return functional.interpolate(values, size=tuple(shape), mode="bilinear", antialias=True)

@@ -16,7 +16,14 @@ from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
-from napari_diffuscope.training.clean import TRAINING, VALIDATION, named_planes, simulated_images
+from napari_diffuscope.training.clean import (
+    TRAINING,
+    VALIDATION,
+    check_size,
+    check_varied,
+    named_planes,
+    simulated_images,
+)
 from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
 from napari_diffuscope.training.pair_noise import noisy_note
 from napari_diffuscope.training.recipe import ImageSource, Recipe
@@ -264,12 +271,8 @@ def _weighed(images: Sequence[tuple[ImageSource, list[np.ndarray]]]) -> list[tup
 def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
     """Planes of a source in network values."""
     planes = list(_read(source))
-    if min(planes[0].shape) < patch:
-        raise DiffuscopeError(
-            f"{source.path} is {planes[0].shape} pixels after shrinking, less than a patch of {patch}."
-        )
-    if not any(np.ptp(plane) > 0 for plane in planes):
-        raise DiffuscopeError(f"{source.path} has the same value everywhere; take it out.")
+    check_size(source, planes[0], patch)
+    check_varied(source, planes)
     line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
     return [_stored(line.forward(plane)) for plane in planes]
 

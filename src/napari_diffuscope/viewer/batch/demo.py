@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
-from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
+from napari_diffuscope.viewer.demo import SETTLE, photograph_soon
 
 SAMPLES = ("pair_noisy", "stack_noisy", "timelapse_noisy")
 
@@ -35,8 +34,7 @@ def show(viewer: Any, folder: Path, screenshot: Path | None) -> Any:
 
     def ended() -> None:
         dock.table.cellDoubleClicked.emit(2, 0)
-        if screenshot is not None:
-            QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
+        photograph_soon(viewer, screenshot)
 
     dock.runner.ended.connect(lambda outcome: ended())
     QTimer.singleShot(SETTLE, dock.bar.run_button.click)

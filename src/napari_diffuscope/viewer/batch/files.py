@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QPainter, QPaintEvent
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QPaintEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.viewer.widgets import button
+from napari_diffuscope.viewer.widgets import button, paint_hint
 
 HEIGHT = 90
 
@@ -78,12 +78,7 @@ class FileList(QListWidget):
         """The list; an empty one says what it is for."""
         super().paintEvent(event)
         if not self.count():
-            painter = QPainter(self.viewport())
-            painter.setOpacity(0.6)
-            painter.drawText(
-                self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop files or folders here"
-            )
-            painter.end()
+            paint_hint(self, "Drop files or folders here")
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""

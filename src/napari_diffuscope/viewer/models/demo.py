@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 
 import napari
-from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
+from napari_diffuscope.viewer.demo import photograph_soon
 
 CHOSEN = "restoration-fluorescence"
 
@@ -33,8 +31,7 @@ def main(screenshot: Path | None = None) -> int:
     viewer.open_sample("napari-diffuscope", "cells")
     _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Models")
     dock.models.choose(CHOSEN)
-    if screenshot is not None:
-        QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
+    photograph_soon(viewer, screenshot)
     napari.run()
     return 0
 

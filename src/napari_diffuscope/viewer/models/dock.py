@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from html import escape
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from napari import current_viewer
@@ -53,7 +51,7 @@ from napari_diffuscope.viewer.widgets import button, note
 from napari_diffuscope.weights.catalogue import listed_models, user_folder
 from napari_diffuscope.weights.citing import bibtex_of
 from napari_diffuscope.weights.entries import kind_of
-from napari_diffuscope.weights.kept_archives import keeping_archives
+from napari_diffuscope.weights.kept_archives import ArchiveKeeper
 from napari_diffuscope.weights.place import ExportFormat
 from napari_diffuscope.weights.removal import planned_removal
 
@@ -91,7 +89,7 @@ class ModelsDock(TabbedWidget):
         self.question: QMessageBox | None = None
         self.asking: ImportDialog | None = None
         self._waiting: list[Path] = []
-        self._kept = ExitStack()
+        self._archives = ArchiveKeeper()
         self._then: Callable[[Any], None] = self._say_done
         self._make_buttons()
         self._lay_out()
@@ -170,7 +168,7 @@ class ModelsDock(TabbedWidget):
         self._waiting += list(paths)
         if not self.runner.running and self._waiting:
             sources, self._waiting = self._waiting, []
-            self._kept.enter_context(keeping_archives())
+            self._archives.keep()
             self._start(lambda: importing(sources), self._tell_imported, needs_torch=True)
 
     def download(self) -> None:
@@ -261,7 +259,7 @@ class ModelsDock(TabbedWidget):
         else:
             self._then(outcome.result)
         if outcome.state != "done":
-            self._let_archives_go()
+            self._archives.let_go()
         if not self._left:
             self.import_paths([])
         self._update_buttons()
@@ -311,17 +309,13 @@ class ModelsDock(TabbedWidget):
     def _ask_about(self, paths: Sequence[Path]) -> None:
         """Ask what checkpoints do not tell, one after the other."""
         if not paths:
-            self._let_archives_go()
+            self._archives.let_go()
             return
         dialog = import_model(current_viewer(), paths[0], self)
         self.asking = dialog
         dialog.imported.connect(self._tell_answered)
         dialog.refused.connect(lambda sentence: self.bar.fail(DiffuscopeError(sentence)))
         dialog.finished.connect(lambda _: self._ask_about(paths[1:]))
-
-    def _let_archives_go(self) -> None:
-        """Remove what was unpacked: in a thread, for what is large takes a moment."""
-        Thread(target=self._kept.pop_all().close).start()
 
     def _tell_answered(self, name: str) -> None:
         self._tell_imported([Imported(Path(name), name)])
@@ -336,7 +330,7 @@ class ModelsDock(TabbedWidget):
         if self.asking is not None:
             self.asking.reject()
         self.runner.cancel()
-        self._let_archives_go()
+        self._archives.let_go()
 
     def takes(self, paths: Sequence[Path]) -> bool:
         """Whatever is dropped here is meant to be a model."""

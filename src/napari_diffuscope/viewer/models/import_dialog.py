@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -21,7 +19,7 @@ from napari_diffuscope.viewer.models.works import LOOKING, answered, comparing, 
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.widgets import button, choice, fill, note, say, scrolled
-from napari_diffuscope.weights.kept_archives import keeping_archives
+from napari_diffuscope.weights.kept_archives import ArchiveKeeper
 
 if TYPE_CHECKING:
     from napari_diffuscope.methods.trying import TriedAnswer
@@ -95,8 +93,8 @@ class ImportDialog(QDialog):
         self.runner = JobRunner(self)
         self.runner.progressed.connect(lambda _: self._show_new())
         self.runner.ended.connect(self._on_ended)
-        self._kept = ExitStack()
-        self._kept.enter_context(keeping_archives())
+        self._archives = ArchiveKeeper()
+        self._archives.keep()
         self._results: list[TriedAnswer] = []
         self.bar = RunBar(self.runner, lambda: None)
         self.bar.run_button.hide()
@@ -174,7 +172,7 @@ class ImportDialog(QDialog):
         """Close, and stop what runs."""
         self._import_next = False
         self.runner.cancel()
-        Thread(target=self._kept.pop_all().close).start()  # what is large takes a moment to remove
+        self._archives.let_go()
         super().done(result)
 
     # What came of it

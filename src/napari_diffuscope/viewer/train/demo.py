@@ -6,14 +6,13 @@ import argparse
 import os
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
+from napari_diffuscope.viewer.demo import SETTLE, photograph_soon
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
@@ -35,8 +34,7 @@ def show(viewer: Any, screenshot: Path | None) -> Any:
     def ended(outcome: Outcome) -> None:
         if outcome.error is not None:
             sys.stderr.write(f"{outcome.error}\n")
-        if screenshot is not None:
-            QTimer.singleShot(SETTLE, partial(photograph_and_close, viewer, screenshot))
+        photograph_soon(viewer, screenshot)
 
     dock.runner.ended.connect(ended)
     QTimer.singleShot(SETTLE, dock.bar.run_button.click)

@@ -14,10 +14,9 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QTabWidget, QVBoxLayout
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.outputs import check_free
 from napari_diffuscope.training.learnable import learnable_of
-from napari_diffuscope.training.recipe import read_recipe
+from napari_diffuscope.training.run_files import CHECKPOINT, RECIPE_FILE
 from napari_diffuscope.training.teaching import (
-    CHECKPOINT,
-    RECIPE_FILE,
+    begun_recipe,
     check_new,
     further_job,
     new_model_job,
@@ -102,12 +101,7 @@ class TrainDock(TabbedWidget):
         """
         if self.runner.running:
             raise DiffuscopeError("A training is already under way; cancel it or wait for its end.")
-        if not (run / RECIPE_FILE).is_file() or not (run / CHECKPOINT).is_file():
-            raise DiffuscopeError(
-                f"There is no training to go on with in {run}: choose a folder that holds {RECIPE_FILE} and "
-                f"{CHECKPOINT}."
-            )
-        recipe, chosen = read_recipe(run / RECIPE_FILE), self.form.chosen()
+        recipe, chosen = begun_recipe(run), self.form.chosen()
         timed = recipe.optimisation.time_budget_minutes is not None
         self.page.begin(learnable_of(recipe.data.kind), start=_title(recipe.start_from), timed=timed)
         self._show_progress(run)

@@ -10,14 +10,14 @@ from qtpy.QtWidgets import QWidget
 
 from napari_diffuscope.training.learnable import DENOISE, LEARNABLES, Learnable
 from napari_diffuscope.training.new_model import NewModel
-from napari_diffuscope.training.teaching import trainings_folder
+from napari_diffuscope.training.teaching import Staging, trainings_folder
 from napari_diffuscope.viewer.batch.files import FolderChoice, whole_path
 from napari_diffuscope.viewer.form_parts import DeviceChoice, arrange
 from napari_diffuscope.viewer.model_choice import CATALOGUE
 from napari_diffuscope.viewer.models.works import free_name
 from napari_diffuscope.viewer.preferences import preferences
 from napari_diffuscope.viewer.setting_rows import SettingRows
-from napari_diffuscope.viewer.train.material import MaterialChoice, Stage
+from napari_diffuscope.viewer.train.material import MaterialChoice
 from napari_diffuscope.viewer.widgets import add_row, choice, choose, fill, form, note, say, with_note
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.catalogue import list_models, told_apart
@@ -29,7 +29,7 @@ class Asked:
 
     what: Learnable
     chosen: NewModel
-    stage: Stage
+    stage: Staging
     start: str | None
     start_title: str
 

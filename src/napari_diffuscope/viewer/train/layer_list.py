@@ -6,10 +6,11 @@ from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QPainter, QPaintEvent
+from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 from napari_diffuscope.viewer.layer_choice import is_display, is_result
+from napari_diffuscope.viewer.widgets import paint_hint
 
 HEIGHT = 84
 
@@ -80,12 +81,7 @@ class LayerList(QListWidget):
         """The list; an empty one says what to do."""
         super().paintEvent(event)
         if not self.count():
-            painter = QPainter(self.viewport())
-            painter.setOpacity(0.6)
-            painter.drawText(
-                self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Open images with File › Open"
-            )
-            painter.end()
+            paint_hint(self, "Open images with File › Open")
 
     def _is_ticked(self, row: int) -> bool:
         return bool(self.item(row).checkState() == Qt.CheckState.Checked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ from napari_diffuscope.imaging.units import same_length, to_micrometres
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.learnable import Learnable, Material
 from napari_diffuscope.training.new_model import Learned
+from napari_diffuscope.training.teaching import Staging
 from napari_diffuscope.viewer.batch.files import FolderChoice, whole_path
 from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.train.layer_list import LayerList
 from napari_diffuscope.viewer.train.staging import image_of, staged
 from napari_diffuscope.viewer.widgets import add_row, choice, fill, show_row
-
-Stage = Callable[[Path], Job[Learned]]
 
 SOURCES = {
     "images": (("Open layers", "layers"), ("A folder", "folder")),
@@ -134,7 +132,7 @@ class MaterialChoice(QObject):
             f"Pixels of {low:.3g} µm." if same_length(low, high) else f"Pixels of {low:.3g} to {high:.3g} µm."
         )
 
-    def stage(self, start: str | None) -> Stage:
+    def stage(self, start: str | None) -> Staging:
         """What puts the images into files, to be called in the background.
 
         Parameters
