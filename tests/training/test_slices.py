@@ -116,7 +116,7 @@ def test_blurred_rows_are_not_the_truth() -> None:
 
 
 def test_rows_to_be_sharpened_carry_noise_and_the_truth_does_not() -> None:
-    pool = SlicePool([np.zeros((200, 200), np.float16)], np.ones(1))
+    pool = SlicePool([np.zeros((200, 200), np.float16)], np.ones(1), np.array([False]))
     sharp, thin = (SliceBatches(pool, patch=64, batch=8, seed=0, blur=blur) for blur in ((2.0, 8.0), None))
     deviations = []
     for number in range(20):
@@ -130,7 +130,7 @@ def test_rows_to_be_sharpened_carry_noise_and_the_truth_does_not() -> None:
 
 def test_batches_are_decided_by_seed_and_number() -> None:
     planes = list(np.random.default_rng(0).normal(size=(3, 50, 40)).astype(np.float16))
-    pool = SlicePool(planes, np.full(3, 1 / 3))
+    pool = SlicePool(planes, np.full(3, 1 / 3), np.zeros(3, bool))
     first, again, other = (SliceBatches(pool, patch=32, batch=2, seed=seed) for seed in (0, 0, 1))
     for one, two in zip(first[5], again[5], strict=True):
         assert np.array_equal(one, two)
@@ -214,7 +214,31 @@ def test_parts_of_a_batch_make_the_whole(stripes: Path, tmp_path: Path) -> None:
         assert np.array_equal(one, np.concatenate((first, second)))
 
 
-@pytest.mark.parametrize("name", ["superres-em", "superres-fluorescence"])
+@pytest.mark.parametrize("cut", ["xz", "yz"])
+def test_rows_of_a_stack_cut_along_z_are_its_planes_and_are_never_turned(cut: Any, tmp_path: Path) -> None:
+    path = tmp_path / "heights.tif"
+    tifffile.imwrite(path, np.broadcast_to(np.arange(36, dtype=np.uint8)[:, None, None], (36, 40, 44)))
+    images = (ImageSource(str(path), cut=cut), ImageSource(str(path), validation=True, cut=cut))
+    start = recipe(path)
+    pools = slice_pools(replace(start, data=replace(start.data, images=images)), tmp_path)
+    assert len(pools.training.planes) == {"xz": 40, "yz": 44}[cut]
+    assert pools.known["images"] == [f"heights.tif, cut along {cut}"]
+    crops = [clean[0] for clean in SliceBatches(pools.training, patch=32, batch=16, seed=0)[0][0]]
+    assert max(float(np.ptp(crop, axis=1).max()) for crop in crops) == pytest.approx(0, abs=1e-6)
+    rising = {bool((np.diff(crop[:, 0]) > 0).all()) for crop in crops}
+    assert rising == {True, False}, "the specimen is turned upside down, half of the time"
+
+
+def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(
+        'name = "n"\ntask = "restore"\n[card]\ntitle = "t"\npurpose = "p"\n'
+        '[data]\nkind = "denoising"\n[[data.images]]\npath = "stack.tif"\ncut = "xz"\n'
+    )
+    with pytest.raises(DiffuscopeError, match="take cut out"):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+@pytest.mark.parametrize("name", ["superres-em", "superres-em-longer", "superres-fluorescence"])
 def test_the_recipes_stay_below_three_million_parameters(name: str) -> None:
     plan = read_recipe(RECIPES / f"{name}.toml")
     arguments = {"condition_channels": 2, **plan.network}

@@ -43,7 +43,10 @@ def keep_out(
 def named(source: ImageSource) -> str:
     """What the card calls a source."""
     name = Path(source.path).name
-    return name if source.planes is None else f"{name}, planes {source.planes[0]} to {source.planes[1] - 1}"
+    parts = [] if source.planes is None else [f"planes {source.planes[0]} to {source.planes[1] - 1}"]
+    if source.cut != "xy":
+        parts.append(f"cut along {source.cut}")
+    return ", ".join([name, *parts])
 
 
 def same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource]) -> str | None:

@@ -12,6 +12,7 @@ from napari_diffuscope.validation import parse
 from napari_diffuscope.weights.card import NetworkSpec, Task, task_now
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Cut = Literal["xy", "xz", "yz"]
 TrainedKind = Literal["local-unet", "openai-unet"]
 DEFAULT_VALIDATION_SHARE = 0.1
 
@@ -34,6 +35,9 @@ class ImageSource:
         Whether it is kept out of the training, to validate on.
     planes
         First plane and the one after the last that are taken of a stack; ``None`` for all.
+    cut
+        For ``slices``: which way the stack is cut into images. ``xz`` and ``yz`` are for stacks whose voxels are as
+        long along z as across: rows then follow each other along z, as where the model is used, and are never turned.
     """
 
     path: str
@@ -42,6 +46,7 @@ class ImageSource:
     weight: float = 1.0
     validation: bool = False
     planes: tuple[int, int] | None = None
+    cut: Cut = "xy"
 
 
 @dataclass(frozen=True)
@@ -269,6 +274,10 @@ def _check(recipe: Recipe) -> None:
         raise DiffuscopeError('high_folder is for kind = "pairs"; take it out of [data].')
     if data.kept_class and data.kind != "shapes":
         raise DiffuscopeError('kept_class is for kind = "shapes"; take it out of [data].')
+    if data.kind != "slices" and any(source.cut != "xy" for source in data.images):
+        raise DiffuscopeError(
+            'Stacks are cut along z for kind = "slices" alone; take cut out of [[data.images]].'
+        )
     if data.fold is not None and data.kind != "shapes":
         raise DiffuscopeError('Folds are for kind = "shapes" alone; take fold out of [data].')
     budget = plan.time_budget_minutes

@@ -26,7 +26,7 @@ from napari_diffuscope.training.clean import (
 )
 from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
 from napari_diffuscope.training.pair_noise import noisy_note
-from napari_diffuscope.training.recipe import ImageSource, Recipe
+from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
 
 FACTORS = (2, 10)
@@ -58,15 +58,18 @@ class SlicePool:
         ``(Y, X)``, of any size that holds a patch.
     weights
         How often each is drawn.
+    upright
+        Of each, whether its rows follow each other along z, so that it is turned by half turns alone.
     """
 
     planes: Sequence[np.ndarray]
     weights: np.ndarray
+    upright: np.ndarray
 
     def draw(self, rng: np.random.Generator, patch: int, margin: int) -> np.ndarray:
         """A random crop, turned and mirrored, ``patch`` wide, and higher by up to the margin on both sides."""
-        plane = self.planes[rng.choice(len(self.planes), p=self.weights)]
-        turned = np.rot90(plane, int(rng.integers(4)))
+        number, turns = rng.choice(len(self.planes), p=self.weights), int(rng.integers(4))
+        turned = np.rot90(self.planes[number], turns - turns % 2 if self.upright[number] else turns)
         height, width = turned.shape
         high = min(height, patch + 2 * margin)
         top, left = rng.integers(height - high + 1), rng.integers(width - patch + 1)
@@ -251,26 +254,31 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
 
 
 def _pool(
-    real: Sequence[tuple[np.ndarray, float]], simulated: Sequence[np.ndarray], simulated_share: float
+    real: Sequence[tuple[np.ndarray, float, bool]], simulated: Sequence[np.ndarray], simulated_share: float
 ) -> SlicePool:
-    weights = np.array([weight for _, weight in real], float)
+    weights = np.array([weight for _, weight, _ in real], float)
     parts = []
     if len(weights):
         parts.append(weights / weights.sum() * (1 - simulated_share if len(simulated) else 1))
     if len(simulated):
         parts.append(np.full(len(simulated), (simulated_share if len(weights) else 1) / len(simulated)))
     joined = np.concatenate(parts)
-    return SlicePool([*(plane for plane, _ in real), *simulated], joined / joined.sum())
+    upright = np.array([*(upright for _, _, upright in real), *[False] * len(simulated)], bool)
+    return SlicePool([*(plane for plane, _, _ in real), *simulated], joined / joined.sum(), upright)
 
 
-def _weighed(images: Sequence[tuple[ImageSource, list[np.ndarray]]]) -> list[tuple[np.ndarray, float]]:
-    """Planes and their weights; all planes of a source together weigh what it says."""
-    return [(plane, source.weight / len(planes)) for source, planes in images for plane in planes]
+def _weighed(images: Sequence[tuple[ImageSource, list[np.ndarray]]]) -> list[tuple[np.ndarray, float, bool]]:
+    """Planes, their weights (all planes of a source together weigh what it says), whether their rows are along z."""
+    return [
+        (plane, source.weight / len(planes), source.cut != "xy")
+        for source, planes in images
+        for plane in planes
+    ]
 
 
 def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
     """Planes of a source in network values."""
-    planes = list(_read(source))
+    planes = _cut(list(_read(source)), source.cut)
     check_size(source, planes[0], patch)
     check_varied(source, planes)
     line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
@@ -286,6 +294,11 @@ def _read(source: ImageSource) -> Iterator[np.ndarray]:
     for flat in named_planes(source, image.plane_count):
         plane = averaged_down(image.read_plane(flat), source.shrink)
         yield gaussian_filter(plane, source.blur) if source.blur else plane
+
+
+def _cut(planes: list[np.ndarray], cut: Cut) -> list[np.ndarray]:
+    """XY planes of a stack, or its XZ or YZ planes with rows along z."""
+    return planes if cut == "xy" else list(np.moveaxis(np.stack(planes), 1 if cut == "xz" else 2, 0))
 
 
 def _mapped(image: np.ndarray) -> np.ndarray:
