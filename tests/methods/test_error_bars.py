@@ -208,6 +208,14 @@ def test_what_is_not_calibrated_is_said(noisy: np.ndarray, tiny_model: Path, tmp
     assert error_bars_in_words(read_card(model)) == UNCALIBRATED
 
 
+def test_a_run_says_what_its_deviation_means_and_for_what(noisy: np.ndarray, measured_model: Path) -> None:
+    record = restore(noisy, axes="YX", model=str(measured_model), **FEW).record
+    widths = intervals_of(record) or {}
+    (said,) = (message for message in record["messages"] if message.startswith("Error bars"))
+    assert f"68% within ± {widths[0.68]:.2f}" in said
+    assert "in a single image the shares can be quite different" in said
+
+
 def test_the_card_in_the_window_and_on_the_command_line_says_how_wide_intervals_are(
     measured_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

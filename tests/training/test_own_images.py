@@ -19,8 +19,9 @@ from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.training.learnable import LEARNABLES, Learnable
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.new_model import Learned, NewModel
-from napari_diffuscope.training.own_recipe import own_recipe
+from napari_diffuscope.training.own_recipe import own_recipe, small_note
 from napari_diffuscope.training.pair_files import find_pairs
+from napari_diffuscope.training.pair_noise import clean_notes
 from napari_diffuscope.training.recipe import read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml, write_recipe
 from napari_diffuscope.training.shape.cells import read_cells
@@ -194,3 +195,40 @@ def test_the_manual_tells_of_all_that_can_be_learned() -> None:
     for what in LEARNABLES.values():
         assert f"| {what.title} |" in manual
         assert f"| `{what.starter}` | `{what.kind}` |" in manual or not what.starter
+
+
+def test_the_smallest_image_that_makes_all_pieces_small_is_named(folder: Path, tmp_path: Path) -> None:
+    what, chosen = LEARNABLES["denoise"], replace(CHOSEN, patch=None)
+    tifffile.imwrite(folder / "crop.tif", scene(0)[:40, :60].astype(np.float32))
+    notes: list[str] = []
+    job = new_model_job(what, chosen, lambda _: staged_as_is(folder), tmp_path / "run")
+    while not notes:
+        update = next(job)
+        if update.warning:
+            notes.append(update.message)
+    job.close()
+    assert (
+        "Pieces of 32 x 32 pixels are learned from instead of 128 x 128, for crop.tif is no larger"
+        in notes[0]
+    )
+    assert small_note(what, CHOSEN, Learned((folder,)), 32) is None, "it was chosen so"
+
+
+def staged_as_is(folder: Path) -> Iterator[Update]:
+    yield Update(0, 0)
+    return Learned((folder,))
+
+
+def test_clean_images_that_are_saturated_are_told(tmp_path: Path) -> None:
+    good, flat = 100 * scene(0), np.minimum(100 * scene(1), 30)
+    notes = clean_notes([("good", good), ("flat", flat), ("empty", np.zeros((9, 9)))])
+    assert len(notes) == 1
+    assert "1 of 3 images that should be clean are saturated, 'flat' first" in notes[0]
+
+
+def test_what_to_do_depends_on_what_was_begun_with() -> None:
+    what = LEARNABLES["pairs"]
+    assert "or begin with a model" in Ended("mine", False, -0.5).sentence(what)
+    better_start = Ended("mine", False, -0.5, before=1.0, start="Smoother").sentence(what)
+    assert "begin with a model" not in better_start
+    assert "Nor is Smoother (-1.00 dB)" in Ended("mine", False, -0.5, -1.0, "Smoother").sentence(what)

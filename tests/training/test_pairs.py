@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ def test_a_model_is_trained_on_pairs_and_restores(tmp_path: Path) -> None:
     assert len(card.training["pairs"]) == 3
     assert len(card.training["kept_out"]) == 1
     assert card.training["match"] == "same"
+    assert any("have the same units" in note for note in card.training["notes"]), "what was said is kept"
     low = tifffile.imread(folder / "low" / "0.tif")
     assert restore(low, settings=None, model=str(tmp_path / "mine"), device="cpu").restored.shape == low.shape
 
@@ -87,9 +89,9 @@ def test_the_split_of_published_data_sets_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_single_stack_is_split_by_planes_and_says_so(tmp_path: Path) -> None:
-    for place in ("low", "high"):
+    for shift, place in enumerate(("low", "high")):
         (tmp_path / place).mkdir()
-        stack = np.stack([scene(z) for z in range(5)]).astype(np.float32)
+        stack = np.stack([scene(z + shift) for z in range(5)]).astype(np.float32)
         tifffile.imwrite(tmp_path / place / "stack.tif", stack, metadata={"axes": "ZYX"})
     pairs = read_pairs(Data(kind="pairs", folder=str(tmp_path), patch=32), seed=0)
     assert (len(pairs.training), len(pairs.kept)) == (4, 1)
@@ -351,3 +353,26 @@ def test_sharper_images_are_not_taken_for_noisier_ones(tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "low" / f"{number}.tif", blurred.astype(np.float32))
         tifffile.imwrite(tmp_path / "high" / f"{number}.tif", gaussian_filter(sharp, 0.7).astype(np.float32))
     assert not any("swapped" in note for note in read_pairs(recipe(tmp_path).data, seed=0).notes)
+
+
+def test_partners_may_be_files_of_another_kind(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, 3)
+    expected = [pair.low for pair in find_pairs(folder, share=0.3, seed=0)[0]]
+    for number, ending in enumerate((".tiff", ".ome.tif", ".TIF")):
+        (folder / "high" / f"{number}.tif").rename(folder / "high" / f"{number}{ending}")
+    training, kept = find_pairs(folder, share=0.3, seed=0)
+    assert [pair.low for pair in training] == expected, "the same are kept out"
+    assert {pair.high.name for pair in (*training, *kept)} == {"0.tiff", "1.ome.tif", "2.TIF"}
+    (folder / "high" / "0.png").write_bytes(b"")
+    with pytest.raises(DiffuscopeError, match="no partner"):
+        find_pairs(folder, share=0.3, seed=0)
+
+
+def test_the_same_image_twice_is_no_pair(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path)
+    copy(folder / "low" / "1.tif", folder / "high" / "1.tif")
+    notes = read_pairs(recipe(folder).data, seed=0).notes
+    assert any("In 1 of 4 pairs both images are the same, '1.tif' first" in note for note in notes)
+    one_folder = replace(recipe(folder).data, folder=str(folder / "low"), high_folder=str(folder / "low"))
+    with pytest.raises(DiffuscopeError, match="nothing to learn: choose the clean images"):
+        read_pairs(one_folder, seed=0)

@@ -324,3 +324,9 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[0] == pytest.approx(0.1)
     assert rates[20] == rates[50] == 1.0
     assert rates[100] == pytest.approx(0.0)
+
+
+def test_on_a_slow_computer_the_learning_rate_rises_in_time() -> None:
+    plan = replace(Optimisation(), warmup=200, learning_rate=1.0, decay_from=0.5, time_budget_minutes=10.0)
+    assert rate_at(3, plan, used=0.15) == 1.0, "with four steps in a seventh of the time"
+    assert rate_at(99, plan, used=0.01) == 0.5, "a fast one makes its steps first"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from qtpy.QtWidgets import QAbstractButton, QComboBox
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QWidget
 
 from napari_diffuscope.jobs import run
 from napari_diffuscope.methods import trying
@@ -254,3 +254,21 @@ def test_every_control_explains_itself(dialog: ImportDialog) -> None:
     controls = [*dialog.findChildren(QAbstractButton), *dialog.findChildren(QComboBox)]
     silent = [control for control in controls if control.isVisible() and not control.toolTip()]
     assert silent == []
+
+
+def test_an_archive_goes_with_the_dialog_that_goes_with_its_window(
+    qtbot: Any, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    archive = checkpoint.with_name("suppl.zip")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(checkpoint, "data/paper.pt")
+    window = QWidget()
+    dialog = ImportDialog(None, archive, window)
+    with kept_archives.unpacked_folder(archive):
+        pass
+    assert any((tmp_path / "temporary").iterdir()), "kept for the next look"
+    with qtbot.waitSignal(dialog.destroyed, timeout=PATIENCE):
+        window.deleteLater()
+    qtbot.waitUntil(lambda: not any((tmp_path / "temporary").iterdir()), timeout=PATIENCE)

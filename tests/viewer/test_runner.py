@@ -8,6 +8,7 @@ import textwrap
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from qtpy.QtCore import QThreadPool
 
 from napari_diffuscope.errors import DiffuscopeError, OutOfMemory
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome, available_cores, explain
 
 PATIENCE = 60_000
@@ -231,3 +233,44 @@ def test_what_goes_wrong_while_a_cancelled_job_cleans_up_is_told(qtbot, runner) 
     runner.progressed.connect(lambda _: runner.cancel())
     outcome = outcome_of(qtbot, runner, job)
     assert (outcome.state, str(outcome.error)) == ("failed", "The checkpoint cannot be written.")
+
+
+def test_what_a_failed_job_held_is_let_go_without_looking_for_garbage(qtbot, runner, monkeypatch) -> None:
+    held = []
+
+    def compute() -> None:
+        tensor = np.zeros(9).view(type("Tensor", (np.ndarray,), {}))
+        held.append(weakref.ref(tensor))
+        raise RuntimeError("out of memory")
+
+    def job() -> Job[None]:
+        yield Update(1, 2)
+        try:
+            compute()
+        except RuntimeError as error:
+            raise OutOfMemory("There is too little memory.") from error
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: held.append("emptied"))
+    monkeypatch.setattr("gc.collect", lambda *_: held.append("the window stood still"))
+    outcome = outcome_of(qtbot, runner, job)
+    assert outcome.error is not None
+    assert held[0]() is None, "though the error is still there"
+    assert held[1:] == ["emptied"]
+
+
+def test_notes_of_a_run_can_be_read_after_it(qtbot, runner) -> None:
+    def job() -> Job[None]:
+        for _ in range(2):
+            yield Update(1, 2, "Not adapted: the image is too small.", warning=True)
+
+    bar = RunBar(runner, lambda: runner.start(job))
+    qtbot.addWidget(bar)
+    for _ in range(2):
+        with qtbot.waitSignal(runner.ended, timeout=PATIENCE):
+            bar.run_button.click()
+        bar.ended()
+        bar.tell_end("Finished.")
+        assert bar.status.text() == "Finished. 1 note: rest the mouse here to read."
+        assert bar.status.toolTip() == "Not adapted: the image is too small."

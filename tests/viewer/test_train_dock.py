@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from qtpy.QtCore import QPointF
+from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QPushButton
 from safetensors.numpy import load_file
 
@@ -97,8 +99,8 @@ def test_two_layers_become_a_model_that_the_saved_recipe_makes_again(
     assert outcome.state == "done", outcome.error
     rows = dock.page.rows
     best = max(row["validation_gain_db"] for row in rows)
-    assert f"results are {best:.2f} dB (PSNR) nearer to the clean images" in dock.bar.status.text()
-    assert f"Smoother came to {rows[0]['validation_gain_db']:.2f} dB" in dock.bar.status.text()
+    assert f"results are {best:.2f} dB (PSNR) nearer to the clean images" in dock.page.state.text()
+    assert f"Smoother came to {rows[0]['validation_gain_db']:.2f} dB" in dock.page.state.text()
     assert restore.form.model.box.findData("my-pairs") >= 0, "an open dock lists it at once"
     card = read_card(models / "my-pairs")
     assert (card.task, card.pixel_size, card.title) == ("restore", (0.1, 0.1), "my-pairs")
@@ -153,7 +155,7 @@ def test_ticked_layers_are_learned_from_and_a_cancelled_training_goes_on(
     steps = [row["step"] for row in dock.page.rows]
     assert steps == list(range(steps[-1] + 1)), "one curve"
     assert dock.page.gain.levels[1].name == "Smoother before this training"
-    assert "no better than the noisy images as they are" in dock.bar.status.text(), "of a network so small"
+    assert "no better than the noisy images as they are" in dock.page.state.text(), "of a network so small"
     assert [path.name for path in models.iterdir()] == ["smoother"]
 
 
@@ -166,8 +168,8 @@ def test_no_better_than_the_start_is_said_and_makes_no_model(
     dock.form.rows["steps"].value = 1
     before = (models / "smoother" / "weights.safetensors").read_bytes()
     assert trained(qtbot, dock).state == "done"
-    assert "No better than Smoother" in dock.bar.status.text()
-    assert "No model was made" in dock.bar.status.text()
+    assert "No better than Smoother" in dock.page.state.text()
+    assert "no model was made" in dock.bar.status.text()
     assert [path.name for path in models.iterdir()] == ["smoother"]
     assert (models / "smoother" / "weights.safetensors").read_bytes() == before
 
@@ -219,9 +221,26 @@ def test_what_cannot_be_learned_from_costs_nothing(qtbot, viewer, dock, models: 
         click(qtbot, dock.bar.run_button)
         qtbot.waitUntil(lambda sentence=sentence: sentence in dock.bar.status.text(), timeout=PATIENCE)
         assert not dock.runner.running
+        assert dock.pages.currentIndex() == 0, "where it can be mended"
         assert [path.name for path in models.iterdir()] == ["smoother"]
         assert not list(models.with_name("trainings").glob("*"))
+    tells_what_layers_are(viewer, dock)
     assert_every_control_says_what_it_is_for(dock)
+
+
+def tells_what_layers_are(viewer, dock) -> None:
+    viewer.layers.clear()
+    layers = open_clean(viewer)
+    dock.form.what_box.setCurrentIndex(dock.form.what_box.findData("generate"))
+    assert "learned from as one class" in dock.form.size_note.text()
+    assert "Pixels of 0.1 µm" in dock.form.size_note.text()
+    for layer in layers:
+        layer.scale = (0.2, 0.2)
+    middle = QPointF(9, 9)
+    QApplication.sendEvent(dock.form, QEnterEvent(middle, middle, middle))
+    assert "Pixels of 0.2 µm" in dock.form.size_note.text(), "as it is when Train is pressed"
+    dock.form.material.source.setCurrentIndex(1)
+    assert "one class" not in dock.form.size_note.text()
 
 
 def assert_every_control_says_what_it_is_for(dock: TrainDock) -> None:

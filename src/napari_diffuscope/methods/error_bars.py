@@ -111,7 +111,10 @@ def note_error_bars(record: dict[str, Any], card: ModelCard, settings: Any) -> s
         record["intervals"] = [
             {"share": share, "half_width": round(width, 4)} for share, width in widths.items()
         ]
-        return None
+        return (
+            f"Error bars: of the true values lie {_in_words(widths)} deviations of the mean, counted over many images "
+            "like those that were kept out of the training; in a single image the shares can be quite different."
+        )
     return uncalibrated(card)
 
 
@@ -128,11 +131,16 @@ def error_bars_in_words(card: ModelCard) -> str:
     widths = interval_widths(card, USUAL_SAMPLES)
     if widths is None:
         return uncalibrated(card) or f"The deviation is that of samples, times {card.deviation_scale:g}."
-    listed = ", ".join(f"{share:.0%} within ± {widths[share]:.2f}" for share in SPOKEN_OF if share in widths)
     return (
-        f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {listed} deviations; measured on "
-        "images kept out of the training, and for images like those."
+        f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {_in_words(widths)} deviations; counted "
+        "over many images kept out of the training, and for images like those: in a single one the shares can be quite "
+        "different."
     )
+
+
+def _in_words(widths: Mapping[float, float]) -> str:
+    shares = [share for share in SPOKEN_OF if share in widths] or list(widths)
+    return ", ".join(f"{share:.0%} within ± {widths[share]:.2f}" for share in shares)
 
 
 def intervals_of(record: dict[str, Any]) -> dict[float, float] | None:

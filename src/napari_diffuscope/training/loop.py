@@ -95,6 +95,7 @@ def training_job(
             _begin(recipe, run, state.step, resume=resume)
         for note in task.notes:
             yield Update(0, 0, note, warning=True)
+        yield Update(0, 0, "Measuring on the images that are kept out" if state.step == 0 else "Going on")
         made = yield from train(
             task,
             recipe,

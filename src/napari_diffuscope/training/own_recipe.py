@@ -63,6 +63,26 @@ def own_recipe(what: Learnable, chosen: NewModel, learned: Learned) -> Recipe:
     return recipe
 
 
+def small_note(what: Learnable, chosen: NewModel, learned: Learned, patch: int) -> str | None:
+    """What to say where the smallest image makes the pieces smaller that are learned from.
+
+    Parameters
+    ----------
+    what, chosen, learned
+        As of :func:`own_recipe`.
+    patch
+        Edge of the pieces.
+    """
+    if chosen.patch is not None or what.material == "cells" or patch >= what.patch:
+        return None
+    files = _files(what, [path.resolve() for path in learned.places])
+    smallest = min(files, key=lambda path: min(_opened(path).plane_shape))
+    return (
+        f"Pieces of {patch} x {patch} pixels are learned from instead of {what.patch} x {what.patch}, for "
+        f"{smallest.name} is no larger: without it more of the surroundings could be learned."
+    )
+
+
 def _files(what: Learnable, places: Sequence[Path]) -> list[Path]:
     """The files by which sizes are told."""
     if not places:

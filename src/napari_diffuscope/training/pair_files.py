@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.formats import SUFFIXES
 from napari_diffuscope.imaging.listing import image_files
 from napari_diffuscope.training.kept_out import split
 
@@ -77,9 +78,19 @@ def _pairs(folder: Path) -> list[Pair]:
     return _of_both(low, high)
 
 
+def plain_name(name: str) -> str:
+    """A name without the ending of image files: ``cell1`` of ``cell1.ome.tif``."""
+    stem, dot, ending = name.rpartition(".")
+    return stem.removesuffix(".ome") if f"{dot}{ending}".lower() in SUFFIXES else name
+
+
 def _of_both(low: Path, high: Path) -> list[Pair]:
-    """Files of equal name in two folders."""
+    """Files of equal name in two folders; the kind of file may differ where that leaves no doubt."""
     lows, highs = ({path.name: path for path in image_files(place)} for place in (low, high))
+    if set(lows) != set(highs):
+        by_stem = [{plain_name(path.name): path for path in files.values()} for files in (lows, highs)]
+        if set(by_stem[0]) == set(by_stem[1]) and len(by_stem[0]) == len(lows) == len(highs):
+            lows, highs = by_stem
     if alone := sorted(set(lows) ^ set(highs)):
         raise DiffuscopeError(
             f"{len(alone)} images in {low} and {high.name} have no partner of the same name, {alone[0]!r} first; "

@@ -17,7 +17,7 @@ from napari_diffuscope.imaging.intensity import IntensityMap
 from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.training.pair_files import Pair, find_pairs
-from napari_diffuscope.training.pair_noise import noise_share, swapped_note
+from napari_diffuscope.training.pair_noise import noise_share, same_note, swapped_note
 from napari_diffuscope.training.recipe import DEFAULT_VALIDATION_SHARE, Data
 from napari_diffuscope.training.task import Arrays
 
@@ -117,6 +117,8 @@ def read_pairs(data: Data, *, seed: int) -> Pairs:
     training, kept = find_pairs(Path(data.folder), share=share, seed=seed, high=high)
     opened = [_Opened.read(pair, data.patch) for pair in [*training, *kept]]
     match, notes = _match(data, opened)
+    if same := same_note([(pair.pair.low.name, pair.is_one_image()) for pair in opened]):
+        notes = (*notes, same)
     if swapped := swapped_note(
         (pair.noise for pair in opened), training[0].low.parent.name, training[0].high.parent.name
     ):
@@ -152,7 +154,9 @@ class _Opened:
         low, high = open_image(pair.low), open_image(pair.high)
         if low.shape != high.shape:
             raise DiffuscopeError(
-                f"The pair {pair.low.name!r} differs in shape: low is {low.shape}, high is {high.shape}."
+                f"The pair {pair.low.name!r} differs in shape: in {pair.low.parent.name!r} it is "
+                f"{_in_words(low)}, in {pair.high.parent.name!r} {_in_words(high)}. Register and crop both alike, or "
+                "take it out."
             )
         if min(low.plane_shape) < patch:
             raise DiffuscopeError(
@@ -187,6 +191,11 @@ class _Opened:
         middle = self.low.plane_count // 2
         return noise_share(self.low.read_plane(middle)), noise_share(self.high.read_plane(middle))
 
+    def is_one_image(self) -> bool:
+        """Whether low and high are the same pixel for pixel, in the plane in the middle."""
+        middle = self.low.plane_count // 2
+        return bool(np.array_equal(self.low.read_plane(middle), self.high.read_plane(middle)))
+
     def alike(self) -> bool:
         """Whether both images seem to have the same units."""
         return all(
@@ -220,6 +229,10 @@ def _line(pair: Pair, low: Image, high: Image, channel: int) -> _Line:
     covariance = float(((a - a.mean()) * (b - b.mean())).mean())
     slope = covariance / variance
     return _Line(slope, float(a.mean() - slope * b.mean()), covariance / float(np.sqrt(variance * a.var())))
+
+
+def _in_words(image: Image) -> str:
+    return " x ".join(map(str, image.shape))
 
 
 def _coarse(plane: np.ndarray) -> np.ndarray:

@@ -42,6 +42,7 @@ def finished_card(
     stopping = recipe.optimisation.patience > 0
     training = {
         **task.facts(),
+        **({"notes": list(task.notes)} if task.notes else {}),
         "recipe": without_folders(recipe.to_dict()),
         "version": napari_diffuscope.__version__,
         "seed": recipe.optimisation.seed,

@@ -181,6 +181,10 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     return None
 
 
+WARMUP_SHARE = 0.1
+"""Share of a time budget after which the learning rate has risen, however few steps that were."""
+
+
 def rate_at(step: int, plan: Optimisation, *, used: float | None = None) -> float:
     """Learning rate of a step: a linear rise, a plateau, half a cosine down to zero.
 
@@ -194,6 +198,8 @@ def rate_at(step: int, plan: Optimisation, *, used: float | None = None) -> floa
         Share of the time that is used, where a time budget decides instead of the steps.
     """
     rise = min(1.0, (step + 1) / max(plan.warmup, 1))
+    if used is not None:  # on a slow computer the whole time may be less than those steps
+        rise = max(rise, min(1.0, used / WARMUP_SHARE))
     if used is None:
         decay_from = plan.decay_from * plan.steps
         progress = max(0.0, (step - decay_from) / max(plan.steps - decay_from, 1))

@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.jobs import Job
+from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.training.learnable import Learnable, learnable_of
 from napari_diffuscope.training.log import earlier_rows
 from napari_diffuscope.training.new_model import Learned, NewModel
@@ -76,9 +76,11 @@ def new_model_job(
     check_new(chosen.name, run)
     try:
         learned = yield from stage(run)
-        from napari_diffuscope.training.own_recipe import own_recipe
+        from napari_diffuscope.training.own_recipe import own_recipe, small_note
 
         recipe = own_recipe(what, chosen, learned)
+        if remark := small_note(what, chosen, learned, recipe.data.patch):
+            yield Update(0, 0, remark, warning=True)
         return (yield from _trained(recipe, run, device=chosen.device, workers=workers, watch=watch))
     finally:
         if not (run / CHECKPOINT).exists():  # nothing could be gone on with

@@ -70,8 +70,23 @@ class Ended:
             )
         return (
             f"On images that were kept out it is no better than {measured.zero} ({now}), so that no model was made. "
-            "Go on for longer, or begin with a model."
+            f"{self._remedy(measured)}"
         )
+
+    def _remedy(self, measured: Measured) -> str:
+        """What to do where nothing was learned."""
+        if self.before is None:
+            return "Go on for longer, or begin with a model."
+        if self.before > 0:
+            return "Go on for longer, or learn from other or more images."
+        return f"Nor is {self.start} ({measured.in_words(self.before)}): are the images what they should be?"
+
+    @property
+    def headline(self) -> str:
+        """The same in a few words."""
+        if self.better:
+            return f"Done: {self.name!r} is in Models now. What it came to stands under Progress."
+        return "Done, but no model was made. Why stands under Progress."
 
 
 def value_before(rows: Sequence[Mapping[str, float]], measured: Measured) -> float | None:

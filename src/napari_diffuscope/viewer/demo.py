@@ -205,10 +205,16 @@ def main(headless_screenshot: Path | None = None, name: Name = "restore") -> int
     return 0
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Work on a sample in a napari window.")
-    parser.add_argument("name", nargs="?", choices=get_args(Name), default="restore", help="which method")
+def demo_parser(description: str) -> argparse.ArgumentParser:
+    """The arguments that every demo takes."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
+    return parser
+
+
+def _arguments() -> argparse.Namespace:
+    parser = demo_parser("Work on a sample in a napari window.")
+    parser.add_argument("name", nargs="?", choices=get_args(Name), default="restore", help="which method")
     return parser.parse_args()
 
 

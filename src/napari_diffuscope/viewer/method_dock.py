@@ -325,7 +325,7 @@ class MethodDock(ResultDock):
         if outcome.error is not None:
             self.bar.fail(outcome.error)
         else:
-            self.bar.say(sentence)
+            self.bar.tell_end(sentence)
         if run is not None:
             self.ran(run, outcome)
 

@@ -12,6 +12,8 @@ from napari_diffuscope.progress import Progress, in_words
 from napari_diffuscope.viewer.runner import JobRunner
 from napari_diffuscope.viewer.widgets import button, guarded, note, say
 
+GOING_ON = "What is going on, and how long it still takes"
+
 
 class RunBar(QWidget):
     """Shows how a runner fares, and starts and stops it.
@@ -30,6 +32,7 @@ class RunBar(QWidget):
         self._on_run = on_run
         self._ready = True
         self._told: set[str] = set()
+        self._notes: list[str] = []
         #: What to say while the job itself says nothing.
         self.activity: Callable[[], str] = lambda: "Working…"
         self.run_button = button(
@@ -43,7 +46,7 @@ class RunBar(QWidget):
         self.progress.setFixedHeight(8)
         self.progress.setToolTip("How much of the work is done")
         self.status = note()
-        self.status.setToolTip("What is going on, and how long it still takes")
+        self.status.setToolTip(GOING_ON)
         self._lay_out()
         runner.started.connect(self._on_started)
         runner.progressed.connect(self._on_progress)
@@ -66,9 +69,19 @@ class RunBar(QWidget):
 
     def warn(self, sentence: str) -> None:
         """Tell a warning once, not with every cell or run; it stands in the record of each."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
         if sentence not in self._told:
             self._told.add(sentence)
             show_warning(sentence)
+
+    def tell_end(self, sentence: str) -> None:
+        """Show how a run ended; what it told on the way can be read as long as that stands there."""
+        if self._notes and sentence:
+            notes = "1 note" if len(self._notes) == 1 else f"{len(self._notes)} notes"
+            sentence += f" {notes}: rest the mouse here to read."
+            self.status.setToolTip("\n\n".join(self._notes))
+        self.say(sentence)
 
     def set_ready(self, ready: bool) -> None:
         """Whether the settings allow a run."""
@@ -92,6 +105,8 @@ class RunBar(QWidget):
         self.say("Cancelling…")
 
     def _on_started(self) -> None:
+        self._notes = []
+        self.status.setToolTip(GOING_ON)
         self._show_running(True)
         self.say("Starting…")
 

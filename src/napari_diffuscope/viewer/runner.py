@@ -7,11 +7,11 @@ so that a job of a thousand updates per second costs the event loop no more than
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import sys
 import threading
 import time
+import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Generator
@@ -245,6 +245,7 @@ def _drive(
     finally:
         if job is not None:
             _close(job, mailbox)
+        _forget_values(mailbox.bug or (mailbox.outcome.error if mailbox.outcome else None))
 
 
 def _close(job: Job[Any], mailbox: _Mailbox) -> None:
@@ -275,16 +276,24 @@ def explain(error: BaseException) -> DiffuscopeError:
 
 
 def release_memory() -> None:
-    """Give cached device memory back; call it when a job and its generator are gone."""
+    """Give cached device memory back; call it when a job and its generator are gone.
+
+    Looking for garbage would not do: among the objects of a window that takes up to seconds, in which it stands still.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         return
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        gc.collect()
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
-        gc.collect()
         torch.mps.empty_cache()
+
+
+def _forget_values(error: BaseException | None) -> None:
+    """Let go of what the functions held that an error went through: tensors, where memory ran out."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def available_cores() -> int:

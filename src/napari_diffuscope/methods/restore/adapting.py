@@ -50,7 +50,7 @@ EVEN = "the planes looked at hold one value each"
 FAINT_NOISE = "there is hardly any noise"
 SHARED = (
     "the noise of neighbouring pixels is correlated in a way that cannot be told from structure (resampled, compressed "
-    "or filtered images)"
+    "or filtered images, whole lines that are brighter or darker)"
 )
 
 

@@ -15,7 +15,7 @@ from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
 from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
 from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
-from napari_diffuscope.training.pair_noise import noisy_note
+from napari_diffuscope.training.pair_noise import clean_notes
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.restore.denoising import DenoisingTask
@@ -77,9 +77,9 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
 def _notes(
     images: Sequence[tuple[ImageSource, list[np.ndarray]]], kept: Sequence[ImageSource]
 ) -> tuple[str, ...]:
-    noisy = noisy_note((named(source), planes[len(planes) // 2]) for source, planes in images)
+    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in images)
     same = same_file_note([source for source, _ in images], kept)
-    return tuple(note for note in (noisy, same) if note is not None)
+    return notes if same is None else (*notes, same)
 
 
 def _pieces(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
-from napari_diffuscope.viewer.demo import SETTLE, photograph_soon
+from napari_diffuscope.viewer.demo import SETTLE, demo_parser, photograph_soon
 
 SAMPLES = ("pair_noisy", "stack_noisy", "timelapse_noisy")
 
@@ -43,8 +42,7 @@ def show(viewer: Any, folder: Path, screenshot: Path | None) -> Any:
 
 def main() -> None:
     """Run the demo."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and close it")
+    parser = demo_parser(__doc__ or "")
     screenshot = parser.parse_args().screenshot
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"

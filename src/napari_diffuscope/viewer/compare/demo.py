@@ -5,7 +5,6 @@ Opens a noisy image and the clean one, restores the noisy one with its deviation
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_diffuscope.methods.restore.settings import RestoreSettings
-from napari_diffuscope.viewer.demo import SETTLE, photograph_and_close
+from napari_diffuscope.viewer.demo import SETTLE, demo_parser, photograph_and_close
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
@@ -97,11 +96,10 @@ class CompareDemo:
 
 def main() -> int:
     """Show the demo; 1 with a sentence where something went wrong."""
-    parser = argparse.ArgumentParser(description="Compare a restoration of the sample with the truth.")
+    parser = demo_parser("Compare a restoration of the sample with the truth.")
     parser.add_argument(
         "way", nargs="?", choices=(*WAYS, *PAGES), default="grid", help="which way to look, or which page"
     )
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
     arguments = parser.parse_args()
     demo = CompareDemo(napari.Viewer(title="napari-diffuscope"), arguments.way, arguments.screenshot)
     napari.run()

@@ -69,6 +69,7 @@ def _card_rows(card: ModelCard, entry: Entry | None) -> list[tuple[str, str]]:
             "Learned from",
             str(card.training.get("data", "")) or (entry.training if entry else "") or NOT_STATED,
         ),
+        ("Noted on its images", " ".join(map(str, card.training.get("notes", ())))),
         ("On kept-out data", _measured(card.metrics) or NOT_STATED),
         ("Error bars", error_bars_in_words(card)),
         ("Licence", card.licence),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import napari
 
-from napari_diffuscope.viewer.demo import photograph_soon
+from napari_diffuscope.viewer.demo import demo_parser, photograph_soon
 
 CHOSEN = "restoration-fluorescence"
 
@@ -37,6 +36,5 @@ def main(screenshot: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Show the dock Models in a napari window.")
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
+    parser = demo_parser("Show the dock Models in a napari window.")
     sys.exit(main(parser.parse_args().screenshot))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.demo import SETTLE
+from napari_diffuscope.viewer.demo import SETTLE, demo_parser
 from napari_diffuscope.viewer.models.import_dialog import import_model
 
 _LOOK_AGAIN = 500
@@ -55,8 +54,7 @@ def main(path: Path, screenshot: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Show the dialog of the import in a napari window.")
+    parser = demo_parser("Show the dialog of the import in a napari window.")
     parser.add_argument("file", type=Path, help="the checkpoint")
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the dialog and leave")
     arguments = parser.parse_args()
     sys.exit(main(arguments.file, arguments.screenshot))

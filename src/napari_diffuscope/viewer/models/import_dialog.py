@@ -95,6 +95,7 @@ class ImportDialog(QDialog):
         self.runner.ended.connect(self._on_ended)
         self._archives = ArchiveKeeper()
         self._archives.keep()
+        self.destroyed.connect(self._archives.let_go)  # with its window, without being closed
         self._results: list[TriedAnswer] = []
         self.bar = RunBar(self.runner, lambda: None)
         self.bar.run_button.hide()

@@ -5,7 +5,6 @@ Opens a plane that is made of copies of a sample, and restores what is in view; 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from qtpy.QtCore import QTimer
 
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.simulate.sample_files import sample_path
-from napari_diffuscope.viewer.demo import SETTLE, save_screenshot
+from napari_diffuscope.viewer.demo import SETTLE, demo_parser, save_screenshot
 
 COPIES, ZOOM = 6, 0.4
 PARTS = 4
@@ -73,6 +72,5 @@ def main(screenshot: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Restore what is in view of a large image.")
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and leave")
+    parser = demo_parser("Restore what is in view of a large image.")
     sys.exit(main(parser.parse_args().screenshot))

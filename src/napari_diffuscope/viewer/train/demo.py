@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from typing import Any
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_diffuscope.viewer.demo import SETTLE, photograph_soon
+from napari_diffuscope.viewer.demo import SETTLE, demo_parser, photograph_soon
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
@@ -43,8 +42,7 @@ def show(viewer: Any, screenshot: Path | None) -> Any:
 
 def main() -> None:
     """Run the demo; what it learns is thrown away."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--screenshot", type=Path, help="save a picture of the window and close it")
+    parser = demo_parser(__doc__ or "")
     screenshot = parser.parse_args().screenshot
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DIFFUSCOPE_MODELS"] = str(Path(folder) / "models")

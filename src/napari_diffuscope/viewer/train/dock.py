@@ -178,6 +178,9 @@ class TrainDock(TabbedWidget):
         self.bar.ended()
         self.go_on_button.setEnabled(True)
         self._changed()
+        if outcome.state != "done" and not self.page.rows:
+            self.page.forget()
+            self.pages.setCurrentIndex(0)
         if outcome.error is not None:
             self.bar.fail(outcome.error)
         elif outcome.state == "cancelled":
@@ -186,7 +189,8 @@ class TrainDock(TabbedWidget):
             ended: Ended = outcome.result
             CATALOGUE.changed.emit()
             self.page.end(ended)
-            self.bar.say(self.page.state.text())
+            self.pages.setCurrentIndex(1)
+            self.bar.say(ended.headline)
 
     def _stopped(self) -> str:
         if not (self._folder() / CHECKPOINT).is_file():

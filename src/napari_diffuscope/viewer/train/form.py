@@ -22,6 +22,10 @@ from napari_diffuscope.viewer.widgets import add_row, choice, choose, fill, form
 from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.catalogue import list_models, told_apart
 
+ONE_CLASS = (
+    "Open layers are learned from as one class; for several, choose a folder that holds a folder for each."
+)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -139,11 +143,20 @@ class TrainForm(QWidget):
     _offered = ""
 
     def _changed(self) -> None:
-        say(self.size_note, self.material.pixel_size_in_words())
+        self._tell_of_layers()
         self.rows.show_for(self.rows["until"].value)
         self.rows.show("shrink", self.what.kind in ("denoising", "slices"))
         self.rows.show("patch", self.what.material != "cells")
         self.changed.emit()
+
+    def enterEvent(self, event: Any) -> None:
+        """Sizes of layers may have been set since."""
+        super().enterEvent(event)
+        self._tell_of_layers()
+
+    def _tell_of_layers(self) -> None:
+        classes = "" if self.what.kind != "classes" or not self.material.from_layers else ONE_CLASS
+        say(self.size_note, " ".join(filter(None, (classes, self.material.pixel_size_in_words()))))
 
     def _lay_out(self) -> None:
         main, advanced = form(), form()

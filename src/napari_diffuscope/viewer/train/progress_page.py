@@ -16,6 +16,8 @@ from napari_diffuscope.viewer.widgets import note, say
 EDGE = 140
 """Of a picture, in pixels of the window."""
 
+NOTHING_YET = "What a training comes to is shown here while it goes on."
+
 
 class ProgressPage(QWidget):
     """Shows the validations of a training, as they come."""
@@ -33,7 +35,7 @@ class ProgressPage(QWidget):
             "How wrong the network is on the images that it learns from. Where this still falls and the curve above "
             "does too, it learns them by heart."
         )
-        self.state = note("What a training comes to is shown here while it goes on.")
+        self.state = note(NOTHING_YET)
         self.pictures, self.captions = (QLabel(), QLabel()), (QLabel("Before"), QLabel("After"))
         self._pictures = QWidget()
         self._lay_out()
@@ -66,6 +68,11 @@ class ProgressPage(QWidget):
         self._pictures.hide()
         say(self.state, "Nothing was measured yet.")
         say(self.remarks, "")
+
+    def forget(self) -> None:
+        """The training ended before anything was measured."""
+        self._what = None
+        say(self.state, NOTHING_YET)
 
     def remark(self, sentence: str) -> None:
         """Show something that must be known, as long as no other training begins."""
