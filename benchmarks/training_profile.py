@@ -3,7 +3,8 @@
 The real training job of a recipe, a few dozen steps of it; the first ones are not counted. On a GPU every part is
 waited for, so the whole is slower than in use.
 
-Run: ``python benchmarks/training_profile.py [RECIPE.toml] [--device cpu] [--steps 30] [--workers 1] [--noise auto]``.
+Run: ``python benchmarks/training_profile.py [RECIPE.toml] [--device cpu] [--steps 30] [--workers 1] [--noise auto]
+[--compiled on]``.
 Without a recipe: batches of simulated specimens and textures, with the network of the denoising starter.
 """
 
@@ -22,7 +23,7 @@ from napari_diffuscope.training.loop import train
 from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.phases import Phases, phase_table
 from napari_diffuscope.training.processes import Processes
-from napari_diffuscope.training.recipe import Card, Data, Optimisation, Recipe, read_recipe
+from napari_diffuscope.training.recipe import Card, Compiled, Data, Optimisation, Recipe, read_recipe
 from napari_diffuscope.training.result import hardware
 from napari_diffuscope.training.state import State
 from napari_diffuscope.weights.folder import build_network
@@ -47,10 +48,12 @@ def standard_recipe() -> Recipe:
     )
 
 
-def endless(recipe: Recipe, *, batch: int | None, noise: str | None) -> Recipe:
+def endless(recipe: Recipe, *, batch: int | None, noise: str | None, compiled: Compiled = "off") -> Recipe:
     """The recipe without validations, checkpoints or an end."""
     never, data = 10**9, recipe.data
-    plan = replace(recipe.optimisation, steps=never, validate_every=never, checkpoint_every=never)
+    plan = replace(
+        recipe.optimisation, steps=never, validate_every=never, checkpoint_every=never, compiled=compiled
+    )
     return replace(
         recipe,
         start_from=None,
@@ -91,10 +94,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--batch", type=int)
     parser.add_argument("--noise", choices=["auto", "workers", "device"])
+    parser.add_argument("--compiled", choices=["on", "off"], default="off")
     chosen = parser.parse_args()
     device = torch.device(chosen.device)
     recipe = standard_recipe() if chosen.recipe is None else read_recipe(chosen.recipe)
-    recipe = endless(recipe, batch=chosen.batch, noise=chosen.noise)
+    recipe = endless(recipe, batch=chosen.batch, noise=chosen.noise, compiled=chosen.compiled)
     with tempfile.TemporaryDirectory() as folder:
         seconds, whole = profile(
             recipe, device, Path(folder), steps=chosen.steps, warm=chosen.warm, workers=chosen.workers
@@ -103,7 +107,7 @@ def main() -> None:
     print(
         f"{hardware(device)}, {torch.get_num_threads()} threads, {chosen.workers} workers, torch {torch.__version__}; "
         f"{recipe.name}, batches of {batch} patches of {recipe.data.patch} pixels: "
-        f"{chosen.steps * batch / whole:.1f} patches per second.\n"
+        f"{'compiled, ' * (chosen.compiled == 'on')}{chosen.steps * batch / whole:.1f} patches per second.\n"
     )
     print(phase_table(seconds, chosen.steps))
 

@@ -150,10 +150,15 @@ class MPConv(nn.Module):
         super().train(mode)
         return self
 
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Scale the stored filters to a root-mean-square of one."""
+        self.weight.div_(filter_norms(self.weight))
+
     def trained(self, gain: float = 1.0) -> Tensor:
         """In training: the scaled weights, times ``gain``, in the type that the convolution computes in."""
-        with torch.no_grad():
-            self.weight.div_(filter_norms(self.weight))
+        if not torch.compiler.is_compiling():  # a compiled network is normalised before its step
+            self.normalise()
         return cast("Tensor", TrainedFilters.apply(self.weight, gain * self._scale))  # type: ignore[no-untyped-call]
 
     @property

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.memory import is_out_of_memory
 from napari_diffuscope.jobs import Job, Update
+from napari_diffuscope.training.compiling import ready_to_train, uncompiled_note
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.log import add_row, cut_back
 from napari_diffuscope.training.network import trained_network
@@ -169,7 +170,7 @@ def train(
         task=task,
         recipe=recipe,
         state=state,
-        network=group.wrap(state.network),
+        network=group.wrap(ready_to_train(state.network, plan, group)),
         group=group,
         part=group.part(plan.batch),
         precision=choose_precision(plan.precision, group.device),
@@ -183,7 +184,7 @@ def train(
         if plan.patience and state.best.weights:
             averaged.load_state_dict(state.best.weights)
             state.measures = task.validate(averaged)
-        card = finished_card(task, recipe, state, spec=spec, made=circumstances(group, training.precision))
+        card = finished_card(task, recipe, state, spec=spec, made=circumstances(group, training))
         if not group.first or (only_better and not is_better(card, task.measure)):
             return card
         return write_model(out, card, task, averaged, overwrite=overwrite)
@@ -197,10 +198,14 @@ def _steps(training: Training, workers: int) -> Job[None]:
     if state.step == 0 and training.recipe.start_from is not None:
         yield training.update(_validate(training))  # what it began with
     began = time.perf_counter()
+    first = True
     try:
         for batch in _batches(training, workers):
             train_step(training, batch)
             state.seconds += time.perf_counter() - began
+            if first and (note := uncompiled_note(training.network)):
+                yield Update(0, 0, note, warning=True)
+            first = False
             last = is_finished(training)
             validating, writing = training.due()
             if last or validating:

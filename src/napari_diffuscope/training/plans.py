@@ -15,6 +15,7 @@ FRESH = Optimisation(
     checkpoint_every=250,
     patience=12,
     min_gain=0.02,
+    compiled="off",  # it would keep a window waiting
 )
 """From random weights. Stops after 3,000 steps without a gain."""
 

@@ -13,6 +13,7 @@ from napari_diffuscope.weights.card import NetworkSpec, Task, task_now
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Cut = Literal["xy", "xz", "yz"]
+Compiled = Literal["auto", "on", "off"]
 TrainedKind = Literal["local-unet", "openai-unet"]
 DEFAULT_VALIDATION_SHARE = 0.1
 
@@ -177,6 +178,9 @@ class Optimisation:
         Of everything.
     precision
         ``bfloat16``: networks in mixed precision; ``auto``: where the hardware has units for it.
+    compiled
+        ``on``: the network is compiled before the first step; ``auto``: in trainings of 10,000 steps or 45 minutes and
+        more, on a processor, where there is a C++ compiler. Results differ by rounding.
     patience
         Stop after so many validations without a gain, and keep the best weights; 0 never stops early and keeps the
         last.
@@ -199,6 +203,7 @@ class Optimisation:
     every_minutes: float | None = None
     seed: int = 0
     precision: Precision = "auto"
+    compiled: Compiled = "auto"
     patience: int = 0
     min_gain: float = 0.0
     time_budget_minutes: float | None = None

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 import napari_diffuscope
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import reason
-from napari_diffuscope.training.precision import Chosen
+from napari_diffuscope.training.compiling import CompiledNetwork
 from napari_diffuscope.training.processes import Processes
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.state import State, difference
+from napari_diffuscope.training.step import Training
 from napari_diffuscope.training.task import Task
 from napari_diffuscope.weights.card import ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.folder import write_folder
@@ -94,14 +95,16 @@ def without_folders(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**recipe, "data": data, "start_from": Path(start).name if start else start}
 
 
-def circumstances(group: Processes, precision: Chosen) -> dict[str, Any]:
+def circumstances(group: Processes, training: Training) -> dict[str, Any]:
     """Hardware and software of a training."""
+    network = training.network
     return {
         "device": group.device.type,
         "hardware": hardware(group.device),
         "processes": group.world,
         "threads": torch.get_num_threads(),
-        "precision": precision,
+        "precision": training.precision,
+        "compiled": isinstance(network, CompiledNetwork) and not network.problem,
         "torch": torch.__version__,
     }
 

@@ -18,7 +18,15 @@ from napari_diffuscope.imaging.failures import reason
 from napari_diffuscope.training.recipe import Data, Diffusion, Optimisation, Recipe
 from napari_diffuscope.training.run_files import CHECKPOINT
 
-FREE = ("steps", "checkpoint_every", "every_minutes", "patience", "min_gain", "time_budget_minutes")
+FREE = (
+    "compiled",
+    "steps",
+    "checkpoint_every",
+    "every_minutes",
+    "patience",
+    "min_gain",
+    "time_budget_minutes",
+)
 """Entries of the optimisation that may differ when a training is resumed."""
 
 

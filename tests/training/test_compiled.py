@@ -1,0 +1,63 @@
+"""Networks that are compiled for training: the same weights, in less time, and no harm where there is no compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_diffuscope.jobs import Update
+from napari_diffuscope.training.compiling import WORTH_MINUTES, WORTH_STEPS, has_compiler, ready_to_train
+from napari_diffuscope.training.loop import training_job
+from napari_diffuscope.training.processes import Processes
+from napari_diffuscope.training.recipe import Optimisation
+from napari_diffuscope.weights.card import ModelCard, read_card
+from tests.training.test_training import recipe
+
+
+def trained(folder: Path, compiled: str) -> tuple[ModelCard, list[Update]]:
+    """Card of a training of three steps, and what it told."""
+    plan = recipe(steps=3, compiled=compiled, precision="float32", validate_every=3)
+    plan = replace(plan, network={"widths": [8], "encoder_blocks": [1], "decoder_blocks": [], "embedding": 8})
+    told = list(training_job(plan, folder / "run", folder / "model", workers=0))
+    return read_card(folder / "model"), told
+
+
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's compiler's, of its own parts
+def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
+    cards = [trained(tmp_path / how, how)[0] for how in ("on", "off")]
+    assert [card.training["compiled"] for card in cards] == [True, False]
+    one, other = (load_file(tmp_path / how / "model" / "weights.safetensors") for how in ("on", "off"))
+    assert one.keys() == other.keys()
+    for name, weight in one.items():
+        torch.testing.assert_close(weight.float(), other[name].float(), rtol=0.01, atol=0.004)
+
+
+def test_without_a_compiler_it_learns_all_the_same_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiler(network: torch.nn.Module, *, dynamic: bool) -> Callable[..., None]:
+        def compiled(*inputs: torch.Tensor) -> None:
+            raise RuntimeError("No working C++ compiler was found")
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    card, told = trained(tmp_path, "on")
+    assert card.training["compiled"] is False
+    assert [update.message for update in told if "could not be compiled (No working C++" in update.message]
+
+
+def test_short_trainings_are_not_compiled_of_themselves() -> None:
+    network, group = torch.nn.Linear(1, 1), Processes(0, 1, torch.device("cpu"))
+    short = Optimisation(steps=WORTH_STEPS - 1)
+    assert ready_to_train(network, short, group) is network
+    assert ready_to_train(network, replace(short, time_budget_minutes=WORTH_MINUTES - 1), group) is network
+    long = ready_to_train(network, replace(short, steps=WORTH_STEPS), group)
+    assert (long is not network) == has_compiler()
+    assert ready_to_train(network, Optimisation(steps=WORTH_STEPS, compiled="off"), group) is network
