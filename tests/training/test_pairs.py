@@ -19,6 +19,7 @@ from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.pair_files import find_pairs
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
 from napari_diffuscope.training.recipe import Card, Data, Diffusion, Optimisation, Recipe, read_recipe
+from napari_diffuscope.training.restore.data import denoising_task
 from napari_diffuscope.training.run_files import RECIPE_FILE
 from napari_diffuscope.weights.card import read_card
 
@@ -105,7 +106,7 @@ def test_one_plane_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("gain", "offset", "match"),
-    [(1.0, 0.0, "same"), (1.1, 20.0, "same"), (0.1, 5.0, "percentiles"), (1.0, 800.0, "percentiles")],
+    [(1.0, 0.0, "same"), (1.1, 20.0, "same"), (0.1, 5.0, "fit"), (1.0, 800.0, "fit")],
 )
 def test_gain_and_offset_decide_how_targets_are_matched(
     tmp_path: Path, gain: float, offset: float, match: str
@@ -113,6 +114,27 @@ def test_gain_and_offset_decide_how_targets_are_matched(
     folder = write_pairs(tmp_path, gain=gain, offset=offset)
     pairs = read_pairs(Data(kind="pairs", folder=str(folder), patch=32), seed=0)
     assert pairs.facts["match"] == match
+
+
+def test_a_change_of_contrast_is_no_gain(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path, gain=0.1)
+    line = {"kind": "pairs", "folder": str(folder), "patch": 32}
+    for match, apart in (("percentiles", True), ("auto", False)):
+        task = denoising_task(
+            replace(recipe(folder), data=Data(**line, match=match)), tmp_path, torch.device("cpu")
+        )
+        (batches,) = task.kept.values()
+        stretched = ([2 * batch.clean + 1 for batch in batches], [2 * batch.noisy + 1 for batch in batches])
+        clean, noisy = (_gain_of(task, images) for images in stretched)
+        assert (abs(noisy) < 0.01) == apart, "the noisy image in another contrast"
+        assert (clean > 30) == apart
+
+
+def _gain_of(task: Any, estimates: list[torch.Tensor]) -> float:
+    given = iter(estimates)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(task), "estimate", lambda *_: next(given))
+        return float(task.validate(None)["gain_db"])
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.1])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPointF
 from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QPushButton
@@ -172,6 +173,19 @@ def test_no_better_than_the_start_is_said_and_makes_no_model(
     assert "no model was made" in dock.bar.status.text()
     assert [path.name for path in models.iterdir()] == ["smoother"]
     assert (models / "smoother" / "weights.safetensors").read_bytes() == before
+
+    dock.form.rows["steps"].value, dock.form.rows["name"].value = 1000, "longer"
+    click(qtbot, dock.bar.run_button)
+    qtbot.waitUntil(lambda: len(dock.page.rows) > 1, timeout=PATIENCE)
+    ended = qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE)
+    with ended:
+        viewer.window.remove_dock_widget(dock)
+    folder = models.with_name("trainings") / "longer"
+    assert (
+        f"stops with its dock. What was learned is kept in {folder}"
+        in notification_manager.records[-1].message
+    )
+    assert (folder / "checkpoint.pt").is_file()
 
 
 def only_one(viewer, dock) -> None:

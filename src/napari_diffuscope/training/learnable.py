@@ -135,7 +135,8 @@ PAIRS = Learnable(
     "pairs",
     "Denoise, from pairs",
     "Needs the same fields twice, quickly and well imaged, registered to a pixel: two or more pairs, or two stacks.",
-    "Both images of a pair are scaled alike where they have the same units, else each by its own percentiles.",
+    "Both images of a pair are scaled alike; where they differ in gain or offset, the clean one is brought onto the "
+    "noisy one by a line first, or, where none fits, each is scaled by its own percentiles.",
     "restore",
     "pairs",
     "pairs",

@@ -27,6 +27,9 @@ LIKE = (0.7, 1.4)
 NEAR = 0.2
 """How far apart their backgrounds may be then, as a share of the low image's range."""
 
+LINEAR = 0.9
+"""Correlation of coarse pixels, median of all pairs, from which on a line tells how low follows from high."""
+
 UNLIKE = 0.2
 """Correlation of coarse pixels below which two images are called no pair."""
 
@@ -257,10 +260,16 @@ def _match(data: Data, opened: Sequence[_Opened]) -> tuple[Match, tuple[str, ...
             *notes,
             "Low and high images have the same units: results keep those of the low image.",
         )
+    if np.median([min(line.correlation for line in o.lines) for o in opened]) >= LINEAR:
+        return "fit", (
+            *notes,
+            "Low and high images differ in gain or offset: the high one is brought onto the low one by a line fitted "
+            "to each pair, so that results keep the units of the low image.",
+        )
     return "percentiles", (
         *notes,
-        "Low and high images differ in gain or offset: each is scaled by its own percentiles, so that results have "
-        "the contrast of the high image on the scale of the low one.",
+        "Low and high images differ in gain or offset, and are too unlike for a line to tell how: each is scaled by "
+        "its own percentiles, so that results have the contrast of the high image. Gains are measured apart from it.",
     )
 
 

@@ -108,7 +108,7 @@ class Data:
     match
         For ``pairs``: how the target gets onto the scale of the low image. ``same``: they have the same units, one
         map serves both. ``percentiles``: each by its own. ``fit``: the line that fits low to high best. ``auto``:
-        ``same`` where a fitted line says so, else ``percentiles``.
+        ``same`` or ``fit`` where a fitted line says so, else ``percentiles``.
     unit
         For ``classes``: what the values of the images are, in words.
     """

@@ -167,4 +167,5 @@ def _from_pairs(recipe: Recipe, device: torch.device) -> DenoisingTask:
         {"pairs": _cut(kept, recipe, device)},
         pairs.notes,
         pairs.facts,
+        up_to_a_line=pairs.facts["match"] == "percentiles",
     )

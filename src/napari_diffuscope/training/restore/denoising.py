@@ -42,6 +42,9 @@ class DenoisingTask(RecipeTask):
         What the card says of the data.
     measure
         What decides which weights are best.
+    up_to_a_line
+        Whether gains are measured after the best line: where what is learned has a contrast of its own, reaching that
+        would count as taking noise away.
     finish
         Makes noisy patches of the batches on the device; ``None`` where they come with their noise.
     """
@@ -53,6 +56,7 @@ class DenoisingTask(RecipeTask):
     notes: tuple[str, ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
     measure: str = "gain_db"
+    up_to_a_line: bool = False
     finish: Callable[[Tensors], Tensors] | None = None
 
     def batches(self, part: Part) -> Dataset[Arrays]:
@@ -79,7 +83,11 @@ class DenoisingTask(RecipeTask):
 
     def _gain(self, network: nn.Module, batch: Batch) -> Tensor:
         """Per patch, in dB."""
-        error = (self.estimate(network, batch.noisy) - batch.clean).square().mean((1, 2, 3))
+        estimate = self.estimate(network, batch.noisy)
+        if self.up_to_a_line:
+            before, after = (_off_the_line(image, batch.clean) for image in (batch.noisy, estimate))
+            return 10 * torch.log10(before / after)
+        error = (estimate - batch.clean).square().mean((1, 2, 3))
         return 10 * torch.log10(batch.spread**2 / error)
 
     def estimate(self, network: nn.Module, noisy: Tensor) -> Tensor:
@@ -103,6 +111,15 @@ class DenoisingTask(RecipeTask):
 
     def _timed(self, network: nn.Module) -> nn.Module:
         return _Indexed(network) if self.recipe.network_spec.kind == "openai-unet" else network
+
+
+def _off_the_line(image: Tensor, clean: Tensor) -> Tensor:
+    """Share of the variance of each clean patch that no line through the image's values explains."""
+    both = torch.stack((image, clean)).flatten(2).double()
+    a, b = both - both.mean(-1, keepdim=True)
+    explained = (a * b).sum(-1).square() / (a.square().sum(-1) * b.square().sum(-1)).clamp_min(1e-30)
+    left: Tensor = (1 - explained).clamp_min(1e-12)
+    return left.float()
 
 
 class _Indexed(nn.Module):

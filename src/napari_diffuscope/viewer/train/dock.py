@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QApplication, QFileDialog, QTabWidget, QVBoxLayout
 
@@ -158,6 +159,8 @@ class TrainDock(TabbedWidget):
 
     def leave(self) -> None:
         """Let go of the viewer; a training stops with a checkpoint."""
+        if self.runner.running:
+            show_info(f"The training stops with its dock. {self._stopping()}")
         self.runner.cancel()
         self._background.close()
         self.form.material.disconnect_viewer()
@@ -196,6 +199,11 @@ class TrainDock(TabbedWidget):
         if not (self._folder() / CHECKPOINT).is_file():
             return "Stopped before the first step; nothing is kept."
         return "Stopped; what was learned is kept, and Go on takes it up. No model was made yet."
+
+    def _stopping(self) -> str:
+        if not self.page.rows:
+            return "It had hardly begun."
+        return f"What was learned is kept in {self._folder()}: open Train again, and Go on with it."
 
     def _folder(self) -> Path:
         assert self.run_folder is not None
