@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError, load_model
 from napari_diffuscope.jobs import run
@@ -75,6 +76,10 @@ def test_the_recipes_are_valid(path: Path) -> None:
         (
             'name = "a"\ntask = "restoration"\n[card]\ntitle="t"\npurpose="p"\n[optimisation]\nsteps="many"',
             "steps must be a whole number",
+        ),
+        (
+            'name = "a"\ntask = "restoration"\n[card]\ntitle="t"\npurpose="p"\n[data]\nspecimen_fwhm=[3, 2]',
+            "specimen_fwhm cannot be",
         ),
     ],
 )
@@ -269,6 +274,19 @@ def test_shrunk_images_and_textures_are_drawn() -> None:
     texture = CleanPool(image, textures=textures, texture_share=1.0).draw(rng, 48)
     assert texture.shape == (48, 48)
     assert len(np.unique(texture)) > 100
+    stripes = CleanPool(image, textures=image, texture_share=1.0, shrunk_share=1.0)
+    assert np.ptp(stripes.draw(rng, 32, smallest=32)) == 1
+    assert np.ptp(replace(stripes, shrunk_textures=True).draw(rng, 32, smallest=32)) == 0
+
+
+def test_specimens_to_be_blurred_are_seen_through_the_spots_of_the_recipe() -> None:
+    """Of the same specimens: what a little more blur takes away is there with narrow spots alone."""
+    fine = []
+    for widths in ((1.2, 1.6), (6.0, 7.0)):
+        images = simulated_images(Data(size=64, specimen_fwhm=widths), seed=0, purpose=0, count=6)
+        lost = [image - gaussian_filter(image, 1) for image in images.astype(np.float64)]
+        fine.append(np.median([part.std() / image.std() for part, image in zip(lost, images, strict=True)]))
+    assert fine[0] > 2 * fine[1]
 
 
 def test_validation_specimens_are_others() -> None:

@@ -54,6 +54,9 @@ _SHARES = {
 }
 _LARGE = ("nuclei", "cells", "membranes")
 
+SPOT_PX = (1.2, 7.0)
+"""Narrowest and widest spot of the random microscopes, in pixels."""
+
 
 def specimen(
     kind: str, shape: Sequence[int], pixel_size_um: PixelSize, rng: np.random.Generator, **choices: Any
@@ -92,6 +95,7 @@ def clean_image(
     *,
     kind: str | None = None,
     pixel_size_um: float | None = None,
+    fwhm_px: tuple[float, float] = SPOT_PX,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """A random specimen under a random microscope, without noise.
 
@@ -105,6 +109,8 @@ def clean_image(
         One of :data:`KINDS`; random where not given.
     pixel_size_um
         Random where not given: 0.03 to 0.4 µm, for nuclei, cells and membranes up to 1.5 µm.
+    fwhm_px
+        Narrowest and widest spot of the microscope in pixels (full width at half maximum).
 
     Returns
     -------
@@ -121,7 +127,7 @@ def clean_image(
     kind = kind or str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
     pixel = pixel_size_um or (log_uniform(rng, 0.08, 1.5) if kind in _LARGE else log_uniform(rng, 0.03, 0.4))
     density = _in_view(rng, kind, shape, pixel)
-    name, fwhm_um, psf = _draw_optics(rng, pixel)
+    name, fwhm_um, psf = _draw_optics(rng, pixel, fwhm_px)
     image = blur(density, psf)
     image = _with_haze(rng, np.maximum(image, 0), psf.shape[0])
     info = {"kind": kind, "pixel_size_um": pixel, "optics": name, "fwhm_um": fwhm_um}
@@ -161,14 +167,17 @@ def cell_outline(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     return soft_step(outline, log_uniform(rng, 0.01, 0.3))
 
 
-def _draw_optics(rng: np.random.Generator, pixel: float) -> tuple[str, float, np.ndarray]:
+def _draw_optics(
+    rng: np.random.Generator, pixel: float, fwhm_px: tuple[float, float]
+) -> tuple[str, float, np.ndarray]:
     """Name, full width at half maximum in µm and point spread function of a random microscope.
 
-    The width is 1.2 to 7 pixels, within what apertures of 0.1 to 1.45 can give; finer spots are STED.
+    The width lies between the two numbers of pixels, within what apertures of 0.1 to 1.45 can give; finer spots are
+    STED.
     """
     wavelength = rng.uniform(450, 700)
     finest = AIRY_FWHM * wavelength / 1000 / 1.45
-    fwhm = min(log_uniform(rng, 1.2, 7) * pixel, 10 * finest)
+    fwhm = min(log_uniform(rng, *fwhm_px) * pixel, 10 * finest)
     if fwhm < finest:
         return "sted", fwhm, sted_psf(pixel, fwhm)
     aperture = AIRY_FWHM * wavelength / 1000 / fwhm

@@ -30,7 +30,7 @@ def simulated_images(
     Parameters
     ----------
     data
-        Gives their size.
+        Gives their size, and the spots that specimens are seen through.
     seed, purpose
         Specimens to train on, specimens to validate on, or textures of no specimen.
     count
@@ -44,7 +44,7 @@ def simulated_images(
         float16 ``(count, size, size)``.
     """
     shape = (count, data.size, data.size)
-    draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size)
+    draw = partial(_rendered, seed=seed, purpose=purpose, size=data.size, fwhm_px=data.specimen_fwhm)
     if cache is not None and cache.is_file():
         stored: np.ndarray = np.load(cache, mmap_mode="r")
         # Those of another seed or program have the same shape: the first and the last tell them apart.
@@ -74,13 +74,14 @@ def _save(cache: Path, images: np.ndarray) -> None:
         np.save(file, images)
 
 
-def _rendered(number: int, *, seed: int, purpose: int, size: int) -> np.ndarray:
+def _rendered(number: int, *, seed: int, purpose: int, size: int, fwhm_px: tuple[float, float]) -> np.ndarray:
     from napari_diffuscope.simulate.specimens import clean_image
     from napari_diffuscope.simulate.textures import texture_image
 
     rng, shape = np.random.default_rng([seed, purpose, number]), (size, size)
-    image = texture_image(rng, shape) if purpose == TEXTURES else clean_image(rng, shape)[0]
-    return image.astype(np.float16)
+    if purpose == TEXTURES:
+        return texture_image(rng, shape).astype(np.float16)
+    return clean_image(rng, shape, fwhm_px=fwhm_px)[0].astype(np.float16)
 
 
 def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:

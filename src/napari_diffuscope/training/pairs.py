@@ -51,6 +51,8 @@ class CleanPool:
         Shapes and textures of no specimen, ``(N, size, size)``, and the share drawn from them.
     shrunk_share
         Share that is averaged down to half its size, so that structures may be as small as a pixel.
+    shrunk_textures
+        Whether textures are averaged down as often: for what is to be deblurred, which must have been sharp.
     """
 
     simulated: np.ndarray
@@ -60,6 +62,7 @@ class CleanPool:
     textures: np.ndarray | None = None
     texture_share: float = 0.0
     shrunk_share: float = 0.0
+    shrunk_textures: bool = False
 
     def draw(self, rng: np.random.Generator, size: int, *, smallest: int = 0) -> np.ndarray:
         """A crop of at most ``size``², flipped and turned at random, with a random contrast curve.
@@ -68,7 +71,8 @@ class CleanPool:
         """
         texture = self.textures is not None and rng.uniform() < self.texture_share
         image = self._texture(rng) if texture else self._specimen(rng)
-        shrunk = self.shrunk_share and not texture and min(image.shape) >= 2 * smallest
+        may_shrink = self.shrunk_textures or not texture
+        shrunk = self.shrunk_share and may_shrink and min(image.shape) >= 2 * smallest
         if shrunk and rng.uniform() < self.shrunk_share:
             image = averaged_down(np.asarray(crop(rng, image, 2 * size), np.float32), 2)
         turned = _turned(rng, crop(rng, np.asarray(image), size))

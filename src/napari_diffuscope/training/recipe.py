@@ -69,6 +69,11 @@ class Data:
         Number of images that show shapes and textures of no specimen, and the share of all patches that come from them.
     shrunk_share
         Share of the others that is averaged down to half its size, so that structures may be as small as a pixel.
+        Textures are averaged down with them only where ``blur_fwhm`` is given.
+    specimen_fwhm
+        Narrowest and widest spot of the microscopes that simulated specimens are seen through, in pixels before
+        averaging down. Narrow ones for what is to be blurred by ``blur_fwhm``: a specimen that was blurred before
+        looks as if its spot were wider, and teaches to sharpen too little.
     noise
         For ``denoising``: where the noise is made. ``workers``: by the processes that prepare batches; ``device``: in
         torch, where the network is trained, with the same statistics; ``auto``: on a GPU, else by the workers.
@@ -121,6 +126,7 @@ class Data:
     shrunk_share: float = 0.0
     noise: Literal["auto", "workers", "device"] = "auto"
     blur_fwhm: tuple[float, float] | None = None
+    specimen_fwhm: tuple[float, float] = (1.2, 7.0)
     known_weight: float = 0.1
     size: int = 256
     patch: int = 128
@@ -301,6 +307,7 @@ def _check(recipe: Recipe) -> None:
         ("highest_share", share, 0 <= share <= 1),
         ("known_weight", data.known_weight, 0 <= data.known_weight <= 1),
         ("blur_fwhm", widths, widths is None or 1 <= widths[0] <= widths[1]),
+        ("specimen_fwhm", data.specimen_fwhm, 1 <= data.specimen_fwhm[0] <= data.specimen_fwhm[1]),
         ("fold", data.fold, data.fold is None or 1 <= data.fold[0] <= data.fold[1] >= 2),
         ("validation_share", data.validation_share, 0 <= (data.validation_share or 0) < 1),
     ):

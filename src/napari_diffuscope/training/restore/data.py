@@ -54,6 +54,7 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         textures=textures if len(textures) else None,
         texture_share=data.texture_share,
         shrunk_share=data.shrunk_share,
+        shrunk_textures=data.blur_fwhm is not None,
     )
     kept = _kept_specimens(recipe) | _kept_images(recipe, kept_sources)
     if not kept:
