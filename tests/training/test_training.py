@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,22 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 3
 
 
+class FullDisk:
+    """A file on a disk with room for 3,000 bytes."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def write(self, content: bytes) -> int:
+        self.written += len(content)
+        if self.written > 3000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(content)
+
+    def flush(self) -> None:
+        pass
+
+
 def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,10 +228,8 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(
     state.save(tmp_path, plan)
     before = (tmp_path / CHECKPOINT).read_bytes()
 
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
+    save = torch.save  # which stumbles over what did not get written, and raises another error
+    monkeypatch.setattr(torch, "save", lambda content, _: save(content, FullDisk()))
     with pytest.raises(DiffuscopeError, match="disk is full"):
         state.save(tmp_path, plan)
     assert (tmp_path / CHECKPOINT).read_bytes() == before

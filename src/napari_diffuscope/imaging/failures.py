@@ -231,10 +231,13 @@ def reason(error: BaseException) -> str:
 
 
 def _is_full(error: BaseException) -> bool:
-    """Whether there was no room; libraries that write by themselves say so in words alone."""
+    """Whether there was no room; libraries say so in words alone, or stumble over what did not get written."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL
-    return "No space left on device" in str(error) or "File too large" in str(error)
+    if "No space left on device" in str(error) or "File too large" in str(error):
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and _is_full(before)
 
 
 def in_bytes(count: int) -> str:

@@ -137,7 +137,8 @@ class State:
                 torch.save(content, file)
         except (OSError, RuntimeError) as error:
             raise DiffuscopeError(
-                f"The checkpoint in {folder} cannot be written ({reason(error)}); the last one is kept."
+                f"The checkpoint in {folder} cannot be written ({reason(error)}); the last one, if any, is "
+                "kept."
             ) from error
 
     def restore(self, folder: Path, recipe: Recipe) -> None:
