@@ -67,9 +67,7 @@ def test_a_region_with_its_margin_becomes_what_it_becomes_in_the_whole(
     noise = noise_of_planes(planes)
     whole = joined(planes[1], planes[0], planes[2], noise)
     parts = [plane[140 - MARGIN : 165 + MARGIN] for plane in planes]
-    np.testing.assert_array_equal(
-        joined(parts[1], parts[0], parts[2], noise)[MARGIN:-MARGIN], whole[140:165]
-    )
+    np.testing.assert_array_equal(joined(parts[1], parts[0], parts[2], noise)[MARGIN:-MARGIN], whole[140:165])
     monkeypatch.setattr(joining, "TILE", 160)
     np.testing.assert_array_equal(joined(planes[1], planes[0], planes[2], noise), whole)
 

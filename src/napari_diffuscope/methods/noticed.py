@@ -22,16 +22,23 @@ class Noticed:
         Parts that were looked at, and whether they are empty.
     measures
         What else was measured in it, by name.
+    left_out
+        Flat indices of neighbouring planes that were not used.
     """
 
     defects: Tally = field(default_factory=Tally)
     empty: Parts = field(default_factory=dict)
     measures: dict[str, float] = field(default_factory=dict)
+    left_out: tuple[int, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """JSON-able form; nothing is said of what is not there."""
         parts = [[_listed(key), *counts] for key, counts in self.empty.items()]
-        further = {"empty": parts, "measures": {name: float(value) for name, value in self.measures.items()}}
+        further: dict[str, Any] = {
+            "empty": parts,
+            "measures": {name: float(value) for name, value in self.measures.items()},
+        }
+        further["left_out"] = list(self.left_out)
         return {**self.defects.facts(), **{name: told for name, told in further.items() if told}}
 
     @classmethod
@@ -40,7 +47,8 @@ class Noticed:
         if not facts:
             return cls()
         empty = {_key(key): (int(some), int(count)) for key, some, count in facts.get("empty", ())}
-        return cls(Tally.of_facts(facts), empty, dict(facts.get("measures", {})))
+        left_out = tuple(int(flat) for flat in facts.get("left_out", ()))
+        return cls(Tally.of_facts(facts), empty, dict(facts.get("measures", {})), left_out)
 
 
 def _listed(key: Any) -> Any:

@@ -43,7 +43,7 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
         steps = steps_of("estimate", None, spec)
         steps += (settings.steps or SHARPEN_STEPS) if settings.strength > 0 else 0
     learning = 0.0
-    if settings.adapt and settings.mode == "estimate":
+    if settings.adapt and settings.mode == "estimate" and settings.joined_along is None:
         image = inputs["image"]
         learning = LEARNING * len({image.channel_of(flat) for flat in part.planes})
     pixels = pixels_seen(height) * pixels_seen(width)
@@ -62,6 +62,7 @@ def restore_trial(
         mode="estimate" if card.diffusion.estimate_only else "sample",
         steps=TRIAL_STEPS,
         adapt=False,
+        neighbours="none",
         planes=(plane,),
         crop=(y0, y1, x0, x1),
     )

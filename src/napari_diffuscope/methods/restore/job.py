@@ -26,6 +26,7 @@ from napari_diffuscope.methods.evaluation import TileDone
 from napari_diffuscope.methods.noticed import Noticed
 from napari_diffuscope.methods.restore.chains import Noise
 from napari_diffuscope.methods.restore.empty_parts import leave
+from napari_diffuscope.methods.restore.neighbours import JoinedPlane, left_out_sentence
 from napari_diffuscope.methods.restore.outputs import DEVIATION, RESTORED, Selection
 from napari_diffuscope.methods.restore.run import Run, begun_run
 from napari_diffuscope.methods.work import Work
@@ -66,6 +67,8 @@ def restore_job(work: Work) -> Job[None]:
             work.leave_blank(block)
     yield from map(work.warn, run.tally.sentences(kept=settings.defects == "keep"))
     yield from map(work.warn, run.empty_parts.sentences)
+    if said := left_out_sentence(run.left_out):
+        yield work.warn(said)
     if run.unlike:
         yield work.warn(unlike_sentence(run.unlike, len(part.planes)))
 
@@ -80,7 +83,7 @@ def _in_order(part: Selection, order: Sequence[int] | None) -> list[int]:
 
 def restore_plane(run: Run, flat: int) -> Job[Noticed]:
     """Restore one plane and write it; returns what was noticed in it."""
-    noticed, measures = Noticed(), dict[str, float]()
+    noticed, measures, left_out = Noticed(), dict[str, float](), tuple[int, ...]()
     if not all(map(run.work.written, run.blocks(flat))):
         plane, shown = run.plane(flat)
         inside = tuple(slice(start, stop) for start, stop in run.part.region)
@@ -91,7 +94,7 @@ def restore_plane(run: Run, flat: int) -> Job[Noticed]:
             results = _trivial(run, crop)  # nothing to restore in a constant plane
         else:
             seen = _seen(run, flat, shown)
-            measures |= seen.measures
+            measures, left_out = seen.measures, seen.left_out
             results = [
                 (name, sample, run.back(values, flat))
                 for name, sample, values in (yield from _chains(run, flat, seen))
@@ -99,25 +102,31 @@ def restore_plane(run: Run, flat: int) -> Job[Noticed]:
         for name, _, values in results:
             leave(values, name, crop, empty)
             _put_back(values, name, crop, shown, inside)
-        noticed = Noticed(run.bridging.tally.taken(), run.empty_parts.taken(), measures)
+        noticed = Noticed(run.bridging.tally.taken(), run.empty_parts.taken(), measures, left_out)
         yield from _write(run, flat, results, noticed.facts())
     return noticed
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A plane in values of the network, their intensity map, and what error bars ask of its noise."""
+    """A plane in values of the network, their intensity map, and what error bars ask of its noise.
+
+    With neighbours it is joined with them, and some may have been left out.
+    """
 
     condition: Tensor
     line: IntensityMap
     measures: dict[str, float]
+    left_out: tuple[int, ...] = ()
 
 
 def _seen(run: Run, flat: int, shown: ShownPlane) -> _Seen:
-    pixels = shown.line.forward(run.forward(shown.pixels, flat))
+    whole = JoinedPlane(shown.pixels) if run.neighbours is None else run.neighbours.joined(flat, shown)
+    pixels = shown.line.forward(run.forward(whole.pixels, flat))
     spread = run.settings.mode in ("mean", "deviation")
     measures = measured_noise(pixels, run.model.card, run.settings.error_bars) if spread else {}
-    return _Seen(torch.from_numpy(pixels)[None, None].to(run.model.device), shown.line, measures)
+    condition = torch.from_numpy(pixels)[None, None].to(run.model.device)
+    return _Seen(condition, shown.line, measures, whole.left_out)
 
 
 def _write(run: Run, flat: int, results: Sequence[_Result], facts: BlockFacts) -> Job[None]:

@@ -54,8 +54,9 @@ def select(image: Image, settings: RestoreSettings) -> Selection:
     Raises
     ------
     DiffuscopeError
-        For planes or a crop that the image does not have.
+        For planes, a crop or neighbours that the image does not have.
     """
+    _check_neighbours(image, settings.joined_along)
     planes = (
         tuple(range(image.plane_count)) if settings.planes is None else tuple(sorted(set(settings.planes)))
     )
@@ -72,6 +73,16 @@ def select(image: Image, settings: RestoreSettings) -> Selection:
         first, last = (0,) * len(first), tuple(n - 1 for n in image.leading_shape)
     shape = tuple(b - a + 1 for a, b in zip(first, last, strict=True))
     return Selection(planes, _checked_crop(image, settings.crop), first, shape)
+
+
+def _check_neighbours(image: Image, letter: str | None) -> None:
+    if letter is None or dict(zip(image.axes, image.shape, strict=True)).get(letter, 1) > 1:
+        return
+    shape = " x ".join(map(str, image.shape))
+    raise DiffuscopeError(
+        f"No neighbours along {letter.lower()}: the image has the axes {image.axes} ({shape}), and no two planes along "
+        f"{letter}. Choose neighbours along another axis or none, or say which axes the image has."
+    )
 
 
 def _checked_crop(image: Image, crop: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:

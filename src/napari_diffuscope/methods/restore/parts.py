@@ -74,6 +74,7 @@ class PartMaker:
         work = self._work(settings)
         run = run_of(work, whole.image, settings, whole.model, whole.bridging.channels, whole.adapted)
         run.reader, run.remembered, run.bridging.lines = whole.reader, whole.remembered, whole.bridging.lines
+        run.neighbours = whole.neighbours
         yield from relayed(restore_plane(run, flat), _told)
         sink = work.sinks[RESTORED]
         pixels = sink.read_block(next(iter(work.plan)))

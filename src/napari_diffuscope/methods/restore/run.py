@@ -28,6 +28,7 @@ from napari_diffuscope.methods.restore.adapting import adaptations
 from napari_diffuscope.methods.restore.chains import Chain, chain_for
 from napari_diffuscope.methods.restore.empty_parts import EmptyParts
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
+from napari_diffuscope.methods.restore.neighbours import KEY, KeptPlanes, Neighbours, Read, noises_of
 from napari_diffuscope.methods.restore.outputs import Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.work import Work
@@ -47,10 +48,11 @@ class Run:
     bridging: Bridging
     evaluators: Mapping[int, Evaluator]
     empty_parts: EmptyParts
-    reader: PlaneReader
+    reader: Read
     grid: Grid | None = None
     adapted: Mapping[int, Adaptation] = field(default_factory=dict)
     around: Region | None = None
+    neighbours: Neighbours | None = None
     tally: Tally = field(default_factory=Tally)
     planes_done: int = 0
     tiles_done: int = 0
@@ -108,8 +110,16 @@ class Run:
             self.work.record.setdefault("noise", {})[str(flat)] = {
                 name: round(value, 4) for name, value in measures.items()
             }
+        if noticed.left_out:
+            self.left_out[str(flat)] = list(noticed.left_out)
         self.work.record["defects"] = self.tally.to_dict()
         self.empty_parts.note(self.work.record)
+
+    @property
+    def left_out(self) -> dict[str, list[int]]:
+        """Neighbours that were not used, by the plane at work; as they stand in the record."""
+        found: dict[str, list[int]] = self.work.record.get(KEY, {}).get("left_out", {})
+        return found
 
     @property
     def worked_on(self) -> Region:
@@ -181,7 +191,9 @@ def begun_run(work: Work) -> Job[Run]:
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     note_intensities(work.record, intensities)
     adapted: dict[int, Adaptation] = {}
-    if settings.adapt and settings.mode == "estimate":
+    if settings.adapt and settings.joined_along:
+        yield work.warn("Not adapted: a plane that is joined with its neighbours has another noise.")
+    elif settings.adapt and settings.mode == "estimate":
         grid = grid_for(model.card, image, part.region) if settings.resample else None
         adapted = yield from adaptations(work, model, image, intensities, part.planes, grid)
     elif settings.adapt:
@@ -189,9 +201,29 @@ def begun_run(work: Work) -> Job[Run]:
             f"Not adapted: that is for the best estimate alone, not for the mode {settings.mode!r}."
         )
     run = run_of(work, image, settings, model, intensities, adapted)
+    yield from _with_neighbours(run)
     if settings.resample and (said := run.grid.sentence if run.grid else why_not(model.card, image)):
         yield work.warn(said)
     return run
+
+
+def _with_neighbours(run: Run) -> Job[None]:
+    """Measure what joining planes asks for, where it is asked for."""
+    letter = run.settings.joined_along
+    if letter is None:
+        return
+    yield run.work.update(message="Measuring the noise of neighbouring planes.")
+    channels = [run.image.channel_of(flat) for flat in run.part.planes]
+    beside = replace(run.bridging, tally=Tally())
+    beside.lines = run.bridging.lines
+    run.reader = KeptPlanes(run.reader)
+    noises = noises_of(run.image, beside, channels)
+    run.neighbours = Neighbours(run.image, letter, beside, run.reader, noises)
+    run.work.record[KEY] = run.neighbours.to_dict()
+    if run.neighbours.too_small:
+        yield run.work.warn(
+            "Neighbours are not used: the noise of planes so small, or of one value, cannot be told."
+        )
 
 
 def run_of(

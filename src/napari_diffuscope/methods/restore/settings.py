@@ -11,6 +11,7 @@ from napari_diffuscope.methods.declared import Settings, declared
 
 Mode = Literal["estimate", "sample", "mean", "deviation", "samples", "sharpened", "as-published"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+NeighbourAxis = Literal["none", "z", "t"]
 
 DEFAULT_MODEL = "restoration-fluorescence"
 
@@ -77,6 +78,19 @@ class RestoreSettings(Settings):
         "in images of scanners, and in those of little noise.",
         modes=("estimate",),
     )
+    neighbours: NeighbourAxis = declared(
+        "none",
+        "Use neighbours",
+        "Let the planes before and after say what they can of a plane: in a stack the slices above and below (z), in a "
+        "movie the frames before and after (t). Finely sampled stacks and slow movies gain most. What is in one "
+        "plane alone, and faint, may be weakened.",
+        modes=("estimate",),
+        words={
+            "none": ("None, each plane alone", ""),
+            "z": ("Above and below (z)", ""),
+            "t": ("Before and after (time)", ""),
+        },
+    )
     device: str = common.device()
     planes: tuple[int, ...] | None = common.planes()
     crop: tuple[int, int, int, int] | None = common.crop()
@@ -107,3 +121,8 @@ class RestoreSettings(Settings):
     def check(self) -> None:
         """Refuse a single sample where a deviation is asked for."""
         common.enough_samples(self.mode, self.samples, ("mean", "deviation"))
+
+    @property
+    def joined_along(self) -> str | None:
+        """The letter of the axis along which planes are joined with their neighbours, if they are."""
+        return self.neighbours.upper() if self.mode == "estimate" and self.neighbours != "none" else None
