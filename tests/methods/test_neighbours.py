@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,20 @@ from napari_diffuscope.methods.restore.settings import RestoreSettings
 def stack(planes: int = 5, seed: int = 0) -> np.ndarray:
     """Expected photons of blobs that run on over some planes."""
     white = np.random.default_rng(seed).standard_normal((planes + 20, 96, 96))
-    blurred = gaussian_filter(white, (5, 3, 3))[10:-10]
-    return np.asarray(3 + 40 * gaussian_filter((blurred > blurred.std()).astype(float), (1, 1.5, 1.5)))
+    blurred = gaussian_filter(white, (8, 3, 3))[10:-10]
+    return np.asarray(3 + 40 * gaussian_filter((blurred > blurred.std()).astype(float), (2, 1.5, 1.5)))
 
 
 def photographed(light: np.ndarray, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return (100 + rng.poisson(light) + rng.normal(0, 1.5, light.shape)).astype(np.float32)
+
+
+def called(*words: str) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return int(ended.value.code or 0)
 
 
 def test_a_stack_gains_and_each_channel_is_joined_by_itself() -> None:
@@ -39,10 +45,7 @@ def test_a_stack_gains_and_each_channel_is_joined_by_itself() -> None:
     )
     for channel in (0, 1):
         clean = 100 + light[channel, 2]
-        gain = psnr(clean, joined[channel, 2 if joined.shape[1] > 1 else 0]) - psnr(
-            clean, alone[channel, 2 if alone.shape[1] > 1 else 0]
-        )
-        assert gain > 0.7
+        assert psnr(clean, joined[channel, 0]) > psnr(clean, alone[channel, 0]) + 0.5
     by_itself = restore(noisy[1], axes="ZYX", neighbours="z", planes=(2,)).restored
     np.testing.assert_array_equal(by_itself[-1], joined[1, -1])
 
@@ -102,16 +105,16 @@ def test_on_the_command_line_it_is_recorded_and_repeated(
     monkeypatch.chdir(tmp_path)
     tifffile.imwrite("stack.tif", photographed(stack(3)), metadata={"axes": "ZYX"}, imagej=True)
     options = ["--model", str(tiny_model), "--quiet"]
-    assert main(["restore", "stack.tif", "out.tif", "--neighbours", "t", *options]) != 0
+    assert called("restore", "stack.tif", "out.tif", "--neighbours", "t", *options) == 1
     assert "No neighbours along t" in capsys.readouterr().err
     assert not Path("out.tif").exists()
-    assert main(["restore", "stack.tif", "out.tif", "--neighbours", "z", "--dry-run", *options]) == 0
+    assert called("restore", "stack.tif", "out.tif", "--neighbours", "z", "--dry-run", *options) == 0
     assert not Path("out.tif").exists()
-    assert main(["restore", "stack.tif", "out.tif", "--neighbours", "z", *options]) == 0
+    assert called("restore", "stack.tif", "out.tif", "--neighbours", "z", *options) == 0
     record = record_of_file(Path("out.tif"))
     assert record["settings"]["neighbours"] == "z"
-    assert json.dumps(record["neighbours"]["noise"]["0"]["gain"])
-    assert main(["repeat", "out.tif", "again.tif", "--quiet"]) == 0
+    assert record["neighbours"]["noise"]["0"]["gain"] == pytest.approx(1, rel=0.5)
+    assert called("repeat", "out.tif", "again.tif", "--quiet") == 0
     np.testing.assert_array_equal(tifffile.imread("again.tif"), tifffile.imread("out.tif"))
     python = restore("stack.tif", neighbours="z", model=str(tiny_model)).restored
     np.testing.assert_array_equal(tifffile.imread("out.tif"), python)
