@@ -350,6 +350,24 @@ def test_adapting_is_a_box_for_the_best_estimate_and_small_planes_are_refused_in
     assert box.isHidden()
 
 
+def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer, stack, open_dock) -> None:
+    dock = open_dock()
+    box, row = dock.form.control("neighbours"), dock.form.rows["neighbours"]
+    assert "slices above and below" in box.toolTip()
+    assert [box.itemText(n) for n in range(box.count())] == ["None, each plane alone", "Above and below (z)"]
+    row.value = "z"
+    assert run_to_the_end(qtbot, dock).state == "done"
+    result = made(viewer, "cells restored")
+    assert result.metadata[RECORD]["settings"]["neighbours"] == "z"
+    np.testing.assert_array_equal(result.data, restore(stack.data, axes="ZYX", neighbours="z").restored)
+    dock.apply(RestoreSettings(neighbours="t"))
+    click(qtbot, dock.bar.run_button)
+    assert "No neighbours along t" in str(notification_manager.records[-1].message)
+    assert [layer.name for layer in viewer.layers if layer.name.startswith("cells restored")] == [result.name]
+    dock.apply(RestoreSettings(mode="sample"))
+    assert box.isHidden()
+
+
 def test_repeat_does_not_learn_again_unless_the_image_is_another(
     qtbot, viewer, open_dock, tiny_model, monkeypatch
 ) -> None:

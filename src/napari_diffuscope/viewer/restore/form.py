@@ -70,6 +70,11 @@ class RestoreForm(DeclaredForm):
         if before not in texts:
             choose(self.region, "stack")
 
+    def _offer_neighbours(self) -> None:
+        """Name the axes along which the image has neighbouring planes; what was chosen stays, and is refused."""
+        row, stacked = self.rows["neighbours"], self._stacked().lower()
+        row.offer([each for each in row.setting.choices if each in ("none", *stacked) or each == row.value])
+
     def _stacked(self) -> str:
         """Axes along which there are several planes; the colours of one image are no planes to the user."""
         try:
@@ -91,3 +96,4 @@ class RestoreForm(DeclaredForm):
     def _check_image(self) -> None:
         super()._check_image()
         self._offer_regions()
+        self._offer_neighbours()
