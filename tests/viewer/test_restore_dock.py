@@ -365,7 +365,7 @@ def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer,
     assert "No neighbours along t" in str(notification_manager.records[-1].message)
     assert [layer.name for layer in viewer.layers if layer.name.startswith("cells restored")] == [result.name]
     dock.apply(RestoreSettings(mode="sample"))
-    assert box.isHidden()
+    assert not box.isVisibleTo(dock)
 
 
 def test_repeat_does_not_learn_again_unless_the_image_is_another(
