@@ -114,6 +114,20 @@ def test_restored_on_two_workers_bit_for_bit(
         assert sorted(record["planes_done"]) == list(range(PLANES))
 
 
+def test_joined_with_neighbours_on_two_workers_bit_for_bit(
+    team: Team, source: Path, model: str, tmp_path: Path
+) -> None:
+    here = restore(source, model=model, neighbours="z")
+    out = tmp_path / "out.ome.zarr"
+    words = ("--model", model, "--neighbours", "z", "--cluster", address_of(team))
+    assert called("restore", source, out, *words) == 0
+    assert np.array_equal(pixels_of(out), here.restored)
+    record = read_zarr_record(out)
+    assert record is not None
+    assert record["neighbours"] == here.record["neighbours"]
+    assert {"4", "6"} <= set(record["neighbours"]["left_out"]), "beside the plane in which nothing is"
+
+
 @pytest.mark.parametrize("mode", ["estimate", "mean"])
 def test_superresolved_on_two_workers_bit_for_bit(
     team: Team, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch

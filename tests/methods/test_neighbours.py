@@ -11,11 +11,15 @@ from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import DiffuscopeError, Image, restore
 from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.record_of_file import record_of_file
+from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.methods.noticed import Noticed
+from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.neighbours import around
 from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.storing import files_job, output_files
 
 
 def stack(planes: int = 5, seed: int = 0) -> np.ndarray:
@@ -133,3 +137,22 @@ def test_what_does_not_go_together_is_said(tiny_model: Path) -> None:
     result = restore(small, neighbours="z", model=str(tiny_model))
     assert any("Neighbours are not used" in message for message in result.record["messages"])
     np.testing.assert_array_equal(result.restored, restore(small, model=str(tiny_model)).restored)
+
+
+def test_a_stopped_run_goes_on_and_still_names_what_was_left_out(tiny_model: Path, tmp_path: Path) -> None:
+    light = stack(5)
+    light[1] = stack(1, seed=7)[0]
+    source, out = tmp_path / "stack.tif", tmp_path / "out.ome.zarr"
+    tifffile.imwrite(source, photographed(light), metadata={"axes": "ZYX"}, imagej=True)
+    inputs, settings = {"image": open_image(source)}, RestoreSettings(str(tiny_model), neighbours="z")
+    files = output_files(RESTORE, inputs, settings, out)
+    job = files_job(RESTORE, inputs, settings, files)
+    written = 0
+    while written < 3:
+        written += next(job).final
+    job.close()
+    record = run(files_job(RESTORE, inputs, settings, files)).record
+    whole = restore(source, settings=settings)
+    assert record["neighbours"] == whole.record["neighbours"]
+    assert record["neighbours"]["left_out"] == {"0": [1], "1": [0, 2], "2": [1]}
+    np.testing.assert_array_equal(open_image(out).data[:], whole.restored)
