@@ -261,6 +261,7 @@ def test_an_archive_goes_with_the_dialog_that_goes_with_its_window(
 ) -> None:
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(kept_archives, "_shelf", kept_archives._Shelf())  # dialogs of other tests keep theirs
     archive = checkpoint.with_name("suppl.zip")
     with zipfile.ZipFile(archive, "w") as file:
         file.write(checkpoint, "data/paper.pt")

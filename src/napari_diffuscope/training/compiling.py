@@ -35,7 +35,7 @@ class CompiledNetwork(nn.Module):
         self.network = network
         self.problem = ""
         self._convolutions = [module for module in network.modules() if isinstance(module, MPConv)]
-        self._compiled: Any = torch.compile(network, dynamic=False)
+        self._compiled: Any = None
         self._ran = False
 
     def forward(self, *inputs: Any) -> Any:
@@ -45,6 +45,8 @@ class CompiledNetwork(nn.Module):
         for convolution in self._convolutions:
             convolution.normalise()  # weights must not change within what is compiled
         try:
+            if self._compiled is None:
+                self._compiled = compiled(self.network)
             output = self._compiled(*inputs)
         except Exception as error:
             if self._ran or is_out_of_memory(error):
@@ -57,8 +59,11 @@ class CompiledNetwork(nn.Module):
 
 def ready_to_train(network: nn.Module, plan: Optimisation, group: Processes) -> nn.Module:
     """The network, compiled where the plan says so."""
-    if not _wanted(plan, group):
-        return network
+    return CompiledNetwork(network) if _wanted(plan, group) else network
+
+
+def compiled(network: nn.Module) -> Any:
+    """What PyTorch's compiler makes of a network; the work is done at the first call."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch's, of its own parts
         for name in ("torch._dynamo", "torch.utils.mkldnn"):
@@ -66,7 +71,7 @@ def ready_to_train(network: nn.Module, plan: Optimisation, group: Processes) -> 
         from torch._inductor import config
 
     config.compile_threads = 1  # else a process per core stays until the end
-    return CompiledNetwork(network)
+    return torch.compile(network, dynamic=False)
 
 
 def _wanted(plan: Optimisation, group: Processes) -> bool:
