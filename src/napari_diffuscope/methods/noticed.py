@@ -37,8 +37,8 @@ class Noticed:
         further: dict[str, Any] = {
             "empty": parts,
             "measures": {name: float(value) for name, value in self.measures.items()},
+            "left_out": list(self.left_out),
         }
-        further["left_out"] = list(self.left_out)
         return {**self.defects.facts(), **{name: told for name, told in further.items() if told}}
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.listing import image_files, is_folder
+from napari_diffuscope.training.pair_noise import clean_notes
 from napari_diffuscope.training.recipe import ImageSource
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def named(source: ImageSource) -> str:
     return ", ".join([name, *parts])
 
 
-def same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource]) -> str | None:
+def _same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource]) -> str | None:
     """What to say where other planes of a file are kept out than those that are learned from."""
     both = sorted({source.path for source in training} & {source.path for source in kept})
     if not both:
@@ -58,6 +59,15 @@ def same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource])
         f"Other planes of {Path(both[0]).name} are measured on than those that are learned from, which is less strict "
         "than another file."
     )
+
+
+def source_notes(
+    images: Sequence[tuple[ImageSource, list[np.ndarray]]], kept: Sequence[ImageSource]
+) -> tuple[str, ...]:
+    """What to say of sources that are learned from, with their planes, and of those that are kept out."""
+    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in images)
+    same = _same_file_note([source for source, _ in images], kept)
+    return notes if same is None else (*notes, same)
 
 
 def split(items: Sequence[T], *, share: float, seed: int) -> tuple[list[T], list[T]]:

@@ -264,7 +264,7 @@ def _powers(along_y: tuple[float, ...], along_x: tuple[float, ...]) -> np.ndarra
 
 def _windows(plane: np.ndarray) -> list[np.ndarray]:
     starts = (window_starts(length, WINDOW, most=MOST_ALONG, overlapping=False) for length in plane.shape)
-    return [plane[y : y + WINDOW, x : x + WINDOW] for y, x in product(*(each or [0] for each in starts))]
+    return [plane[y : y + WINDOW, x : x + WINDOW] for y, x in product(*starts)]
 
 
 def _correlation(windows: Sequence[np.ndarray], axis: int) -> tuple[float, ...]:

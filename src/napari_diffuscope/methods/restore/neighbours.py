@@ -107,11 +107,11 @@ class Neighbours:
         noise = self.noises.get(self.image.channel_of(flat))
         if noise is None:
             return JoinedPlane(shown.pixels)
-        places = [other for other in around(self.image, flat, self.axis) if other is not None]
-        self._shown = {each: plane for each, plane in self._shown.items() if each in (flat, *places)}
+        places = around(self.image, flat, self.axis)
+        self._shown = {each: plane for each, plane in self._shown.items() if each in places}
         self._shown[flat] = shown
         others, left_out = list[np.ndarray | None](), list[int]()
-        for other in around(self.image, flat, self.axis):
+        for other in places:
             pixels = None if other is None else self._usable(other, shown, noise)
             if other is not None and pixels is None:
                 left_out.append(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from torch.utils.data import Dataset
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
 from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
-from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
+from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
-from napari_diffuscope.training.pair_noise import clean_notes
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.restore.denoising import DenoisingTask
@@ -65,7 +64,7 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         pieces,
         piece,
         {name: _cut(batches, recipe, device) for name, batches in kept.items()},
-        notes=_notes(images, kept_sources),
+        notes=source_notes(images, kept_sources),
         finish=finish,
         known={
             "simulated": data.simulated,
@@ -73,14 +72,6 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
             "kept_out": [named(s) for s in kept_sources],
         },
     )
-
-
-def _notes(
-    images: Sequence[tuple[ImageSource, list[np.ndarray]]], kept: Sequence[ImageSource]
-) -> tuple[str, ...]:
-    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in images)
-    same = same_file_note([source for source, _ in images], kept)
-    return notes if same is None else (*notes, same)
 
 
 def _pieces(

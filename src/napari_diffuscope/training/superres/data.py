@@ -24,8 +24,7 @@ from napari_diffuscope.training.clean import (
     named_planes,
     simulated_images,
 )
-from napari_diffuscope.training.kept_out import expand, keep_out, named, same_file_note
-from napari_diffuscope.training.pair_noise import clean_notes
+from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
 from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
 
@@ -248,9 +247,7 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         "kept_out": [named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
-    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in read)
-    if same := same_file_note(training, kept):
-        notes = (*notes, same)
+    notes = source_notes(read, kept)
     return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts, notes)
 
 
