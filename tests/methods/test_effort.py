@@ -12,8 +12,9 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.jobs import run
 from napari_diffuscope.methods.effort import MEAN_STEPS
 from napari_diffuscope.methods.restore.chains import SHARPEN_STEPS as CHAIN_STEPS
+from napari_diffuscope.methods.restore.chains import VIEWS as CHAIN_VIEWS
 from napari_diffuscope.methods.restore.chains import chain_for
-from napari_diffuscope.methods.restore.effort import SHARPEN_STEPS, restore_effort
+from napari_diffuscope.methods.restore.effort import SHARPEN_STEPS, VIEWS, restore_effort
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.effort import shape_effort
 from napari_diffuscope.methods.shape.plan import shape_plan
@@ -37,7 +38,7 @@ def model(request: pytest.FixtureRequest, tiny_model: Path) -> Model:
     return Model(replace(opened.card, diffusion=request.param), opened.network, opened.source)
 
 
-@pytest.mark.parametrize("choices", [{}, {"steps": 5}, {"strength": 0.0}])
+@pytest.mark.parametrize("choices", [{}, {"steps": 5}, {"strength": 0.0}, {"mirrored": True}])
 @pytest.mark.parametrize("mode", ["estimate", "sample", "mean", "samples", "sharpened", "as-published"])
 def test_restoration_asks_the_network_as_often_as_announced(model: Model, mode: str, choices: dict) -> None:
     if mode == "as-published" and model.card.diffusion.published_steps is None:
@@ -82,7 +83,7 @@ def test_the_time_of_a_small_part_tells_that_of_a_large_plane(tiny_model: Path) 
 def test_constants_are_those_of_the_samplers() -> None:
     from napari_diffuscope.diffusion.posterior_mean import STEPS
 
-    assert (MEAN_STEPS, SHARPEN_STEPS) == (STEPS, CHAIN_STEPS)
+    assert (STEPS, CHAIN_STEPS, len(CHAIN_VIEWS)) == (MEAN_STEPS, SHARPEN_STEPS, VIEWS)
 
 
 def test_the_share_of_a_trial_tells_the_time_of_a_run(tiny_model: Path) -> None:

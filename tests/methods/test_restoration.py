@@ -136,6 +136,29 @@ def test_odd_sizes(tiny_model: Path, shape: tuple[int, int]) -> None:
     assert np.isfinite(restored).all()
 
 
+def test_over_mirror_images_it_is_the_mean_of_what_a_user_could_mirror_by_hand(tiny_model: Path) -> None:
+    plane, model = photons(64, 48, seed=3), str(tiny_model)
+    by_hand = [
+        np.flip(restore(np.flip(plane, axes).copy(), model=model).restored, axes)
+        for axes in ((), (1,), (0,), (0, 1))
+    ]
+    together = restore(plane, model=model, mirrored=True).restored
+    span = float(np.ptp(together))
+    np.testing.assert_allclose(together, np.mean(by_hand, 0), atol=1e-4 * span)
+    assert np.abs(together - by_hand[0]).max() > 0.01 * span, "it is another result than without"
+
+
+def test_over_mirror_images_tiles_and_parts_are_those_of_the_whole(
+    tiny_model: Path, stack: np.ndarray
+) -> None:
+    """Of a plane whose sizes are no multiples of the network's stride."""
+    common: dict[str, Any] = {"model": str(tiny_model), "mirrored": True, "planes": (1,)}
+    whole = restore(stack, **common).restored
+    assert np.array_equal(restore(stack, **common, tile=64, batch=2).restored, whole)
+    part = restore(stack, **common, crop=(11, 90, 3, 77)).restored
+    assert np.array_equal(part[0], whole[0, 11:90, 3:77])
+
+
 def test_seeds_decide_samples(tiny_model: Path, stack: np.ndarray) -> None:
     common: dict[str, Any] = {"model": str(tiny_model), "mode": "sample", "steps": 2}
     first, again, other = (restore(stack, **common, seed=seed).restored for seed in (5, 5, 6))

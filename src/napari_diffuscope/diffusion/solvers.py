@@ -28,11 +28,24 @@ from napari_diffuscope.diffusion.schedule import NoiseLevel, check_descending
 
 @dataclass(frozen=True)
 class Query:
-    """A state whose clean image a solver asks for."""
+    """A state whose clean image a solver asks for.
+
+    Parameters
+    ----------
+    x
+        The state.
+    level
+        Its noise level.
+    step
+        How many were asked for before.
+    mirrored
+        Axes, counted from the last (-1 is X), along which the network is to see the state and its condition mirrored.
+    """
 
     x: Tensor
     level: NoiseLevel
     step: int
+    mirrored: tuple[int, ...] = ()
 
 
 Item = TypeVar("Item")

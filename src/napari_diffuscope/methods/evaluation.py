@@ -68,6 +68,8 @@ class Evaluator:
     choice: TileChoice = field(init=False)
     left_out: np.ndarray | None = field(default=None, init=False, repr=False)
     """bool ``(h, w)``: pixels of the region that are taken as the condition has them, without asking the network."""
+    mirrored: tuple[int, ...] = field(default=(), init=False)
+    """Axes, counted from the last, along which the network sees windows mirrored; what it says is mirrored back."""
 
     def __post_init__(self) -> None:
         automatic = self._automatic()
@@ -116,7 +118,9 @@ class Evaluator:
         """How many samples go together, so that a call is full."""
         return max(1, self.choice.batch // len(self.tiles()))
 
-    def __call__(self, x: Tensor, level: NoiseLevel, condition: Tensor) -> TiledEstimate:
+    def __call__(
+        self, x: Tensor, level: NoiseLevel, condition: Tensor, mirrored: tuple[int, ...] = ()
+    ) -> TiledEstimate:
         """Estimate of x₀ for a state.
 
         Parameters
@@ -127,12 +131,15 @@ class Evaluator:
             Its noise level.
         condition
             The whole plane, ``(1, Cc, Y, X)``: tiles at the border of the region see what is around it.
+        mirrored
+            Axes, counted from the last, along which the network sees windows mirrored.
 
         Returns
         -------
         Tensor
-            ``(B, C, h, w)``; yields every tile as it is finished.
+            ``(B, C, h, w)``, mirrored back; yields every tile as it is finished.
         """
+        self.mirrored = mirrored
         while True:
             canvas = self._canvas(x)
             fitted = yield from self._fill(canvas, x, level, condition)
@@ -190,7 +197,9 @@ class Evaluator:
         """Estimates of some windows."""
         windows = torch.cat([cut(condition, tile) for tile, _ in group])
         states = torch.stack([self._state(x[member], tile) for tile, member in group])
-        return self.model.estimate(states, level, windows)
+        # Windows begin and end at multiples of the stride, so that mirrored ones fit together as well.
+        seen = self.model.estimate(states.flip(self.mirrored), level, windows.flip(self.mirrored))
+        return seen.flip(self.mirrored)
 
     def _state(self, x: Tensor, tile: Tile) -> Tensor:
         """Window of the state, which is known inside the region alone and mirrored at its border."""

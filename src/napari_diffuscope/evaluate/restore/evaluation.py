@@ -216,9 +216,11 @@ def _of_models(work: EvaluationRun) -> Job[None]:
 def _one_model(work: EvaluationRun, case: Case, model: Candidate, sampled: bool, cost: float) -> Job[None]:
     settings, panel = work.settings, work.panel(case)
     share = 0.1 if sampled else 1.0
-    whole = estimate(model, case.noisy, device=settings.device, adapt=settings.adapt)
+    ways = {"adapt": settings.adapt, "mirrored": settings.mirrored}
+    whole = estimate(model, case.noisy, device=settings.device, **ways)
     done = yield from _inside(work, whole, share * cost)
-    setting = "adapted" if settings.adapt else ""
+    words = {"adapt": "adapted", "mirrored": "over mirror images"}
+    setting = ", ".join(words[name] for name, chosen in ways.items() if chosen)
     facts: Judged = {"method": model.label, "kind": "estimate", "seconds": done.seconds, "setting": setting}
     rows = _rows(work, case, done.image, facts)
     if panel is not None:

@@ -101,9 +101,11 @@ def candidates(places: Sequence[str], reserved: Sequence[str]) -> tuple[Candidat
     return tuple(opened)
 
 
-def estimate(candidate: Candidate, noisy: np.ndarray, *, device: str, adapt: bool = False) -> Job[Timed]:
-    """Best estimate of an image (Y, X) in counts, the model adapted to it or as it is."""
-    settings = RestoreSettings(model=candidate.place, device=device, adapt=adapt)
+def estimate(
+    candidate: Candidate, noisy: np.ndarray, *, device: str, adapt: bool = False, mirrored: bool = False
+) -> Job[Timed]:
+    """Best estimate of an image (Y, X) in counts: the model adapted to it or not, over mirror images or not."""
+    settings = RestoreSettings(model=candidate.place, device=device, adapt=adapt, mirrored=mirrored)
     return (yield from _restored(noisy, settings, noisy.shape))
 
 

@@ -77,6 +77,11 @@ class RestoreEvaluationSettings(EvaluationSettings):
     adapt: bool = declared(
         False, "Adapt", "Best estimates are of the models adapted to each image, as by restore --adapt."
     )
+    mirrored: bool = declared(
+        False,
+        "Average mirror images",
+        "Best estimates are means over mirror images, as by restore --mirrored.",
+    )
     calibrate: bool = declared(
         False, "Calibrate", "First fit the scale of the deviation and write it to the models' cards."
     )

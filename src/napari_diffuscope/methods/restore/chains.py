@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,10 @@ from napari_diffuscope.weights.model import Model
 from napari_diffuscope.weights.published_sampler import published_levels, published_solver
 
 SHARPEN_STEPS = 4
+
+VIEWS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+"""Axes along which an image is mirrored where views of it are averaged. Quarter turns are none: noise of scanners runs
+along lines, and networks are trained with lines along X."""
 
 Noise = Callable[[int], Tensor]
 """Position-keyed unit noise of the state's shape for a step; step 0 starts the chain."""
@@ -46,6 +50,18 @@ def estimate_chain(model: Model) -> Chain:
     assert isinstance(model.schedule, DiscreteSchedule)  # the continuous one begins at pure noise
     levels = mean_levels(model.schedule)
     return Chain(len(levels) - 1, lambda noise: mean_chain(noise(0), levels))
+
+
+def averaged_chain(chain: Chain) -> Chain:
+    """The mean of what a chain gives for an image and its mirror images."""
+
+    def start(noise: Noise) -> Solver:
+        total = torch.zeros_like(noise(0))
+        for number, mirrored in enumerate(VIEWS):
+            total += yield from _view(chain.start(noise), mirrored, number * chain.evaluations)
+        return total / len(VIEWS)
+
+    return Chain(chain.evaluations * len(VIEWS), start)
 
 
 def sample_chain(model: Model, steps: int | None) -> Chain:
@@ -92,7 +108,7 @@ def chain_for(model: Model, settings: RestoreSettings) -> Chain:
     """Chain of one result of a mode."""
     match settings.mode:
         case "estimate":
-            return estimate_chain(model)
+            return averaged_chain(estimate_chain(model)) if settings.mirrored else estimate_chain(model)
         case "as-published":
             return published_chain(model)
         case "sharpened":
@@ -118,6 +134,10 @@ def _levels_below(
     top = schedule.highest_index() * strength
     indices = sorted({round(top * (1 - i / steps)) for i in range(steps)}, reverse=True)
     return [schedule.at(index) for index in indices] + [CLEAN]
+
+
+def _view(solver: Solver, mirrored: tuple[int, ...], first: int) -> Generator[Query, Any, Tensor]:
+    return translated(solver, query=lambda query: replace(query, step=query.step + first, mirrored=mirrored))
 
 
 def _renumbered(solver: Solver, first: int) -> Generator[Query, Any, Tensor]:

@@ -13,6 +13,8 @@ from napari_diffuscope.weights.card import ModelCard
 
 #: Evaluations that sharpen an estimate; as `methods.restore.chains.SHARPEN_STEPS`.
 SHARPEN_STEPS = 4
+#: Mirror images that are averaged, the image among them; as `methods.restore.chains.VIEWS`.
+VIEWS = 4
 #: Edge, in pixels, of the part of a plane that is tried.
 TRIAL_SIDE = 512
 #: Pixels that could be evaluated while one channel is learned from: 60 steps on two crops of 128 x 128 pixels, there
@@ -42,6 +44,8 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
     if settings.mode == "sharpened":
         steps = steps_of("estimate", None, spec)
         steps += (settings.steps or SHARPEN_STEPS) if settings.strength > 0 else 0
+    if settings.mirrored and settings.mode == "estimate":
+        steps *= VIEWS
     learning = 0.0
     if settings.adapt and settings.mode == "estimate" and settings.joined_along is None:
         image = inputs["image"]
@@ -63,6 +67,7 @@ def restore_trial(
         steps=TRIAL_STEPS,
         adapt=False,
         neighbours="none",
+        mirrored=False,
         planes=(plane,),
         crop=(y0, y1, x0, x1),
     )

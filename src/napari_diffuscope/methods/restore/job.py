@@ -216,7 +216,8 @@ def _chain(run: Run, flat: int, numbers: Sequence[int], seen: _Seen) -> Job[Tens
         return run.update(output=RESTORED, region=region, preview=pixels)
 
     def answer(query: Query) -> Job[Tensor]:
-        return relayed(run.evaluator(flat)(query.x, query.level, seen.condition), told)
+        evaluation = run.evaluator(flat)(query.x, query.level, seen.condition, query.mirrored)
+        return relayed(evaluation, told)
 
     return (yield from driven(solver, answer))
 

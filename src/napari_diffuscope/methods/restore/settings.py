@@ -91,6 +91,14 @@ class RestoreSettings(Settings):
             "t": ("Before and after (time)", ""),
         },
     )
+    mirrored: bool = declared(
+        False,
+        "Average mirror images",
+        "Restore the image and its three mirror images, and average the four answers: slightly more accurate, in four "
+        "times the time.",
+        modes=("estimate",),
+        advanced=True,
+    )
     device: str = common.device()
     planes: tuple[int, ...] | None = common.planes()
     crop: tuple[int, int, int, int] | None = common.crop()

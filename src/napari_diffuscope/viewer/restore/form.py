@@ -23,7 +23,7 @@ class RestoreForm(DeclaredForm):
     """All controls. ``changed`` tells that any of them changed."""
 
     nothing = "There is no image to restore; open one with File › Open, or take one from the samples."
-    rare = "For defects, large images and small memories; tiles and batches never change the result on a CPU."
+    rare = "For defects, mirror images and large files; tiles and batches never change the result on a CPU."
 
     def __init__(self, viewer: Any, method: Method, on_error: Callable[[str], None]) -> None:
         self.same_region: tuple[tuple[int, ...] | None, tuple[int, int, int, int] | None] | None = None
