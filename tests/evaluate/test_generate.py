@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from napari_diffuscope import DiffuscopeError, generate
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.evaluate.generate.realism import realism_rows
 from napari_diffuscope.evaluate.generate.settings import GENERATE, GenerateEvaluationSettings
 from napari_diffuscope.evaluate.generate.usefulness import UNSEEN, Arm, Pairs, arms_of, measured, trained
@@ -183,10 +183,10 @@ def test_the_command_measures_all_of_it_and_goes_on(
         "32",
     ]
     plain += ["--training-steps", "2", "--repeats", "1", "--quiet"]
-    first = CliRunner().invoke(app, plain)
+    first = CliRunner().invoke(make_app(), plain)
     assert first.exit_code == 0, first.output
     before = (out / "usefulness.csv").read_text()
-    done = CliRunner().invoke(app, [*plain, "--models", str(model)])
+    done = CliRunner().invoke(make_app(), [*plain, "--models", str(model)])
     assert done.exit_code == 0, done.output
     report = (out / "generate.md").read_text(encoding="utf-8")
     for words in (

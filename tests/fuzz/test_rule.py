@@ -58,7 +58,7 @@ def test_what_takes_too_long_is_ended(limit: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(rule, limit, 1)
     started = time.monotonic()
     with watched(tmp_path) as watch:
-        while time.monotonic() - started < 60:
+        while time.monotonic() - started < 600:
             time.sleep(0.1) if limit == "LONGEST_WAIT" else np.ones(1000).sum()
     assert isinstance(watch.error, rule.TooSlow)
 

@@ -58,12 +58,12 @@ BEYOND_REASON = {
 def test_a_description_beyond_reason_is_left_aside_and_that_is_said(tmp_path, name, capfd):
     write_ome(tmp_path / "a.ome.tif", **BEYOND_REASON[name])
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.process_time()
     image = open_image(tmp_path / "a.ome.tif")
     pixels = np.asarray(image.data)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert most < 64 * 2**20
     np.testing.assert_array_equal(pixels, DATA)
     (note,) = image.notes
@@ -113,10 +113,10 @@ def test_flipped_bits_that_claim_more_than_a_file_can_hold(tmp_path, compression
         if place.dtype == 3:
             raw[place.valueoffset : place.valueoffset + 2] = struct.pack("<H", 2**16 - 1)
     (tmp_path / "a.tif").write_bytes(raw)
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DiffuscopeError) as caught:
         read_image(tmp_path / "a.tif").read_plane(0)
     assert "a.tif" in str(caught.value)
     assert len(str(caught.value)) <= 300
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert capfd.readouterr().err == ""

@@ -411,7 +411,7 @@ def test_a_worker_that_is_killed_changes_no_bit(
     out, first = tmp_path / "out.ome.zarr", next(iter(before.values()))
     run_until(restoring(source, model, out, team), 2, lambda: os.kill(first, signal.SIGKILL))
     assert np.array_equal(pixels_of(out), alone.restored)
-    team.client.wait_for_workers(2, timeout=60)
+    team.client.wait_for_workers(2, timeout=300)
     assert set(team.client.run(os.getpid).values()) != set(before.values())
 
 

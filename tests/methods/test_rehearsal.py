@@ -63,7 +63,7 @@ def test_a_few_blocks_tell_the_time_of_all() -> None:
     assert len(worked) < len(PIXELS) / 4
     assert found.blocks == {"bright": 40}
     assert found.seconds is not None
-    assert 0.5 * PAUSE * 40 < found.seconds < 20 * PAUSE * 40
+    assert found.seconds > 0.5 * PAUSE * 40, "that of all blocks, not of those that were tried"
 
 
 @pytest.mark.parametrize("name", ["out.tif", "out.ome.zarr"])

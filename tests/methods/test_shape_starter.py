@@ -68,11 +68,11 @@ def test_samples_are_whole_shapes_that_differ(ensemble: Shapes) -> None:
             assert sum(faces) < 2.5 * ball, "noise would have a face for every few voxels"
 
 
-def test_the_estimate_takes_less_than_three_seconds_for_a_cell() -> None:
+def test_the_estimate_takes_seconds_for_a_cell() -> None:
     predict_shapes(IMAGE, LABELS, only=[5])
-    began = time.perf_counter()
+    began = time.process_time()
     (shape,) = predict_shapes(IMAGE, LABELS, only=[2]).cells
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 30, "of all cores; a few on those of today"
     assert shape.threshold == read_card(STARTERS / DEFAULT_SHAPE_MODEL).occupancy_threshold
 
 

@@ -65,7 +65,7 @@ def test_signals_to_stop_clean_up(stack: Path, tmp_path: Path, tiny_model: Path,
     number = getattr(signal, name)
     with computing(stack, tmp_path / "out.tif", tiny_model) as process:
         process.send_signal(number)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
     assert process.returncode == 128 + number
     assert "the same command goes on" in said
     assert "Traceback" not in said
@@ -84,7 +84,7 @@ def test_what_a_killed_run_leaves_the_next_one_takes_away(
             assert command("restore", stack, out, "--model", tiny_model, "--planes", "0") == 1
             assert "another process" in command.said
             process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=120)
+            process.communicate(timeout=300)
         assert hidden(tmp_path) == [partial_path(out).name]
     words = ["restore", stack, out, "--model", tiny_model, "--planes", "0"]
     assert command(*words) == 1

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from napari_diffuscope import DiffuscopeError, load_model
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.measure.memorisation import Memorisation
 from napari_diffuscope.measure.training_images import read_training_images
 from napari_diffuscope.methods.generate.values import from_units, to_units
@@ -102,7 +102,7 @@ def test_a_model_comes_of_a_folder_of_classes_and_says_what_it_learned_from(
         "--device",
         "cpu",
     ]
-    done = CliRunner().invoke(app, [*arguments, "--workers", "0", "--quiet"])
+    done = CliRunner().invoke(make_app(), [*arguments, "--workers", "0", "--quiet"])
     assert done.exit_code == 0, done.output
     card = load_model(out).card
     assert card.task == "generate"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ def paces(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return path
 
 
+@pytest.fixture(autouse=True)
+def _own_notifications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What napari was told of in earlier tests of this process is no matter of this one."""
+    monkeypatch.setattr(notification_manager, "records", [])
+
+
 @pytest.fixture
 def viewer(make_napari_viewer_proxy: Any) -> Any:
     """A viewer that refuses to be changed from another thread."""
@@ -42,7 +49,7 @@ def viewer(make_napari_viewer_proxy: Any) -> Any:
 @pytest.fixture
 def open_dock(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
     """Opens a dock as the menu does, Restore by default; no worker and no error is left at the end."""
-    docks, errors_before = [], len(errors())
+    docks = []
 
     def opened(name: str = "Restore") -> Any:
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", name)
@@ -54,7 +61,7 @@ def open_dock(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
         dock.runner.cancel()
         qtbot.waitUntil(lambda dock=dock: not dock.runner.running, timeout=PATIENCE)
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
-    assert len(errors()) == errors_before, "napari showed a traceback"
+    assert_no_traceback()
 
 
 @pytest.fixture
@@ -73,9 +80,11 @@ def stack(viewer: Any) -> Any:
     )
 
 
-def errors() -> list[Any]:
-    """Exceptions that napari was told of."""
-    return [record for record in notification_manager.records if hasattr(record, "exception")]
+def assert_no_traceback() -> None:
+    """Fail, and show them, if napari was told of exceptions in this test."""
+    told = [record.exception for record in notification_manager.records if hasattr(record, "exception")]
+    shown = "\n".join("".join(traceback.format_exception(exception)) for exception in told)
+    assert not told, f"napari showed a traceback:\n{shown}"
 
 
 def made(viewer: Any, start: str) -> Any:

@@ -10,7 +10,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication
 from typer.testing import CliRunner
 
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
@@ -38,7 +38,7 @@ def copied(qtbot, dock) -> list[str]:
 
 
 def run_command(words: list[str]) -> np.ndarray:
-    outcome = CliRunner().invoke(app, words)
+    outcome = CliRunner().invoke(make_app(), words)
     assert outcome.exit_code == 0, outcome.output
     image = open_image(words[2])
     return np.stack([image.read_plane(flat) for flat in range(image.plane_count)])

@@ -93,18 +93,22 @@ def test_the_work_and_the_time_stand_above_run(qtbot, viewer, stack, open_dock, 
     dock = open_dock()
     quick(dock, tiny_model, mode="mean", samples=2, steps=4)
     said = dock.forecast.label
-    qtbot.waitUntil(lambda: "3 planes × 2 samples × 4 steps = 24 evaluations" in said.text())
+    qtbot.waitUntil(
+        lambda: "3 planes × 2 samples × 4 steps = 24 evaluations" in said.text(), timeout=PATIENCE
+    )
     assert "not known" in said.text()
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         click(qtbot, dock.forecast.measure_button)
     assert [layer.name for layer in viewer.layers] == ["cells"], "a trial leaves nothing"
     assert "about" in said.text()
     dock.form.control("samples").setValue(6)
-    qtbot.waitUntil(lambda: "6 samples × 4 steps = 72 evaluations: about" in said.text())
+    qtbot.waitUntil(lambda: "6 samples × 4 steps = 72 evaluations: about" in said.text(), timeout=PATIENCE)
     run_to_the_end(qtbot, dock)
     again = open_dock("Restore")
     quick(again, tiny_model, mode="sample", steps=3)
-    qtbot.waitUntil(lambda: "3 planes × 3 steps = 9 evaluations: about" in again.forecast.label.text())
+    qtbot.waitUntil(
+        lambda: "3 planes × 3 steps = 9 evaluations: about" in again.forecast.label.text(), timeout=PATIENCE
+    )
 
 
 def test_the_visible_area_stays_the_same_after_all_samples(
@@ -149,7 +153,9 @@ def test_the_channels_that_napari_split_are_worked_in_one_run(qtbot, viewer, ope
     dock.form.input.layers.choose(layers[1])
     assert dock.form.input.together == list(layers)
     quick(dock, tiny_model)
-    qtbot.waitUntil(lambda: "3 layers × 2 planes = 6 evaluations" in dock.forecast.label.text())
+    qtbot.waitUntil(
+        lambda: "3 layers × 2 planes = 6 evaluations" in dock.forecast.label.text(), timeout=PATIENCE
+    )
     assert run_to_the_end(qtbot, dock).state == "done"
     for layer, pixels in zip(layers, channels, strict=True):
         result = made(viewer, f"{layer.name} restored")
@@ -177,7 +183,7 @@ def test_two_docks_become_tabs_of_one_area(qtbot, viewer, stack, open_dock) -> N
     window.resize(1200, 800)
     docks = [open_dock(name) for name in ("Restore", "Super-resolve volume", "Predict 3D shape")]
     first, *others = (_qt_dock(dock) for dock in docks)
-    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(first)) == 2)
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(first)) == 2, timeout=PATIENCE)
     assert set(window.tabifiedDockWidgets(first)) == set(others)
     assert [dock.windowTitle() for dock in (first, *others)] == ["Restore", "Super-resolve", "3D shape"]
     assert docks[-1].width() >= 300, "no slit"

@@ -17,7 +17,7 @@ from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.viewer.widgets import choose
 from napari_diffuscope.weights.card import CARD_FILE
 
-from .conftest import PATIENCE, click, errors, made, noisy, run_to_the_end
+from .conftest import PATIENCE, assert_no_traceback, click, made, noisy, run_to_the_end
 
 pytestmark = pytest.mark.viewer
 RECORD = "napari-diffuscope"
@@ -249,13 +249,12 @@ def test_wrong_axes_are_said_where_they_are_typed_and_when_run(qtbot, viewer, st
 
 def test_an_error_of_the_run_is_a_sentence_and_leaves_no_layer(qtbot, viewer, stack, open_dock) -> None:
     dock = open_dock()
-    before = len(errors())
     dock.form.device.addItem("cuda:9", "cuda:9")
     choose(dock.form.device, "cuda:9")
     outcome = run_to_the_end(qtbot, dock)
     assert outcome.state == "failed"
     assert "cuda:9" in dock.bar.status.text()
-    assert len(errors()) == before
+    assert_no_traceback()
     assert list(viewer.layers) == [stack]
 
 
@@ -378,7 +377,7 @@ def test_repeat_does_not_learn_again_unless_the_image_is_another(
     image = viewer.add_image(noisy(130, 140), name="noisy")
     dock = open_dock()
     dock.apply(RestoreSettings(model=str(tiny_model), adapt=True, device="cpu"))
-    qtbot.waitUntil(lambda: "after learning from the image" in dock.forecast.label.text())
+    qtbot.waitUntil(lambda: "after learning from the image" in dock.forecast.label.text(), timeout=PATIENCE)
     assert run_to_the_end(qtbot, dock).state == "done"
     first = viewer.layers[-1]
     viewer.layers.selection.active = first

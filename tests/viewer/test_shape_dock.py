@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 from typer.testing import CliRunner
 
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.methods.shape.method import predict_shapes
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.viewer.widgets import choose
@@ -254,7 +254,7 @@ def test_files_are_those_of_the_copied_command(qtbot, viewer, open_dock, tmp_pat
     viewer.layers.selection.active = viewer.layers["my cells shapes"]
     click(qtbot, dock.copy_button)
     assert shlex.split(QApplication.clipboard().text()) == words
-    outcome = CliRunner().invoke(app, words[1:])
+    outcome = CliRunner().invoke(make_app(), words[1:])
     assert outcome.exit_code == 0, outcome.output
     written = tmp_path / "my cells_shapes"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: (str(tmp_path / "own.csv"), ""))

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 from typer.testing import CliRunner
 
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.methods.superres.method import superresolve
 from napari_diffuscope.methods.superres.settings import DEFAULT_SUPERRES_MODEL, SuperresSettings
@@ -252,7 +252,7 @@ def test_the_copied_command_gives_the_same_numbers(qtbot, viewer, open_dock, tmp
     words = shlex.split(QApplication.clipboard().text())
     run_to_the_end(qtbot, dock)
     result = made(viewer, "my cells super-resolved")
-    outcome = CliRunner().invoke(app, words[1:])
+    outcome = CliRunner().invoke(make_app(), words[1:])
     assert outcome.exit_code == 0, outcome.output
     image = open_image(words[3])
     assert image.scale[0] == pytest.approx(0.1)

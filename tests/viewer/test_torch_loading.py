@@ -40,7 +40,7 @@ def load_like_torch(place: Path, library: Path | None) -> str:
     if library is not None:
         shutil.copy(library, place / "torch" / "lib" / "libtorch.so")
     script = f"import sys; sys.path.insert(0, {str(place)!r})\n{LOAD}"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return run.stdout.strip()
 

@@ -124,7 +124,7 @@ def test_a_method_that_knows_its_work_says_how_long_it_takes(qtbot, viewer, dock
         return {"image": replace(inputs["image"], data=inputs["image"].data[:9])}, settings
 
     toy = dock(replace(BRIGHTEN, job=slowly, effort=effort, trial=first_planes))
-    qtbot.waitUntil(lambda: "60 planes" in toy.forecast.label.text())
+    qtbot.waitUntil(lambda: "60 planes" in toy.forecast.label.text(), timeout=PATIENCE)
     assert toy.forecast.measure_button.isVisibleTo(toy)
     with qtbot.waitSignal(toy.runner.ended, timeout=PATIENCE):
         click(qtbot, toy.forecast.measure_button)
@@ -132,4 +132,4 @@ def test_a_method_that_knows_its_work_says_how_long_it_takes(qtbot, viewer, dock
     assert "about" in toy.forecast.label.text()
     assert [layer.name for layer in viewer.layers] == ["stack"], "nobody sees the trial"
     toy.form.rows["twice"].value = True
-    qtbot.waitUntil(lambda: "2 steps" in toy.forecast.label.text())
+    qtbot.waitUntil(lambda: "2 steps" in toy.forecast.label.text(), timeout=PATIENCE)

@@ -23,7 +23,7 @@ from napari_diffuscope.viewer.train.dock import TrainDock
 from napari_diffuscope.weights.card import read_card
 from tests.tiny import SMALL, tiny_card, write_local
 
-from .conftest import PATIENCE, click, errors
+from .conftest import PATIENCE, assert_no_traceback, click
 
 pytestmark = pytest.mark.viewer
 
@@ -43,7 +43,6 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def dock(qtbot, viewer, models: Path):
-    before = len(errors())
     _, made = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Train")
     made.form.start.setCurrentIndex(made.form.start.findData("smoother"))
     for name, value in {"until": "steps", "steps": 4, "patch": 32, "batch": 2}.items():
@@ -51,7 +50,7 @@ def dock(qtbot, viewer, models: Path):
     yield made
     made.runner.cancel()
     qtbot.waitUntil(lambda: not made.runner.running, timeout=PATIENCE)
-    assert len(errors()) == before, "napari showed a traceback"
+    assert_no_traceback()
 
 
 def clean(number: int, *shape: int) -> np.ndarray:

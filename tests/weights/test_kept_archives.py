@@ -64,7 +64,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
         "tempfile.tempdir = sys.argv[2]\n"
         "with unpacked_folder(Path(sys.argv[1])): os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", killed, str(source), str(temporary)], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", killed, str(source), str(temporary)], check=False, timeout=300)
     (left,) = temporary.iterdir()
     with unpacked_folder(source) as folder:
         living = folder.parent

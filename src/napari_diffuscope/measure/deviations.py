@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 LEVELS = (0.5, 0.68, 0.8, 0.9, 0.95)
 """Nominal shares at which intervals are tried."""
@@ -103,6 +102,7 @@ def half_widths(
     A deviation from fewer samples is less certain, and so is their mean: as in the predictive interval of a normal
     distribution, whose half width is ``t · sqrt(1 + 1/N)`` deviations with Student's t at N - 1 degrees of freedom.
     """
+    from scipy.special import stdtrit  # long to load, and asked for only where error bars are spoken of
 
     def usual(count: int, share: float) -> float:
         return float(stdtrit(count - 1, (1 + share) / 2)) * math.sqrt(1 + 1 / count)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_diffuscope.viewer.compare.grid import LATER
 
-from ..conftest import PATIENCE, errors
+from ..conftest import PATIENCE, assert_no_traceback
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def viewer(make_napari_viewer_proxy: Any) -> Any:
 @pytest.fixture
 def compare(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
     """Opens the dock for a reference and others; no worker and no traceback is left at the end."""
-    docks, before = [], len(errors())
+    docks = []
     viewer.window.resize(1000, 600)
 
     def opened(reference: Any, *others: Any) -> Any:
@@ -40,7 +40,7 @@ def compare(viewer: Any, qtbot: Any) -> Iterator[Callable[..., Any]]:
         dock.looking.end()
     assert QThreadPool.globalInstance().waitForDone(PATIENCE)
     QApplication.processEvents()
-    assert len(errors()) == before, "napari showed a traceback"
+    assert_no_traceback()
 
 
 @pytest.fixture

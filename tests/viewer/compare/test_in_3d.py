@@ -106,4 +106,4 @@ def test_the_cross_lies_on_one_line_of_sight_with_the_brightest_value_along_it(
     assert len({(mark.x - mark.cell[0], mark.y - mark.cell[1]) for mark in marks}) == 1
     assert "line of sight" in dock.look.message.text()
     viewer.scene.camera.angles = (10, 20, 30)
-    qtbot.waitUntil(lambda: not dock.looking.stage.overlay.marks)
+    qtbot.waitUntil(lambda: not dock.looking.stage.overlay.marks, timeout=PATIENCE)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication
 from napari_diffuscope.viewer.compare.grid import LATER
 from napari_diffuscope.viewer.layer_choice import DISPLAY_KEY
 
-from ..conftest import click, errors
+from ..conftest import PATIENCE, assert_no_traceback, click
 from .conftest import place_on_canvas
 
 WAYS = ("grid", "swipe", "blink", "difference")
@@ -115,10 +115,9 @@ def test_the_cross_is_at_the_same_place_of_the_specimen_in_all_cells_with_the_va
     cell = (0, 0, width / columns, height / rows)
     at = place_on_canvas(viewer, (12.15, 6.15), cell)
     qtbot.mouseMove(canvas, QPoint(at[1], at[0]))
-    qtbot.waitUntil(lambda: len(dock.looking.stage.overlay.marks) == 2)
-    qtbot.wait(30)
-    marks = dock.looking.stage.overlay.marks
-    assert [mark.text for mark in marks] == ["0.75", "0.25"]
+    overlay = dock.looking.stage.overlay
+    qtbot.waitUntil(lambda: [mark.text for mark in overlay.marks] == ["0.75", "0.25"], timeout=PATIENCE)
+    marks = overlay.marks
     # The cross lies on the spot of its own cell; on the whole window, since Qt draws it over the canvas.
     window = canvas.window().grab().toImage()
     corner = canvas.mapTo(canvas.window(), QPoint(0, 0))
@@ -229,7 +228,7 @@ def test_blink_alternates_by_the_clock_and_by_hand_and_fades(
     dock.look.rate.setValue(10)
     dock.look.pace.setCurrentIndex(0)
     shown = set()
-    qtbot.waitUntil(lambda: shown.add(dock.looking.blink.shown) or shown == {0, 1}, timeout=5000)
+    qtbot.waitUntil(lambda: shown.add(dock.looking.blink.shown) or shown == {0, 1}, timeout=PATIENCE)
 
 
 @pytest.mark.viewer
@@ -320,7 +319,7 @@ def test_the_view_comes_back_exactly_however_it_ends(qtbot, viewer, compare) -> 
                 dock.looking.do(lambda: 1 / 0)
         viewer.window.remove_dock_widget(dock)
         assert view_of(viewer) == before, end
-    assert not errors()
+    assert_no_traceback()
 
 
 @pytest.mark.viewer
@@ -361,15 +360,13 @@ def test_a_layer_that_is_deleted_while_it_is_compared(qtbot, viewer, compare, ph
     dock.looking.show("difference")
     dock.looking.show("grid")
     viewer.layers.remove(third)
-    qtbot.waitUntil(lambda: dock.looking.way == "grid")
+    qtbot.waitUntil(lambda: dock.looking.way == "grid", timeout=PATIENCE)
     photograph()
     assert viewer.canvas.grid.actual_shape(viewer.layers) in {(1, 2), (2, 1)}
     viewer.layers.remove(pair[1])
     assert dock.looking.way == ""
-    qtbot.wait(20)
-    assert pair[0].visible
-    assert not viewer.canvas.grid.enabled
-    assert "Choose at least one more layer" in dock.look.message.text()
+    qtbot.waitUntil(lambda: "Choose at least one more layer" in dock.look.message.text(), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: pair[0].visible and not viewer.canvas.grid.enabled, timeout=PATIENCE)
     assert not dock.look.buttons["grid"].isEnabled()
     viewer.layers.clear()
     assert "Open the images" in dock.look.message.text()
@@ -505,14 +502,13 @@ def test_the_view_before_and_after_and_the_comparison_give_way_to_each_other(qtb
 
 @pytest.mark.viewer
 def test_the_window_closes_over_a_comparison_that_blinks(qtbot, viewer, pair) -> None:
-    before = len(errors())
     dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", "Compare")[1]
     dock.choice.choose(*(pair[0], [pair[1]]))
     dock.look.rate.setValue(10)
     click(qtbot, dock.look.buttons["blink"])
     viewer.close()
     qtbot.wait(300)
-    assert len(errors()) == before
+    assert_no_traceback()
 
 
 @pytest.mark.viewer

@@ -45,7 +45,7 @@ def test_all_layers_are_removed_together_with_those_of_the_comparison(
     click(qtbot, dock.look.buttons[way])
     viewer.layers.select_all()
     viewer.layers.remove_selected()
-    qtbot.waitUntil(lambda: len(viewer.layers) == 0)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 0, timeout=PATIENCE)
     assert dock.looking.way == ""
     assert "Open the images" in dock.look.message.text()
 
@@ -61,7 +61,9 @@ def test_the_layer_that_is_removed_goes_and_no_other(qtbot, viewer, compare, pai
     assert viewer.layers.index(pair[0]) > viewer.layers.index("fourth")  # the comparison puts it on top
     viewer.layers.remove(pair[0])
     assert pair[0] not in viewer.layers
-    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["after", "third", "fourth"])
+    qtbot.waitUntil(
+        lambda: [layer.name for layer in viewer.layers] == ["after", "third", "fourth"], timeout=PATIENCE
+    )
     assert all(layer.visible and layer.opacity == 1 for layer in viewer.layers)
 
 
@@ -121,9 +123,9 @@ def test_a_detached_plot_closes_with_the_window_and_does_not_keep_the_program_al
     dock.choice.choose(pair[0], [pair[1]])
     dock.tabs.setCurrentIndex(2)
     dock.plots.detach()
-    qtbot.waitUntil(lambda: _plot_windows() == 1)
+    qtbot.waitUntil(lambda: _plot_windows() == 1, timeout=PATIENCE)
     viewer.close()
-    qtbot.waitUntil(lambda: _plot_windows() == 0)
+    qtbot.waitUntil(lambda: _plot_windows() == 0, timeout=PATIENCE)
 
 
 def _plot_windows() -> int:

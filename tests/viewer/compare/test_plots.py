@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ def test_a_profile_is_that_of_the_pixels_under_the_line(viewer: Any, compare: Op
     assert "µm" in curves.x_label
     plots.width.setValue(3)
     qtbot.waitUntil(
-        lambda: plots.plot.curves.lines[0].y[0] == pytest.approx(truth[19:22, 16].mean(), rel=1e-5)
+        lambda: plots.plot.curves.lines[0].y[0] == pytest.approx(truth[19:22, 16].mean(), rel=1e-5),
+        timeout=PATIENCE,
     )
 
 
@@ -94,9 +95,13 @@ def test_the_profile_follows_while_the_line_is_dragged(viewer: Any, compare: Ope
     mouse(dock, QEvent.Type.MouseMove, start, False)
     mouse(dock, QEvent.Type.MouseButtonPress, start, True)
     mouse(dock, QEvent.Type.MouseMove, on_the_way, True)
-    qtbot.waitUntil(lambda: plots.plot.curves.lines[0].y.mean() == pytest.approx(60, abs=1.5), timeout=5000)
+    qtbot.waitUntil(
+        lambda: plots.plot.curves.lines[0].y.mean() == pytest.approx(60, abs=1.5), timeout=PATIENCE
+    )
     mouse(dock, QEvent.Type.MouseMove, end, True)
-    qtbot.waitUntil(lambda: plots.plot.curves.lines[0].y.mean() == pytest.approx(80, abs=1.5), timeout=5000)
+    qtbot.waitUntil(
+        lambda: plots.plot.curves.lines[0].y.mean() == pytest.approx(80, abs=1.5), timeout=PATIENCE
+    )
     mouse(dock, QEvent.Type.MouseButtonRelease, end, False)
     assert plots.plot.curves.lines[1].y == pytest.approx(2 * plots.plot.curves.lines[0].y)
 
@@ -109,13 +114,13 @@ def test_five_large_layers_are_followed_without_reading_them_whole(
     plots = plots_of(dock)
     plots.line_button.click()
     drawn(plots, qtbot)
-    line, times = plots.line.currentData(), []
-    for number in range(10):
-        line.data = [np.array([[100.0 + number, 100], [1900 - number, 1900]])]
-        began = time.process_time()
-        plots.draw()
-        times.append(time.process_time() - began)
-    assert np.median(times) < 0.2  # 0.02 where nothing else runs; reading the layers whole takes longer
+    line = plots.line.currentData()
+    line.data = [np.array([[109.0, 100], [1891, 1900]])]
+    tracemalloc.start()
+    plots.draw()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < layers[0].data.nbytes / 4
     assert [line.y.mean() for line in plots.plot.curves.lines] == pytest.approx(range(5))
 
 

@@ -10,7 +10,7 @@ from napari_diffuscope.methods.records import RECORD_KEY
 from napari_diffuscope.viewer.compare.mask import masked
 from napari_diffuscope.viewer.widgets import choose
 
-from ..conftest import click
+from ..conftest import PATIENCE, click
 
 
 @pytest.mark.viewer
@@ -29,7 +29,7 @@ def test_the_mask_marks_what_exceeds_the_slider_and_stays(qtbot, viewer, compare
     click(qtbot, dock.look.buttons["difference"])
     choose(dock.look.quantity, "deviations")
     dock.look.uncertainty.expand()
-    qtbot.waitUntil(lambda: not dock.look.mask.button.visibleRegion().isEmpty())
+    qtbot.waitUntil(lambda: not dock.look.mask.button.visibleRegion().isEmpty(), timeout=PATIENCE)
     dock.look.mask.threshold.setValue(6)
     click(qtbot, dock.look.mask.button)
     (mask,) = [layer for layer in viewer.layers if layer.name == "uncertainty > 6"]
@@ -86,11 +86,11 @@ def test_axes_of_other_units_and_planes_that_a_layer_has_not(qtbot, viewer, comp
     np.testing.assert_allclose(np.squeeze(patch.data), 1, atol=1e-6)
     assert np.squeeze(patch.data).shape == (20, 30)
     viewer.dims.set_current_step(0, 3)
-    qtbot.waitUntil(lambda: np.ptp(np.asarray(patch.data)) > 0.5)
+    qtbot.waitUntil(lambda: np.ptp(np.asarray(patch.data)) > 0.5, timeout=PATIENCE)
     np.testing.assert_allclose(np.squeeze(patch.data), stack[2] + 1 - stack[3], atol=1e-6)
     viewer.dims.order = (1, 0, 2)
     viewer.reset_view()
     row = int(viewer.dims.current_step[1])
-    qtbot.waitUntil(lambda: np.squeeze(np.asarray(patch.data)).shape == (6, 30))
+    qtbot.waitUntil(lambda: np.squeeze(np.asarray(patch.data)).shape == (6, 30), timeout=PATIENCE)
     expected = (stack[2, row] + 1)[None] - stack[:, row]
     np.testing.assert_allclose(np.squeeze(patch.data), expected, atol=1e-6)

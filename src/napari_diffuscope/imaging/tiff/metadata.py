@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.tiff.ome import parsed_ome
@@ -37,7 +37,7 @@ def ome_attributes(axes: str, scale: Sequence[float], units: Sequence[str]) -> d
 
 def with_record(xml: str, record: Mapping[str, Any]) -> str:
     """OME-XML with a record as a comment annotation of its own, JSON in plain ASCII."""
-    text = escape(json.dumps(record))
+    text = escape(json.dumps(record), quote=False)
     annotation = (
         "<StructuredAnnotations>"
         f'<CommentAnnotation ID="Annotation:record" Namespace="{RECORD_NAMESPACE}"><Value>{text}</Value>'

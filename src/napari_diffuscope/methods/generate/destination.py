@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_diffuscope.methods.generate.card_page import card_files, write_card
 from napari_diffuscope.methods.running import Result
 from napari_diffuscope.methods.storing import FileDestination
 
@@ -19,6 +18,8 @@ class GenerateDestination(FileDestination):
 
     def check(self, read: Iterable[Path], others: Iterable[Path] = ()) -> None:
         """Refuse what would destroy something, before anything is computed."""
+        from napari_diffuscope.methods.generate.card_page import card_files
+
         cards = () if self._page is None else card_files(self._page)
         super().check(read, (*others, *cards))
 
@@ -28,6 +29,8 @@ class GenerateDestination(FileDestination):
             return ""
         if "card" not in result.record:
             return "; no card, for the model carries nothing to compare with"
+        from napari_diffuscope.methods.generate.card_page import write_card
+
         pictures = result.value.pictures
         write_card(self._page, result.record["card"], pictures, overwrite=self.overwrite)
         return f", and the card {self._page}"

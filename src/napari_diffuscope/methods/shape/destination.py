@@ -13,7 +13,6 @@ from napari_diffuscope.imaging.unchanged import stamped
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.method import Method
 from napari_diffuscope.methods.running import method_job
-from napari_diffuscope.methods.shape.cells import cells_for
 from napari_diffuscope.methods.shape.files import ShapeFolder
 from napari_diffuscope.methods.shape.record import made_alike, unit_of
 from napari_diffuscope.methods.shape.result import Shapes
@@ -28,6 +27,8 @@ class ShapeDestination(Destination):
     shown, what = "OUT_FOLDER", "Folder for a volume of every cell and features.csv."
 
     def __init__(self, *what: Any, **how: Any) -> None:
+        from napari_diffuscope.methods.shape.cells import cells_for
+
         super().__init__(*what, **how)
         self.stopped = f"stopped; shapes that were finished are in {self.output}."
         image, labels = self.inputs["image"], self.inputs["labels"]
