@@ -20,7 +20,8 @@ from napari_diffuscope.weights.card import read_card
 ROOT = Path(__file__).resolve().parents[1]
 
 REHEARSED = """
-import runpy, sys
+import runpy, sys, time
+time.monotonic = time.perf_counter = time.process_time  # a busy machine is no shorter round
 class Absent:
     absent = ("napari", "qtpy", "magicgui", "dask", "zarr", "typer", "psutil", "pooch", "platformdirs", "pydantic")
     def find_spec(self, name, path=None, target=None):
@@ -65,7 +66,7 @@ def test_a_round_is_rehearsed_without_a_gpu(tmp_path: Path) -> None:
         "--device",
         "cpu",
         "--minutes",
-        "0.75",
+        "0.45",
         "--specimens",
         "2",
         "--textures",

@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -81,6 +82,7 @@ NOT_IMPORTED = {
 }
 
 
+@cache
 def all_modules() -> list[str]:
     """Every module of the package, those added tomorrow included."""
     names = []
@@ -100,17 +102,26 @@ def modules_of(*parts: str) -> list[str]:
     return [module for module in all_modules() if part_of(module) in parts]
 
 
-def imports_of(module: str) -> Iterator[tuple[int, str]]:
+@cache
+def imports_of(module: str) -> list[tuple[int, str]]:
     """``(line, imported module)`` of a module's source, those inside functions included."""
+    names = []
+    for node in ast.walk(parsed(module)):
+        if isinstance(node, ast.Import):
+            names += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: imports are absolute"
+            # `from napari_diffuscope import cli` names a part as well
+            names += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return names
+
+
+@cache
+def parsed(module: str) -> ast.Module:
+    """Source of a module as Python reads it."""
     path = ROOT.joinpath(*module.split(".")[1:])
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
-            # `from napari_diffuscope import cli` names a part as well
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def in_fresh_python(script: str, *arguments: Iterable[str]) -> object:
@@ -281,10 +292,8 @@ def test_only_the_viewer_names_napari_or_qt(part: str) -> None:
 
 def loaded_by(module: str) -> set[str]:
     """Modules of the package whose import a module's own import begins: not in functions, not for types alone."""
-    path = ROOT.joinpath(*module.split(".")[1:])
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     modules, names = set(all_modules()), []
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [parsed(module)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):

@@ -10,6 +10,7 @@ import pytest
 
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.units import to_micrometres
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.simulate.sample_files import SAMPLE_FOLDER
 from napari_diffuscope.viewer.widgets import choose
 
@@ -44,7 +45,7 @@ def pixel_size(path: Path) -> float | None:
 @pytest.mark.parametrize("plugin", ["napari", "napari-diffuscope"])
 @pytest.mark.parametrize("name", ["pair_noisy.ome.tif", *REAL])
 def test_opened_restored_saved_closed_opened_and_repeated(
-    qtbot, viewer, open_dock, request, tmp_path, name, plugin
+    qtbot, viewer, open_dock, request, tmp_path, tiny_model, name, plugin
 ) -> None:
     path = file_of(name, request, tmp_path)
     layer = viewer.open(path, plugin=plugin)[0]
@@ -52,9 +53,7 @@ def test_opened_restored_saved_closed_opened_and_repeated(
     where = (tuple(layer.scale), tuple(map(str, layer.units)), np.array(layer.data).copy())
     dock = open_dock()
     dock.form.input.layers.choose(layer)
-    choose(dock.form.control("mode"), "sample")
-    dock.form.control("steps").setValue(1)
-    dock.form.control("seed").setValue(3)
+    dock.apply(RestoreSettings(model=str(tiny_model), mode="sample", steps=1, seed=3))
     choose(dock.form.region, "slice")
     size = pixel_size(path)
     assert ("unknown" in dock.form.input.axes_note.text()) == (size is None)
