@@ -317,7 +317,7 @@ def test_compare_draws_the_measured_intervals() -> None:
 
 def test_the_starters_that_have_measured_error_bars_say_them() -> None:
     card = read_card(STARTERS / "restoration-fluorescence")
-    assert "68% within ± 1.08, 90% within ± 2.03, 95% within ± 2.63" in error_bars_in_words(card)
+    assert "68% within ± 1.09, 90% within ± 2.04, 95% within ± 2.62" in error_bars_in_words(card)
     deblurring = read_card(STARTERS / "deblurring-fluorescence")
     assert "68% within ± 1.04, 90% within ± 1.90, 95% within ± 2.43" in error_bars_in_words(deblurring)
     assert error_bars_in_words(read_card(STARTERS / "superres-em")) == UNCALIBRATED
