@@ -492,6 +492,26 @@ def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
     assert any(line.endswith("left") for line in lines)
 
 
+def test_a_log_has_a_few_lines_however_much_a_job_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("napari_diffuscope.cli.progress.time.monotonic", lambda: now)
+    stream = io.StringIO()
+    with show_progress("work", stream=stream) as on_update:
+        for step in range(60):  # at half a second each
+            on_update(Update(0, 0, f"Adapting to this image: step {step} of 60"))
+            now += 0.5
+    lines = stream.getvalue().splitlines()
+    assert [line.split(": ")[-1] for line in lines] == [f"step {step} of 60" for step in (0, 20, 40)]
+    names = [chr(97 + number % 26) + chr(97 + number // 26) for number in range(500)]
+    with show_progress("work", stream=stream) as on_update:
+        for number, name in enumerate(names):
+            on_update(Update(0, 0, f"{name}.tif ({number} of 500): Measuring intensities"))
+            on_update(Update(number, 500, f"{name}.tif is done", warning=number == 400))
+    text = stream.getvalue()
+    assert len(text.splitlines()) < 60
+    assert "Note: " + names[400] in text, "what must be known is always said"
+
+
 def test_on_a_terminal_progress_is_a_bar() -> None:
     stream = Terminal()
     with show_progress("work", stream=stream) as on_update:

@@ -247,6 +247,31 @@ def test_what_cannot_be_adapted_is_refused_in_a_sentence(tiny_model: Path) -> No
         restore(np.random.default_rng(0).normal(size=(100, 200)), model=str(tiny_model), adapt=True)
 
 
+def test_a_small_image_of_a_batch_is_restored_without_adaptation_and_says_so(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    small, large = photographed()[0][:40, :40].astype(np.float32), np.full((130, 130), 3, np.float32)
+    (tmp_path / "raw").mkdir()
+    for name, pixels in (("large", large), ("small", small)):
+        tifffile.imwrite(tmp_path / "raw" / f"{name}.tif", pixels)
+    report = run_batch("restore", tmp_path / "raw", tmp_path / "out", model=str(tiny_model), adapt=True)
+    rows = {row.image.stem: row for row in report.rows}
+    assert [row.state for row in report.rows] == ["done", "done"]
+    told = "Not adapted: adapting needs planes of at least 128 x 128 pixels, and these have 40 x 40"
+    assert told in rows["small"].message
+    assert told not in rows["large"].message
+    record = record_of_file(rows["small"].result)
+    assert record is not None
+    assert any(told in message for message in record["messages"])
+    plain = restore(small, model=str(tiny_model)).restored
+    np.testing.assert_array_equal(tifffile.imread(rows["small"].result), plain)
+    again = tmp_path / "again.tif"
+    with pytest.raises(SystemExit) as ended:
+        main(["repeat", str(rows["small"].result), str(again), "--quiet"])
+    assert not ended.value.code
+    np.testing.assert_array_equal(tifffile.imread(again), plain)
+
+
 @pytest.mark.parametrize("kind", ["saturated", "mask", "even", "labels", "holes"])
 def test_images_without_noise_to_measure_are_told_in_a_sentence_and_come_out_whole(
     kind: str, tiny_model: Path, few_steps: None

@@ -13,20 +13,24 @@ import tifffile
 
 from napari_diffuscope import DiffuscopeError
 from napari_diffuscope.cli import main
+from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.tiff import write_image
 from napari_diffuscope.jobs import Update, run
+from napari_diffuscope.training.generate.fields import read_fields
 from napari_diffuscope.training.learnable import LEARNABLES, Learnable
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.own_recipe import own_recipe, small_note
 from napari_diffuscope.training.pair_files import find_pairs
+from napari_diffuscope.training.pair_folders import read_pairs
 from napari_diffuscope.training.pair_noise import clean_notes
-from napari_diffuscope.training.recipe import read_recipe
+from napari_diffuscope.training.recipe import Data, read_recipe
 from napari_diffuscope.training.recipe_file import recipe_toml, write_recipe
 from napari_diffuscope.training.shape.cells import read_cells
 from napari_diffuscope.training.teaching import further_job, new_model_job, resumed_recipe
 from napari_diffuscope.training.watching import Ended, Validated
+from napari_diffuscope.weights.card import read_card
 from tests.fuzz.models import write_restoration
 from tests.tiny import SMALL
 
@@ -176,18 +180,84 @@ def test_a_start_that_does_other_things_is_refused(folder: Path, tmp_path: Path)
             own_recipe(LEARNABLES[name], CHOSEN, Learned((folder,), start))
 
 
-def test_the_command_learns_from_a_folder(folder: Path, tmp_path: Path, capsys) -> None:
+def test_the_command_learns_from_a_folder_and_tells_of_colours(folder: Path, tmp_path: Path, capsys) -> None:
+    tifffile.imwrite(folder / "photo.tif", photo(), photometric="rgb")
     start = write_restoration(tmp_path / "tiny")
     words = ["train", "--learn", "denoise", "--images", str(folder), "--name", "mine", "--steps", "1"]
     places = ["--from", str(start), "--run", str(tmp_path / "run"), "--workers", "0", "--device", "cpu"]
     with pytest.raises(SystemExit) as ended:
         main([*words, *places, "--quiet"])
     assert not ended.value.code
-    assert (tmp_path / "run" / "mine" / "model.json").is_file()
+    card = read_card(tmp_path / "run" / "mine")
+    told = "1 of 4 images are in colour, 'photo' first: red, green and blue of each are learned from as three grey"
+    assert f"Note: {told}" in capsys.readouterr().err
+    assert any(note.startswith(told) for note in card.training["notes"])
     with pytest.raises(SystemExit) as refused:
         main(["train", "--images", str(folder), "--name", "mine"])
     assert refused.value.code == 2
     assert "--learn" in capsys.readouterr().err
+
+
+def photo() -> np.ndarray:
+    """A clean image in colour."""
+    return np.stack([20 + 200 * scene(number) for number in (5, 6, 7)], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("denoise", "red, green and blue"), ("generate", "brightness alone")]
+)
+def test_layers_in_colour_are_told_and_learned_from_as_the_note_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    from napari.layers import Image as ImageLayer
+
+    from napari_diffuscope.viewer.train.staging import images_of, staged
+
+    monkeypatch.setenv("DIFFUSCOPE_MODELS", str(tmp_path / "models"))
+    what = small(name)
+    layers = [ImageLayer(photo() + number, rgb=True, name=f"photo {number}") for number in range(2)]
+    images = images_of(what, layers)
+    job = new_model_job(
+        what, CHOSEN, lambda _: staged(what, images, tmp_path / "files", None), tmp_path / "run"
+    )
+    notes = until_noted(job, "in colour")
+    assert notes[-1].startswith("2 of 2 images are in colour, ")
+    assert told in notes[-1]
+    run(staged(what, images, tmp_path / "files", None))
+    files = list((tmp_path / "files" / "images").iterdir())
+    assert sum(open_image(path).plane_count for path in files) == (2 if name == "generate" else 6)
+
+
+def test_pairs_in_colour_are_told_and_read_like_layers(tmp_path: Path) -> None:
+    for quality, more in (("low", 9), ("high", 0)):
+        (tmp_path / quality).mkdir()
+        for name in ("a", "b"):
+            noise = np.random.default_rng(0).integers(0, more + 1, photo().shape, np.uint8)
+            tifffile.imwrite(tmp_path / quality / f"{name}.tif", photo() + noise, photometric="rgb")
+    pairs = read_pairs(Data(kind="pairs", folder=str(tmp_path), patch=32), seed=0)
+    assert any("4 of 4 images are in colour" in note for note in pairs.notes)
+    assert (len(pairs.training), len(pairs.kept)) == (3, 3)
+
+
+def test_a_generator_learns_from_the_first_plane_and_says_so(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        stack = np.stack([20 + 200 * scene(number) for number in range(4)])
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack.astype(np.uint8), photometric="minisblack")
+    fields = read_fields(tmp_path, share=0.5, seed=0, smallest=32)
+    [note] = fields.notes
+    assert note.startswith("2 of 2 images have several planes or channels")
+    assert "the first plane of each is learned from" in note
+
+
+def until_noted(job: Iterator[Update], words: str) -> list[str]:
+    """What a job tells up to a note with these words; it is then stopped."""
+    notes: list[str] = []
+    while not notes or words not in notes[-1]:
+        update = next(job)
+        if update.warning:
+            notes.append(update.message)
+    job.close()  # type: ignore[attr-defined]
+    return notes
 
 
 def test_the_manual_tells_of_all_that_can_be_learned() -> None:
@@ -200,13 +270,8 @@ def test_the_manual_tells_of_all_that_can_be_learned() -> None:
 def test_the_smallest_image_that_makes_all_pieces_small_is_named(folder: Path, tmp_path: Path) -> None:
     what, chosen = LEARNABLES["denoise"], replace(CHOSEN, patch=None)
     tifffile.imwrite(folder / "crop.tif", scene(0)[:40, :60].astype(np.float32))
-    notes: list[str] = []
     job = new_model_job(what, chosen, lambda _: staged_as_is(folder), tmp_path / "run")
-    while not notes:
-        update = next(job)
-        if update.warning:
-            notes.append(update.message)
-    job.close()
+    notes = until_noted(job, "Pieces")
     assert (
         "Pieces of 32 x 32 pixels are learned from instead of 128 x 128, for crop.tif is no larger"
         in notes[0]

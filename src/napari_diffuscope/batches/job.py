@@ -19,6 +19,7 @@ from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.methods.declared import idle_choices
 from napari_diffuscope.methods.method import loaded
 from napari_diffuscope.methods.opening import opened_inputs
+from napari_diffuscope.methods.work import ONE_OF_MANY
 
 IMAGES = "images"
 
@@ -248,6 +249,6 @@ def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally
             warned.append(update.message)
         return tally.within(item, update)
 
-    stored = yield from relayed(destination.job(shelf=how["shelf"]), within)
+    stored = yield from relayed(destination.job(shelf=how["shelf"], **{ONE_OF_MANY: True}), within)
     told = dict.fromkeys([*stored.record.get("messages", []), *warned, *filter(None, [stored.missing])])
     return [sentence for sentence in told if sentence not in of_all]

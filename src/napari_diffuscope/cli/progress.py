@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,12 @@ OnUpdate = Callable[["Update"], None]
 
 LINE_EVERY = 0.1
 """Share of the work between two lines where there is no terminal."""
+
+SECONDS = 10.0
+"""Between two lines of one kind there, which differ in their numbers alone."""
+
+MOST_KINDS = 20
+"""Kinds of lines that are written at once; what is said of many files is of many kinds."""
 
 
 @contextmanager
@@ -95,6 +102,7 @@ def _on_bar(bar: Progress, label: str) -> OnUpdate:
 
 def _in_lines(label: str, stream: TextIO, counted: bool) -> OnUpdate:
     warn = _warnings(lambda line: print(line, file=stream, flush=True))
+    sparing = _Sparing()
     began: float | None = None
     first_done = 0
     printed, said = -1.0, ""
@@ -103,7 +111,8 @@ def _in_lines(label: str, stream: TextIO, counted: bool) -> OnUpdate:
         nonlocal began, first_done, printed, said
         warn(update)
         if update.message and not update.warning:
-            if not said.startswith(update.message):  # that a step is over needs no line of its own
+            # That a step is over needs no line of its own.
+            if not said.startswith(update.message) and sparing.may(update.message):
                 print(f"{label}: {update.message}", file=stream, flush=True)
             said = update.message
         if update.total == 0:
@@ -119,6 +128,24 @@ def _in_lines(label: str, stream: TextIO, counted: bool) -> OnUpdate:
             print(f"{label}: {share:.0%}{count}{left}", file=stream, flush=True)
 
     return on_update
+
+
+class _Sparing:
+    """Lets through what is said for the first time, and the rest now and then."""
+
+    def __init__(self) -> None:
+        self._kinds: set[str] = set()
+        self._last = -SECONDS
+
+    def may(self, message: str) -> bool:
+        """Whether a message is worth a line."""
+        kind, now = re.sub(r"\d+", "", message), time.monotonic()
+        is_new = kind not in self._kinds and len(self._kinds) < MOST_KINDS
+        if not is_new and now - self._last < SECONDS:
+            return False
+        self._kinds.add(kind)
+        self._last = now
+        return True
 
 
 def _left(began: float | None, done: int, remaining: int) -> str:

@@ -145,7 +145,7 @@ def _read(
 
 def _with_names(image: Image, path: Path) -> Image:
     """An image with the names of its channels, where its file knows them."""
-    if "C" not in image.axes:
+    if "C" not in image.axes or image.channels:
         return image
     from napari_diffuscope.imaging.channel_names import channel_names
 

@@ -21,6 +21,9 @@ __all__ = ["RGB", "ArrayLike", "Image", "full_resolution"]
 RGB = Literal["luminance", "channels"]
 """What becomes of red, green and blue."""
 
+COLOURS = ("red", "green", "blue")
+"""Names of the channels that a colour image becomes."""
+
 _MOST_PIXELS = 2**60
 
 
@@ -215,7 +218,7 @@ class Image:
             One per letter of ``axes``; ``S`` may be left out. The scale is a distance: its sign is ignored.
         rgb
             A colour image becomes its ``"luminance"``, 0.2126 R + 0.7152 G + 0.0722 B of the values as
-            stored, or its three ``"channels"`` become the axis C. Alpha is left out.
+            stored, or its three ``"channels"``, named by :data:`COLOURS`, become the axis C. Alpha is left out.
         name, source
             What to call it, and the file it came from; those of an `Image`, else ``"image"``.
         translate
@@ -247,6 +250,7 @@ class Image:
         steps = _along(letters, scale, 1.0, "scale")
         kinds = _along(letters, units, "pixel", "units")
         starts = _along(letters, translate, 0.0, "translate")
+        split = _axes.SAMPLES in letters and rgb == "channels"
         array, letters = _planes_last(array, letters, rgb)
         return cls(
             array,
@@ -258,6 +262,7 @@ class Image:
             translate=tuple(float(starts.get(letter, 0.0)) for letter in letters),
             notes=tuple(dict.fromkeys(notes)),
             series=series,
+            channels=COLOURS if split else (),
             scene=scene,
         )
 

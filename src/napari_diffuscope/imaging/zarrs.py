@@ -62,7 +62,12 @@ def read_zarr(
         described = _found_in(opened(inside.path), inside)
         image = _image_of(described, path, axes, rgb, notes=notes, name=_name_of(inside.path))
     several = inside.path != path or inside.multiscale > 0
-    return replace(image, series=number, scene=inside.name if several else "", channels=described.channels)
+    return replace(
+        image,
+        series=number,
+        scene=inside.name if several else "",
+        channels=image.channels or described.channels,
+    )
 
 
 def list_zarr(path: Path) -> tuple[SeriesInfo, ...]:

@@ -19,6 +19,9 @@ from napari_diffuscope.methods.method import Inputs, Method, Output
 Piece = TypeVar("Piece")
 Found = TypeVar("Found")
 
+ONE_OF_MANY = "one_of_many"
+"""Option of a run on an image of a batch: what that image alone lacks for a setting is said, and the setting left."""
+
 
 class Crew(Protocol):
     """Who makes pieces of a run that do not depend on each other; without one they are made here, in their order."""

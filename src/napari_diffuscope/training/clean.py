@@ -14,6 +14,7 @@ import numpy as np
 from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.shrink import averaged_down
+from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import Data, ImageSource
 
 TRAINING, VALIDATION, TEXTURES = 0, 1, 2
@@ -93,9 +94,7 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
         If the file cannot be read, has not those planes or pixels that are no numbers, or is smaller than a patch after
         shrinking.
     """
-    from napari_diffuscope.imaging.tiff import read_image
-
-    image = read_image(Path(source.path), rgb="channels")
+    image = opened(Path(source.path))
     planes = [_prepared(image.read_plane(flat), source) for flat in named_planes(source, image.plane_count)]
     check_varied(source, planes)
     check_size(source, planes[0], smallest)

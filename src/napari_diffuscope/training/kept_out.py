@@ -12,6 +12,7 @@ import numpy as np
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.listing import image_files, is_folder
 from napari_diffuscope.training.pair_noise import clean_notes
+from napari_diffuscope.training.reading import opened, reading_notes
 from napari_diffuscope.training.recipe import ImageSource
 
 T = TypeVar("T")
@@ -67,7 +68,9 @@ def source_notes(
     """What to say of sources that are learned from, with their planes, and of those that are kept out."""
     notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in images)
     same = _same_file_note([source for source, _ in images], kept)
-    return notes if same is None else (*notes, same)
+    every = dict.fromkeys(source.path for source in (*(source for source, _ in images), *kept))
+    read = reading_notes(opened(Path(path)) for path in every)
+    return (*read, *notes) if same is None else (*read, *notes, same)
 
 
 def split(items: Sequence[T], *, share: float, seed: int) -> tuple[list[T], list[T]]:

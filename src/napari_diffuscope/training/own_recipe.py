@@ -17,6 +17,7 @@ from napari_diffuscope.training.learnable import Learnable
 from napari_diffuscope.training.new_model import Learned, NewModel
 from napari_diffuscope.training.pair_files import pair_places
 from napari_diffuscope.training.plans import in_minutes, in_steps
+from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import Card, Data, Diffusion, ImageSource, Recipe
 from napari_diffuscope.training.start import like_model
 from napari_diffuscope.weights.card import ModelCard, read_card
@@ -47,7 +48,7 @@ def own_recipe(what: Learnable, chosen: NewModel, learned: Learned) -> Recipe:
     """
     learned = replace(learned, places=tuple(path.resolve() for path in learned.places))
     files = _files(what, learned.places)
-    images = [_opened(path) for path in files]
+    images = [opened(path) for path in files]
     edge = min(min(image.plane_shape) for image in images) // chosen.shrink
     recipe = Recipe(
         name=chosen.name,
@@ -76,7 +77,7 @@ def small_note(what: Learnable, chosen: NewModel, learned: Learned, patch: int) 
     if chosen.patch is not None or what.material == "cells" or patch >= what.patch:
         return None
     files = _files(what, [path.resolve() for path in learned.places])
-    smallest = min(files, key=lambda path: min(_opened(path).plane_shape))
+    smallest = min(files, key=lambda path: min(opened(path).plane_shape))
     return (
         f"Pieces of {patch} x {patch} pixels are learned from instead of {what.patch} x {what.patch}, for "
         f"{smallest.name} is no larger: without it more of the surroundings could be learned."
@@ -106,12 +107,6 @@ def _only_folder(places: Sequence[Path]) -> Path:
             "Generating is learned from one folder of images, or of a folder for each class."
         )
     return places[0]
-
-
-def _opened(path: Path) -> Image:
-    from napari_diffuscope.imaging.files import open_image
-
-    return open_image(path, rgb="channels")
 
 
 def _patch(what: Learnable, chosen: NewModel, files: Sequence[Path], images: Sequence[Image]) -> int:

@@ -18,6 +18,7 @@ from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.measure.arrays import vanishes
 from napari_diffuscope.training.pair_files import Pair, find_pairs
 from napari_diffuscope.training.pair_noise import noise_share, same_note, swapped_note
+from napari_diffuscope.training.reading import opened, reading_notes
 from napari_diffuscope.training.recipe import DEFAULT_VALIDATION_SHARE, Data
 from napari_diffuscope.training.task import Arrays
 
@@ -118,19 +119,18 @@ def read_pairs(data: Data, *, seed: int) -> Pairs:
     share = DEFAULT_VALIDATION_SHARE if data.validation_share is None else data.validation_share
     high = Path(data.high_folder) if data.high_folder else None
     training, kept = find_pairs(Path(data.folder), share=share, seed=seed, high=high)
-    opened = [_Opened.read(pair, data.patch) for pair in [*training, *kept]]
-    match, notes = _match(data, opened)
-    if same := same_note([(pair.pair.low.name, pair.is_one_image()) for pair in opened]):
+    pairs = [_Opened.read(pair, data.patch) for pair in [*training, *kept]]
+    match, notes = _match(data, pairs)
+    notes = (*reading_notes(chain(*((pair.low, pair.high) for pair in pairs))), *notes)
+    if same := same_note([(pair.pair.low.name, pair.is_one_image()) for pair in pairs]):
         notes = (*notes, same)
-    if swapped := swapped_note(
-        (pair.noise for pair in opened), training[0].low.parent.name, training[0].high.parent.name
-    ):
+    if swapped := swapped_note(pair.noise for pair in pairs):
         notes = (*notes, swapped)
-    planes = [pair.planes(match) for pair in opened]
+    planes = [pair.planes(match) for pair in pairs]
     if kept:
         first, rest = planes[: len(training)], planes[len(training) :]
     else:
-        first, rest, note = _split_planes(opened[0], planes[0], share)
+        first, rest, note = _split_planes(pairs[0], planes[0], share)
         notes = (*notes, note)
     facts = {
         "pairs": [pair.low.name for pair in training],
@@ -152,9 +152,7 @@ class _Opened:
 
     @classmethod
     def read(cls, pair: Pair, patch: int) -> _Opened:
-        from napari_diffuscope.imaging.files import open_image
-
-        low, high = open_image(pair.low), open_image(pair.high)
+        low, high = opened(pair.low), opened(pair.high)
         if low.shape != high.shape:
             raise DiffuscopeError(
                 f"The pair {pair.low.name!r} differs in shape: in {pair.low.parent.name!r} it is "

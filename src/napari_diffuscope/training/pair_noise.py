@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 
 NOISIER = 1.5
 """From how many times the noise on the image that should be clean counts as the noisier one."""
@@ -111,21 +111,21 @@ def same_note(pairs: Sequence[tuple[str, bool]]) -> str | None:
     )
 
 
-def swapped_note(pairs: Iterable[tuple[float, float]], low: str, high: str) -> str | None:
+def swapped_note(pairs: Iterable[tuple[float, float]], of: str = "") -> str | None:
     """What to say where most images that should be clean are the noisier ones.
 
     Parameters
     ----------
     pairs
         :func:`noise_share` of both images of each pair, that of low first.
-    low, high
-        Names of the folders.
+    of
+        What they are called, where there are several sets of pairs.
     """
     finite = [(a, b) for a, b in pairs if np.isfinite(a) and np.isfinite(b)]
     noisier = sum(b > NOISIER * a for a, b in finite)
     if noisier <= len(finite) / 2:
         return None
     return (
-        f"The images in {high!r} are noisier than those in {low!r} ({noisier} of {len(finite)} pairs): are the folders "
-        "swapped?"
+        f"In {noisier} of {len(finite)} pairs{of and f' of {quoted(of)}'} the clean image is noisier than the noisy one: "
+        "were the two swapped?"
     )

@@ -208,7 +208,7 @@ def swapped_pairs(fields: Sequence[Field]) -> Iterator[str]:
         noise = (
             (noise_share(field.low), noise_share(field.clean)) for field in pairs if field.low is not None
         )
-        if note := swapped_note(noise, f"{source}/low", f"{source}/high"):
+        if note := swapped_note(noise, source):
             yield note
 
 

@@ -32,7 +32,7 @@ from napari_diffuscope.methods.restore.noise_of_image import (
 )
 from napari_diffuscope.methods.restore.windows import Colour, Sampling, Window
 from napari_diffuscope.methods.states import States, states_beside
-from napari_diffuscope.methods.work import Work
+from napari_diffuscope.methods.work import ONE_OF_MANY, Work
 from napari_diffuscope.networks.local_unet import LocalUNet
 from napari_diffuscope.weights.model import Model
 
@@ -67,26 +67,31 @@ class _Case:
         return [window_of(self.model, piece, noise, self.sampling) for piece in self.pieces]
 
 
-def check_adaptable(model: Model, image: Image, sampling: Sampling) -> None:
+def check_adaptable(model: Model) -> None:
     """Refuse what cannot be adapted.
 
     Raises
     ------
     DiffuscopeError
-        For a network that is not ours, or planes that are too small.
+        For a network that is not ours.
     """
     if not isinstance(model.network, LocalUNet) or model.schedule.highest().alpha > 0:
         raise DiffuscopeError(
             f"{model.card.name} cannot be adapted to an image: its network is not of the kind of "
             "restoration-fluorescence; choose that model, or leave out --adapt."
         )
+
+
+def too_small(image: Image, sampling: Sampling) -> str | None:
+    """Why planes are too few pixels to learn from, as a sentence without its end."""
     least = [max(edge, LEAST_WINDOW) for edge in sampling.crop]
-    if any(length < edge for length, edge in zip(image.plane_shape, least, strict=True)):
-        (height, width), after = image.plane_shape, "" if sampling == Sampling() else " of their size"
-        raise DiffuscopeError(
-            f"Adapting needs planes of at least {least[0]} x {least[1]} pixels{after}, and these have "
-            f"{height} x {width}: too few to learn from; leave out --adapt."
-        )
+    if all(length >= edge for length, edge in zip(image.plane_shape, least, strict=True)):
+        return None
+    (height, width), after = image.plane_shape, "" if sampling == Sampling() else " of their size"
+    return (
+        f"Adapting needs planes of at least {least[0]} x {least[1]} pixels{after}, and these have {height} x {width}: "
+        "too few to learn from"
+    )
 
 
 def adaptations(
@@ -116,14 +121,20 @@ def adaptations(
     Raises
     ------
     DiffuscopeError
-        As :func:`check_adaptable`.
+        As :func:`check_adaptable`; and for planes that are too small, unless the image is one of many.
     """
     channels = sorted({image.channel_of(flat) for flat in planes})
     if (told := work.options.get(TOLD)) is not None:
         entries = map(Adaptation.from_dict, told)
         return {each.channel: each for each in entries if each.channel in channels}
     sampling = Sampling() if grid is None else Sampling.between(grid.shape, grid.there)
-    check_adaptable(model, image, sampling)
+    check_adaptable(model)
+    if (small := too_small(image, sampling)) is not None:
+        work.record[KEY] = []
+        if not _may_be_left(work):
+            raise DiffuscopeError(f"{small}; leave out --adapt.")
+        yield work.warn(f"Not adapted: {small[0].lower()}{small[1:]}; the network is used as it is.")
+        return {}
     states = states_beside(work) or States()
     work.afterwards.append(states.forget)
     known = yield from _known(work, model, states)
@@ -139,6 +150,12 @@ def adaptations(
     if work.crew is not None:
         work.crew.tell({TOLD: work.record[KEY]})
     return result
+
+
+def _may_be_left(work: Work) -> bool:
+    """Whether an image that is too small is restored all the same: one of many, or one that was so before."""
+    repeated: Mapping[str, Any] = work.options.get("repeated") or {}
+    return bool(work.options.get(ONE_OF_MANY)) or repeated.get(KEY) == []
 
 
 def _known(work: Work, model: Model, states: States) -> Job[dict[int, Adaptation]]:

@@ -47,7 +47,7 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
     if settings.mirrored and settings.mode == "estimate":
         steps *= VIEWS
     learning = 0.0
-    if settings.adapt and settings.mode == "estimate" and settings.joined_along is None:
+    if settings.adapts:
         image = inputs["image"]
         learning = LEARNING * len({image.channel_of(flat) for flat in part.planes})
     pixels = pixels_seen(height) * pixels_seen(width)

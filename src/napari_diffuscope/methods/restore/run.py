@@ -191,11 +191,11 @@ def begun_run(work: Work) -> Job[Run]:
     intensities = measure_intensities(image, robust=settings.defects != "ignore")
     note_intensities(work.record, intensities)
     adapted: dict[int, Adaptation] = {}
-    if settings.adapt and settings.joined_along:
-        yield work.warn("Not adapted: a plane that is joined with its neighbours has another noise.")
-    elif settings.adapt and settings.mode == "estimate":
+    if settings.adapts:
         grid = grid_for(model.card, image, part.region) if settings.resample else None
         adapted = yield from adaptations(work, model, image, intensities, part.planes, grid)
+    elif settings.adapt and settings.joined_along:
+        yield work.warn("Not adapted: a plane that is joined with its neighbours has another noise.")
     elif settings.adapt:
         yield work.warn(
             f"Not adapted: that is for the best estimate alone, not for the mode {settings.mode!r}."

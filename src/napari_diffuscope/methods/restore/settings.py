@@ -134,3 +134,8 @@ class RestoreSettings(Settings):
     def joined_along(self) -> str | None:
         """The letter of the axis along which planes are joined with their neighbours, if they are."""
         return self.neighbours.upper() if self.mode == "estimate" and self.neighbours != "none" else None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether anything is learned from the image: for best estimates of planes that are not joined."""
+        return self.adapt and self.mode == "estimate" and self.joined_along is None

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.formats import is_named_like_image
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.listing import image_files, is_folder
 from napari_diffuscope.training.kept_out import split
 from napari_diffuscope.training.pair_files import TRAINING_NAMES, VALIDATION_NAMES, sub_folder
+from napari_diffuscope.training.reading import reading_notes
 
 SIMULATED = "simulated"
 """A class whose name holds this word is of drawn images; cards count real ones apart."""
@@ -68,11 +70,14 @@ class Fields:
         Names of the classes by number; empty where the folder has none.
     training, kept
         What is learned from, and what is kept out.
+    notes
+        What must be said of how the files were read.
     """
 
     classes: tuple[str, ...]
     training: tuple[Field, ...]
     kept: tuple[Field, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def highest(self) -> float:
@@ -111,7 +116,20 @@ def read_fields(folder: Path, *, share: float, seed: int, smallest: int) -> Fiel
         classes,
         tuple(_field(label, path, smallest) for label, path in training),
         tuple(_field(label, path, smallest) for label, path in kept),
+        _notes([open_image(path) for _, path in (*training, *kept)]),
     )
+
+
+def _notes(images: Sequence[Image]) -> tuple[str, ...]:
+    """What must be said of images of which one plane is learned from, in grey."""
+    stacks = [image for image in images if image.plane_count > 1]
+    if not stacks:
+        return reading_notes(images)
+    several = (
+        f"{len(stacks)} of {len(images)} images have several planes or channels, {quoted(stacks[0].name)} first: the "
+        "first plane of each is learned from, and no other."
+    )
+    return (several, *reading_notes(images))
 
 
 def class_folders(folder: Path) -> list[Path]:

@@ -183,6 +183,7 @@ def images_task(recipe: Recipe, device: torch.device) -> ImagesTask:
         fields,
         pieces,
         _kept_batches(fields, recipe, pieces.range, device),
+        fields.notes,
         known=_known(fields, data.patch),
     )
 

@@ -25,6 +25,7 @@ from napari_diffuscope.training.clean import (
     simulated_images,
 )
 from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
+from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
 from napari_diffuscope.training.task import Arrays, Tensors
 
@@ -286,9 +287,7 @@ def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
 def _read(source: ImageSource) -> Iterator[np.ndarray]:
     from scipy.ndimage import gaussian_filter
 
-    from napari_diffuscope.imaging.files import open_image
-
-    image = open_image(Path(source.path), rgb="channels")
+    image = opened(Path(source.path))
     for flat in named_planes(source, image.plane_count):
         plane = averaged_down(image.read_plane(flat), source.shrink)
         yield gaussian_filter(plane, source.blur) if source.blur else plane

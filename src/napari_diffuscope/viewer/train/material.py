@@ -19,7 +19,7 @@ from napari_diffuscope.training.teaching import Staging
 from napari_diffuscope.viewer.batch.files import FolderChoice, whole_path
 from napari_diffuscope.viewer.layer_choice import LayerChoice
 from napari_diffuscope.viewer.train.layer_list import LayerList
-from napari_diffuscope.viewer.train.staging import image_of, staged
+from napari_diffuscope.viewer.train.staging import image_of, images_of, staged
 from napari_diffuscope.viewer.widgets import add_row, choice, fill, show_row
 
 SOURCES = {
@@ -149,7 +149,8 @@ class MaterialChoice(QObject):
             raise DiffuscopeError(f"There is nothing to learn from yet: {lacking}.")
         if not self.from_layers:
             return partial(_as_they_are, Learned(tuple(map(whole_path, self._paths())), start))
-        images, what = [image_of(layer) for layer in self._chosen()], self._what
+        what = self._what
+        images = images_of(what, self._chosen())
         return lambda folder: staged(what, images, folder, start)
 
     def disconnect_viewer(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from napari.layers import Labels
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
-from napari_diffuscope.imaging.image import Image, full_resolution
+from napari_diffuscope.imaging.image import RGB, Image, full_resolution
 from napari_diffuscope.imaging.room import check_room
 from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.imaging.views import base_array
 from napari_diffuscope.jobs import Job, Update, relayed
 from napari_diffuscope.training.learnable import Learnable
 from napari_diffuscope.training.new_model import Learned
+from napari_diffuscope.training.reading import file_notes, reading_notes
 from napari_diffuscope.viewer.layer_file import LayerFile, write_layer
 from napari_diffuscope.viewer.layers import guess_axes, image_from_layer
 from napari_diffuscope.viewer.looked_at import LookedAt
@@ -30,8 +32,8 @@ LEAST_CELLS = 5
 """Fewer cells say nothing of what shapes are usual."""
 
 
-def image_of(layer: Any) -> Image:
-    """What is learned from a layer, reading no pixel: colours become channels.
+def image_of(layer: Any, *, rgb: RGB = "channels") -> Image:
+    """What is learned from a layer, reading no pixel: of colours their channels, or their luminance.
 
     Raises
     ------
@@ -51,7 +53,19 @@ def image_of(layer: Any) -> Image:
         return Image.wrap(
             full_resolution(layer.data), axes, scale=layer.scale, units=layer.units, name=layer.name
         )
-    return image_from_layer(layer, axes=axes, rgb="channels")
+    return image_from_layer(layer, axes=axes, rgb=rgb)
+
+
+def images_of(what: Learnable, layers: Iterable[Any]) -> list[Image]:
+    """What is learned from layers: a generator gets colours as their luminance, as one kind of image.
+
+    Raises
+    ------
+    DiffuscopeError
+        If one is no image.
+    """
+    rgb: RGB = "luminance" if what.kind == "classes" else "channels"
+    return [image_of(layer, rgb=rgb) for layer in layers]
 
 
 def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | None) -> Job[Learned]:
@@ -62,7 +76,7 @@ def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | 
     what
         Is learned; of pairs ``images`` are that of low and that of high quality, of cells a stack and its labels.
     images
-        From :func:`image_of`.
+        From :func:`images_of`.
     folder
         Of the training, in which a folder of them is made.
     start
@@ -85,14 +99,19 @@ def staged(what: Learnable, images: Sequence[Image], folder: Path, start: str | 
         stack, labels = images
         yield from _cells(stack, labels, place)
         return Learned((place,), start)
+    # What the new files do not tell themselves: of a generator they are grey planes.
+    notes = reading_notes(images) if what.kind == "classes" else file_notes(images)
+    yield from (Update(0, 0, note, warning=True) for note in notes)
     for path, image in _files(what, images, place):
         yield Update(0, 0, f"Writing {image.name}")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        yield from relayed(
-            write_layer(path, LayerFile(_storable(_checked(image)), image.name)), lambda _: Update(0, 0)
-        )
+        yield from relayed(write_layer(path, _file_of(_storable(_checked(image)))), lambda _: Update(0, 0))
     return Learned((place,), start)
+
+
+def _file_of(image: Image) -> LayerFile:
+    return LayerFile(image, image.name, channels=image.channels)
 
 
 def _cells(image: Image, labels: Image, place: Path) -> Job[None]:
@@ -156,9 +175,7 @@ def _storable(image: Image) -> Image:
     if image.dtype.kind not in "iu" or image.dtype.itemsize < 8:
         return image
     pixels = np.asarray(image.data).astype(np.float32)
-    return Image.wrap(
-        pixels, image.axes, scale=image.scale, units=image.units, rgb="channels", name=image.name
-    )
+    return replace(image, data=pixels)
 
 
 def _plain(name: str) -> str:
