@@ -125,7 +125,8 @@ def swapped_note(pairs: Iterable[tuple[float, float]], of: str = "") -> str | No
     noisier = sum(b > NOISIER * a for a, b in finite)
     if noisier <= len(finite) / 2:
         return None
+    which = f" of {quoted(of)}" if of else ""
     return (
-        f"In {noisier} of {len(finite)} pairs{of and f' of {quoted(of)}'} the clean image is noisier than the noisy one: "
-        "were the two swapped?"
+        f"In {noisier} of {len(finite)} pairs{which} the clean image is noisier than the noisy one: were the two "
+        "swapped?"
     )
