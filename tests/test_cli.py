@@ -494,7 +494,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
 
 def test_a_log_has_a_few_lines_however_much_a_job_says(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("napari_diffuscope.cli.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("napari_diffuscope.cli.progress.monotonic", lambda: now)
     stream = io.StringIO()
     with show_progress("work", stream=stream) as on_update:
         for step in range(60):  # at half a second each

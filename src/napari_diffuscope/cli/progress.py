@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _in_lines(label: str, stream: TextIO, counted: bool) -> OnUpdate:
             return
         if update.done > 0 and began is None:
             # What came before (loading weights, reading the file) happens once and says nothing of the pace.
-            began, first_done = time.monotonic(), update.done
+            began, first_done = monotonic(), update.done
         share = update.done / update.total
         if share - printed >= LINE_EVERY or share == 1.0 > printed:
             printed = share
@@ -139,7 +139,7 @@ class _Sparing:
 
     def may(self, message: str) -> bool:
         """Whether a message is worth a line."""
-        kind, now = re.sub(r"\d+", "", message), time.monotonic()
+        kind, now = re.sub(r"\d+", "", message), monotonic()
         is_new = kind not in self._kinds and len(self._kinds) < MOST_KINDS
         if not is_new and now - self._last < SECONDS:
             return False
@@ -151,5 +151,5 @@ class _Sparing:
 def _left(began: float | None, done: int, remaining: int) -> str:
     if began is None or done <= 0 or remaining <= 0:
         return ""
-    seconds = (time.monotonic() - began) / done * remaining
+    seconds = (monotonic() - began) / done * remaining
     return f", {timedelta(seconds=round(seconds))} left"
