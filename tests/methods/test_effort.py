@@ -14,7 +14,7 @@ from napari_diffuscope.methods.effort import MEAN_STEPS
 from napari_diffuscope.methods.restore.chains import SHARPEN_STEPS as CHAIN_STEPS
 from napari_diffuscope.methods.restore.chains import VIEWS as CHAIN_VIEWS
 from napari_diffuscope.methods.restore.chains import chain_for
-from napari_diffuscope.methods.restore.effort import SHARPEN_STEPS, VIEWS, restore_effort
+from napari_diffuscope.methods.restore.effort import JOINING, SHARPEN_STEPS, VIEWS, restore_effort
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.effort import shape_effort
 from napari_diffuscope.methods.shape.plan import shape_plan
@@ -49,6 +49,21 @@ def test_restoration_asks_the_network_as_often_as_announced(model: Model, mode: 
     assert effort.pieces == 6
     assert effort.samples == {"mean": 4, "samples": 4, "as-published": 3}.get(mode, 1)
     assert effort.evaluations == effort.samples * effort.steps * 6
+
+
+def test_joining_neighbours_is_counted_where_it_is_done(model: Model) -> None:
+    image = {"image": Image.wrap(np.zeros((3, 64, 64)), "ZYX")}
+    alone, joined, drawn = (
+        restore_effort(image, settings, model.card)
+        for settings in (
+            RestoreSettings(),
+            RestoreSettings(neighbours="z"),
+            RestoreSettings(mode="sample", neighbours="z"),
+        )
+    )
+    assert joined.size == pytest.approx(alone.size + 3 * JOINING * 64**2)
+    assert joined.evaluations == alone.evaluations
+    assert drawn.beside == 0.0
 
 
 @pytest.mark.parametrize("mode", ["estimate", "sample", "ensemble", "as-published"])

@@ -8,7 +8,8 @@ from scipy.ndimage import correlate1d, gaussian_filter
 
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.methods.restore import joining
-from napari_diffuscope.methods.restore.joining import MARGIN, MOST_UNLIKE, joined, noise_of_planes, unlike
+from napari_diffuscope.methods.restore.joining import MARGIN, MOST_UNLIKE, joined, unlike
+from napari_diffuscope.methods.restore.plane_noise import bands_of, noise_of_planes, smoothed
 
 
 def scene(seed: int, edge: int = 128) -> np.ndarray:
@@ -62,12 +63,13 @@ def test_neighbours_of_another_place_are_told_by_their_coarse_structure() -> Non
 def test_a_region_with_its_margin_becomes_what_it_becomes_in_the_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    light = scene(2, 300)[:, :150]
+    light = scene(2, 400)[:, :150]
     planes = three(np.roll(light, 2, 0), light, light)
     noise = noise_of_planes(planes)
     whole = joined(planes[1], planes[0], planes[2], noise)
-    parts = [plane[140 - MARGIN : 165 + MARGIN] for plane in planes]
-    np.testing.assert_array_equal(joined(parts[1], parts[0], parts[2], noise)[MARGIN:-MARGIN], whole[140:165])
+    assert MARGIN < 180
+    parts = [plane[190 - MARGIN : 215 + MARGIN] for plane in planes]
+    np.testing.assert_array_equal(joined(parts[1], parts[0], parts[2], noise)[MARGIN:-MARGIN], whole[190:215])
     monkeypatch.setattr(joining, "TILE", 160)
     np.testing.assert_array_equal(joined(planes[1], planes[0], planes[2], noise), whole)
 
@@ -80,12 +82,59 @@ def test_noise_that_pixels_share_is_told_in_each_band() -> None:
     assert noise is not None
     assert noise.along_y == ()
     assert 0.5 < noise.along_x[0] < 0.8  # 2/3
-    inner = np.stack([joining._bands(plane)[:, 40:-40, 40:-40] for plane in shared[:2]])
+    inner = np.stack([bands_of(plane)[:, 40:-40, 40:-40] for plane in shared[:2]])
     variances = inner[:, :-1].var((0, 2, 3))
     told = (noise.model.variance(np.float64(500)) * noise.powers)[:-1]
     np.testing.assert_allclose(told, variances, rtol=0.35)
     means = shared.reshape(4, 32, 8, 32, 8).mean((2, 4)).var()
     assert noise.model.variance(np.float64(500)) * noise.of_means(8) == pytest.approx(means, rel=0.35)
+
+
+def test_a_fixed_pattern_hides_no_change() -> None:
+    rng = np.random.default_rng(4)
+    pattern = rng.normal(0, 12, (128, 128))
+    spot = np.zeros((128, 128))
+    spot[60:65, 60:65] = 12
+    planes = [(500 + pattern + rng.normal(0, 4, pattern.shape)).astype(np.float32) for _ in range(3)]
+    alone = noise_of_planes(planes)
+    told = noise_of_planes(planes, [(planes[0], planes[1]), (planes[1], planes[2])])
+    assert alone is not None
+    assert told is not None
+    signal = np.array([500.0])
+    assert told.variance(signal) == pytest.approx(12**2 + 4**2, rel=0.2)
+    assert told.differing(signal) == pytest.approx(4**2, rel=0.3)
+    changed = (planes[1] + spot).astype(np.float32)
+    hidden, kept = (
+        float(np.mean((joined(changed, *beside, noise) - joined(planes[1], *beside, noise))[spot > 0]))
+        for noise, beside in ((each, (planes[0], planes[2])) for each in (alone, told))
+    )
+    assert hidden < 6 < 10 < kept, "a spot of as much as the pattern is of three deviations of the noise"
+
+
+def test_structure_that_passes_for_noise_is_told_by_a_neighbour() -> None:
+    light = 10_000 + 3000 * gaussian_filter(np.random.default_rng(5).standard_normal((128, 128)), 1.0)
+    plane, beside = three(light, light)
+    alone, told = noise_of_planes([plane, beside]), noise_of_planes([plane, beside], [(plane, beside)])
+    assert alone is not None
+    assert told is not None
+    assert alone.along_x[0] > 0.5, "all of this looks like noise that pixels share"
+    differences = np.var(bands_of(plane) - bands_of(beside), (1, 2)) / 2
+    expected = alone.powers * alone.variance(light).mean()
+    assert expected[2] > 3 * differences[2]
+    measured = told.differing_powers * told.differing(light).mean()
+    np.testing.assert_allclose(measured[:4], differences[:4], rtol=0.3)
+
+
+def test_chance_of_squares_is_what_it_is_in_noise() -> None:
+    rng = np.random.default_rng(8)
+    white = rng.normal(0, 10, (2, 256, 256))
+    noise = noise_of_planes([plane.astype(np.float32) for plane in white])
+    assert noise is not None
+    bands = bands_of(white[0])
+    for band, times in ((0, 3), (1, 3), (2, 4)):
+        squares = bands[band] ** 2 / bands[band].var()
+        inner = smoothed(squares, (times,))[0][40:-40, 40:-40]
+        assert noise.chances[band, times] == pytest.approx(inner.std(), rel=0.25)
 
 
 def test_planes_of_one_value_or_too_small_ones_are_borne() -> None:

@@ -17,7 +17,7 @@ from napari_diffuscope.jobs import run
 from napari_diffuscope.measure.quality import psnr
 from napari_diffuscope.methods.noticed import Noticed
 from napari_diffuscope.methods.restore.method import RESTORE
-from napari_diffuscope.methods.restore.neighbours import around
+from napari_diffuscope.methods.restore.neighbours import KeptPlanes, around, planes_to_keep
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.storing import files_job, output_files
 
@@ -93,6 +93,27 @@ def test_neighbours_are_of_the_same_channel_moment_and_depth() -> None:
     assert around(image, 3, "Z") == (2, None), "the next plane is of another channel"
     assert around(image, 5, "T") == (None, 17)
     assert around(image, 17, "T") == (5, None)
+
+
+def test_planes_along_time_are_read_once_where_memory_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image(np.zeros((4, 3, 8, 8), np.float32), axes="TZYX")
+    read = list[int]()
+
+    def planes_read() -> int:
+        read.clear()
+        kept = KeptPlanes(
+            lambda flat: read.append(flat) or image.read_plane(flat), planes_to_keep(image, "T")
+        )
+        for flat in range(image.plane_count):
+            for each in (flat, *around(image, flat, "T")):
+                if each is not None:
+                    kept(each)
+        return len(read)
+
+    assert planes_read() == image.plane_count
+    monkeypatch.setattr("napari_diffuscope.methods.restore.neighbours.free_memory", lambda _: 0)
+    assert planes_to_keep(image, "T") == 3
+    assert planes_read() > image.plane_count
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class NoiseModel:
         }
 
 
-def noise_model(planes: Sequence[object]) -> NoiseModel:
+def noise_model(planes: Sequence[object], others: Sequence[object] | None = None) -> NoiseModel:
     """Gain, darkest signal and noise there of white noise.
 
     Parameters
@@ -83,13 +83,18 @@ def noise_model(planes: Sequence[object]) -> NoiseModel:
     planes
         Real arrays ``(Y, X)`` of one detector, of at least 32 pixels along each axis. Noise that neighbours share is
         told too small.
+    others
+        A second picture of each plane. Then the noise is that of one of two whose difference is looked at: without the
+        fixed pattern of a sensor, which both have.
 
     Raises
     ------
     DiffuscopeError
         For smaller planes, or none.
     """
-    parts = [_blocks(plane) for plane in _checked(planes)]
+    checked = _checked(planes)
+    differing = [None] * len(checked) if others is None else _checked(others)
+    parts = [_blocks(plane, other) for plane, other in zip(checked, differing, strict=True)]
     means, variances = (np.concatenate(each) for each in zip(*parts, strict=True))
     order = np.array_split(np.argsort(means, kind="stable"), RANGES)
     signal = np.array([means[part].mean() for part in order])
@@ -166,10 +171,11 @@ def _cut(values: np.ndarray, edge: int) -> np.ndarray:
     return values[: rows * edge, : columns * edge].reshape(rows, edge, columns, edge).transpose(0, 2, 1, 3)
 
 
-def _blocks(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(plane: np.ndarray, other: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each block, and the variance of the noise in it."""
-    diagonal = (plane[:-1, :-1] - plane[:-1, 1:] - plane[1:, :-1] + plane[1:, 1:]) / 2
     means = _cut(plane[:-1, :-1], BLOCK).mean((2, 3))
+    noisy = plane if other is None else (plane - other) / 2**0.5
+    diagonal = (noisy[:-1, :-1] - noisy[:-1, 1:] - noisy[1:, :-1] + noisy[1:, 1:]) / 2
     return means.ravel(), (_cut(diagonal, BLOCK) ** 2).mean((2, 3)).ravel()
 
 

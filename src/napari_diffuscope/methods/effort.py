@@ -31,6 +31,8 @@ class Effort:
         Of one piece, with what is seen around it.
     learning
         What is learned before, as the pixels that as much work could evaluate.
+    beside
+        What is done with each piece beside evaluations, likewise.
     """
 
     pieces: int
@@ -39,6 +41,7 @@ class Effort:
     steps: int
     pixels: float
     learning: float = 0.0
+    beside: float = 0.0
 
     @property
     def evaluations(self) -> int:
@@ -47,8 +50,8 @@ class Effort:
 
     @property
     def size(self) -> float:
-        """Evaluations times pixels: what the time is about proportional to, without what is learned before."""
-        return self.evaluations * self.pixels
+        """Pixels that are evaluated: what the time is about proportional to, without what is learned before."""
+        return self.evaluations * self.pixels + self.pieces * self.beside
 
     def times(self, number: int) -> Effort:
         """The work for several images, or cells, alike."""

@@ -66,6 +66,14 @@ def smoothed_copies(x: Tensor, scales: int) -> Tensor:
     return torch.cat(copies, 1)
 
 
+def smoothing_kernel(times: int) -> Tensor:
+    """Weights along an axis of so many smoothings, each twice as wide; float64 ``(2^(times + 1) - 1,)``, of sum 1."""
+    kernel = torch.ones(1, dtype=torch.float64)
+    for scale in range(times):
+        kernel = _widened(kernel, 2**scale)
+    return kernel
+
+
 def _widened(kernel: Tensor, step: int) -> Tensor:
     """The filter along an axis after one more smoothing."""
     wide = kernel.new_zeros(len(kernel) + 2 * step)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from napari_diffuscope.methods.effort import TRIAL_STEPS, Effort, middle, pixels_seen, steps_of
 from napari_diffuscope.methods.method import Inputs
 from napari_diffuscope.methods.restore.grid import grid_for
@@ -20,6 +22,8 @@ TRIAL_SIDE = 512
 #: Pixels that could be evaluated while one channel is learned from: 60 steps on two crops of 128 x 128 pixels, there
 #: and back, and windows that are judged.
 LEARNING = 60 * 2 * 128**2 * 4.0
+#: Pixels that could be evaluated while one pixel is joined with those of two neighbours.
+JOINING = 0.5
 
 
 def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -> Effort:
@@ -51,7 +55,8 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
         image = inputs["image"]
         learning = LEARNING * len({image.channel_of(flat) for flat in part.planes})
     pixels = pixels_seen(height) * pixels_seen(width)
-    return Effort(len(part.planes), "plane", samples, steps, pixels, learning)
+    joining = JOINING * float(np.prod(inputs["image"].plane_shape)) if settings.joined_along else 0.0
+    return Effort(len(part.planes), "plane", samples, steps, pixels, learning, joining)
 
 
 def restore_trial(

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.memory import free_memory
 from napari_diffuscope.methods.bridging import Bridging, ShownPlane
-from napari_diffuscope.methods.restore.joining import MOST_UNLIKE, PlaneNoise, joined, noise_of_planes, unlike
+from napari_diffuscope.methods.restore.joining import MOST_UNLIKE, joined, unlike
 from napari_diffuscope.methods.restore.noise_of_image import planes_to_learn_from
+from napari_diffuscope.methods.restore.plane_noise import PlaneNoise, noise_of_planes
 
 KEY = "neighbours"
 """Entry of the record."""
+
+SHARE_OF_MEMORY = 0.2
+"""Of what is free, for planes that are kept so that none is read again."""
 
 Read = Callable[[int], np.ndarray]
 
@@ -148,22 +153,47 @@ def around(image: Image, flat: int, letter: str) -> tuple[int | None, int | None
     return flat - stride if place else None, flat + stride if place < length - 1 else None
 
 
-def noises_of(image: Image, bridging: Bridging, channels: Sequence[int]) -> dict[int, PlaneNoise | None]:
-    """Noise of the planes of some channels, from planes spread evenly over the whole image.
+def planes_to_keep(image: Image, letter: str) -> int:
+    """How many planes must be kept so that each is read once, in order; 3 where memory has no room for them.
+
+    Parameters
+    ----------
+    image
+        Its planes are worked one after the other, along its last axes first.
+    letter
+        The axis along which they are neighbours.
+    """
+    after = around(image, 0, letter)[1] or 1
+    needed = 3 * after  # of those looked at in between
+    room = SHARE_OF_MEMORY * free_memory("cpu")
+    return needed if needed * 4 * int(np.prod(image.plane_shape)) <= room else 3
+
+
+def noises_of(
+    image: Image, letter: str, bridging: Bridging, channels: Sequence[int]
+) -> dict[int, PlaneNoise | None]:
+    """Noise of the planes of some channels, from planes spread evenly over the whole image and their neighbours.
 
     Parameters
     ----------
     image
         Read one plane at a time.
+    letter
+        The axis along which planes are neighbours.
     bridging
         Prepares the planes.
     channels
         Which.
     """
-    return {
-        channel: noise_of_planes([plane.pixels for plane in _to_measure(image, bridging, channel)])
-        for channel in sorted(set(channels))
-    }
+    noises = {}
+    for channel in sorted(set(channels)):
+        planes, pairs = list[np.ndarray](), list[tuple[np.ndarray, np.ndarray]]()
+        for plane, other in _to_measure(image, letter, bridging, channel):
+            planes.append(plane.pixels)
+            if other is not None and other.line == plane.line:
+                pairs.append((plane.pixels, other.pixels))
+        noises[channel] = noise_of_planes(planes, pairs)
+    return noises
 
 
 def left_out_sentence(left_out: Mapping[str, Sequence[int]]) -> str:
@@ -177,8 +207,15 @@ def left_out_sentence(left_out: Mapping[str, Sequence[int]]) -> str:
     )
 
 
-def _to_measure(image: Image, bridging: Bridging, channel: int) -> Iterator[ShownPlane]:
+def _to_measure(
+    image: Image, letter: str, bridging: Bridging, channel: int
+) -> Iterator[tuple[ShownPlane, ShownPlane | None]]:
+    """Planes, each with a neighbour."""
     for flat in planes_to_learn_from(image, channel):
         shown = bridging.shown(flat, image.read_plane(flat))
-        if not shown.constant:
-            yield shown
+        if shown.constant:
+            continue
+        before, after = around(image, flat, letter)
+        other = before if after is None else after
+        beside = None if other is None else bridging.shown(other, image.read_plane(other))
+        yield shown, None if beside is None or beside.constant else beside

@@ -28,7 +28,14 @@ from napari_diffuscope.methods.restore.adapting import adaptations
 from napari_diffuscope.methods.restore.chains import Chain, chain_for
 from napari_diffuscope.methods.restore.empty_parts import EmptyParts
 from napari_diffuscope.methods.restore.grid import Grid, grid_for, why_not
-from napari_diffuscope.methods.restore.neighbours import KEY, KeptPlanes, Neighbours, Read, noises_of
+from napari_diffuscope.methods.restore.neighbours import (
+    KEY,
+    KeptPlanes,
+    Neighbours,
+    Read,
+    noises_of,
+    planes_to_keep,
+)
 from napari_diffuscope.methods.restore.outputs import Selection, select
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.work import Work
@@ -216,8 +223,8 @@ def _with_neighbours(run: Run) -> Job[None]:
     channels = [run.image.channel_of(flat) for flat in run.part.planes]
     beside = replace(run.bridging, tally=Tally())
     beside.lines = run.bridging.lines
-    run.reader = KeptPlanes(run.reader)
-    noises = noises_of(run.image, beside, channels)
+    run.reader = KeptPlanes(run.reader, planes_to_keep(run.image, letter))
+    noises = noises_of(run.image, letter, beside, channels)
     run.neighbours = Neighbours(run.image, letter, beside, run.reader, noises)
     run.work.record[KEY] = run.neighbours.to_dict()
     if run.neighbours.too_small:
