@@ -365,6 +365,10 @@ def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer,
     assert [layer.name for layer in viewer.layers if layer.name.startswith("cells restored")] == [result.name]
     dock.apply(RestoreSettings(mode="sample"))
     assert not box.isVisibleTo(dock)
+    dock.apply(RestoreSettings())
+    assert box.isVisibleTo(dock)
+    dock.form.input.layers.choose(viewer.add_image(stack.data[0], name="one plane", units=("µm",) * 2))
+    assert not box.isVisibleTo(dock), "a single plane has no neighbours"
 
 
 def test_repeat_does_not_learn_again_unless_the_image_is_another(

@@ -71,9 +71,15 @@ class RestoreForm(DeclaredForm):
             choose(self.region, "stack")
 
     def _offer_neighbours(self) -> None:
-        """Name the axes along which the image has neighbouring planes; what was chosen stays, and is refused."""
+        """Name the axes along which the image has neighbouring planes; what was chosen stays, and is refused.
+
+        Where there are none there is nothing to choose.
+        """
         row, stacked = self.rows["neighbours"], self._stacked().lower()
-        row.offer([each for each in row.setting.choices if each in ("none", *stacked) or each == row.value])
+        offered = [each for each in row.setting.choices if each in ("none", *stacked) or each == row.value]
+        row.offer(offered)
+        counts = row.setting.counts_in(self.rows["mode"].value)
+        self.rows.show("neighbours", counts and len(offered) > 1)
 
     def _stacked(self) -> str:
         """Axes along which there are several planes; the colours of one image are no planes to the user."""
