@@ -214,6 +214,9 @@ def test_a_run_says_what_its_deviation_means_and_for_what(noisy: np.ndarray, mea
     (said,) = (message for message in record["messages"] if message.startswith("Error bars"))
     assert f"68% within ± {widths[0.68]:.2f}" in said
     assert "in a single image the shares can be quite different" in said
+    assert said.endswith("2 samples hardly tell how they vary: draw 8 or more.")
+    enough = restore(noisy, axes="YX", model=str(measured_model), **{**FEW, "samples": 4}).record["messages"]
+    assert not any("hardly tell" in message for message in enough)
 
 
 def test_the_card_in_the_window_and_on_the_command_line_says_how_wide_intervals_are(

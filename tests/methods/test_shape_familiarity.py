@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from napari_diffuscope.cli import app
+from napari_diffuscope.cli.app import make_app
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.shape.cells import find_cells
 from napari_diffuscope.methods.shape.familiarity import NAMES, cell_values, distance_from, measured_cells
@@ -53,7 +53,9 @@ def test_the_card_of_the_starter_is_what_the_command_measures(shared_data, tmp_p
     values = json.loads((folder / "model.json").read_text())
     del values["cell_features"]
     (folder / "model.json").write_text(json.dumps(values))
-    outcome = CliRunner().invoke(app, ["models", "cells", str(folder), str(shared_data / "red_blood_cells")])
+    outcome = CliRunner().invoke(
+        make_app(), ["models", "cells", str(folder), str(shared_data / "red_blood_cells")]
+    )
     assert outcome.exit_code == 0, outcome.output
     assert "76 cells measured" in outcome.output
     again = read_card(folder)

@@ -53,6 +53,9 @@ def _room(files: Mapping[str, Path], outputs: Any, place: Path) -> str:
     from napari_diffuscope.imaging.failures import in_bytes
     from napari_diffuscope.imaging.room import free_at, needed
 
+    free = in_bytes(free_at(place))
+    if not outputs:
+        return f"Disk: {free} free; how much is needed is known afterwards."
     wanted = sum(needed(files[each.name], each.spec) for each in outputs if each.name in files)
     least = "at least " if any(path.suffix.lower() == ".zarr" for path in files.values()) else ""
-    return f"Disk: {least}{in_bytes(wanted)} needed, {in_bytes(free_at(place))} free."
+    return f"Disk: {least}{in_bytes(wanted)} needed, {free} free."

@@ -105,7 +105,7 @@ def _show(recipe: Recipe, run: Path) -> None:
     from napari_diffuscope.training.run_files import RECIPE_FILE
 
     typer.echo(recipe_toml(recipe), err=True)
-    typer.echo(f"This recipe is kept as {run / RECIPE_FILE}.", err=True)
+    typer.echo(f"This recipe will be kept as {run / RECIPE_FILE}.", err=True)
 
 
 @contextmanager

@@ -22,6 +22,11 @@ SLACK = 0.1
 """How far beyond the range of a term numbers still count as those of images like those, as a share of it."""
 
 USUAL_SAMPLES = 8
+"""What a card speaks of, and what is advised."""
+
+FEW_SAMPLES = 4
+"""Of fewer the spread is hardly known: intervals are twice as wide as of the usual number, or more."""
+
 SPOKEN_OF = (0.68, 0.9, 0.95)
 """Shares that a card speaks of."""
 
@@ -111,10 +116,13 @@ def note_error_bars(record: dict[str, Any], card: ModelCard, settings: Any) -> s
         record["intervals"] = [
             {"share": share, "half_width": round(width, 4)} for share, width in widths.items()
         ]
-        return (
+        said = (
             f"Error bars: of the true values lie {_in_words(widths)} deviations of the mean, counted over many images "
             "like those that were kept out of the training; in a single image the shares can be quite different."
         )
+        if settings.samples < FEW_SAMPLES:
+            said += f" {settings.samples} samples hardly tell how they vary: draw {USUAL_SAMPLES} or more."
+        return said
     return uncalibrated(card)
 
 
