@@ -198,8 +198,11 @@ class Evaluator:
         windows = torch.cat([cut(condition, tile) for tile, _ in group])
         states = torch.stack([self._state(x[member], tile) for tile, member in group])
         # Windows begin and end at multiples of the stride, so that mirrored ones fit together as well.
-        seen = self.model.estimate(states.flip(self.mirrored), level, windows.flip(self.mirrored))
-        return seen.flip(self.mirrored)
+        return self._flipped(self.model.estimate(self._flipped(states), level, self._flipped(windows)))
+
+    def _flipped(self, values: Tensor) -> Tensor:
+        """Mirrored as asked for, and back; no copy where nothing is."""
+        return values.flip(self.mirrored) if self.mirrored else values
 
     def _state(self, x: Tensor, tile: Tile) -> Tensor:
         """Window of the state, which is known inside the region alone and mirrored at its border."""

@@ -58,7 +58,7 @@ def averaged_chain(chain: Chain) -> Chain:
     def start(noise: Noise) -> Solver:
         total = torch.zeros_like(noise(0))
         for number, mirrored in enumerate(VIEWS):
-            total += yield from _view(chain.start(noise), mirrored, number * chain.evaluations)
+            total += yield from _renumbered(chain.start(noise), number * chain.evaluations, mirrored)
         return total / len(VIEWS)
 
     return Chain(chain.evaluations * len(VIEWS), start)
@@ -136,9 +136,6 @@ def _levels_below(
     return [schedule.at(index) for index in indices] + [CLEAN]
 
 
-def _view(solver: Solver, mirrored: tuple[int, ...], first: int) -> Generator[Query, Any, Tensor]:
+def _renumbered(solver: Solver, first: int, mirrored: tuple[int, ...] = ()) -> Generator[Query, Any, Tensor]:
+    """A solver whose first step has another number, and whose states the network sees mirrored."""
     return translated(solver, query=lambda query: replace(query, step=query.step + first, mirrored=mirrored))
-
-
-def _renumbered(solver: Solver, first: int) -> Generator[Query, Any, Tensor]:
-    return translated(solver, query=lambda query: Query(query.x, query.level, query.step + first))

@@ -112,12 +112,9 @@ def read_fields(folder: Path, *, share: float, seed: int, smallest: int) -> Fiel
         kept = _files(validate, classes)
     else:
         training, kept = _split(training, share=share, seed=seed)
-    return Fields(
-        classes,
-        tuple(_field(label, path, smallest) for label, path in training),
-        tuple(_field(label, path, smallest) for label, path in kept),
-        _notes([open_image(path) for _, path in (*training, *kept)]),
-    )
+    read = [[_field(label, path, smallest) for label, path in files] for files in (training, kept)]
+    learned, checked = (tuple(field for field, _ in part) for part in read)
+    return Fields(classes, learned, checked, _notes([image for part in read for _, image in part]))
 
 
 def _notes(images: Sequence[Image]) -> tuple[str, ...]:
@@ -188,7 +185,8 @@ def _split(
     return training, kept
 
 
-def _field(label: int, path: Path, smallest: int) -> Field:
+def _field(label: int, path: Path, smallest: int) -> tuple[Field, Image]:
+    """A field, and the image that it is the first plane of."""
     image = open_image(path)
     pixels = np.asarray(image.read_plane(0), np.float32)
     if min(pixels.shape) < smallest:
@@ -201,4 +199,4 @@ def _field(label: int, path: Path, smallest: int) -> Field:
         )
     if not pixels.max() > pixels.min():
         raise DiffuscopeError(f"{path} has the same value everywhere; take it out.")
-    return Field(label, path.stem, pixels)
+    return Field(label, path.stem, pixels), image
