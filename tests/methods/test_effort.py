@@ -45,10 +45,10 @@ def test_restoration_asks_the_network_as_often_as_announced(model: Model, mode: 
         pytest.skip("this model has no published sampler")
     settings = RestoreSettings(mode=mode, samples=4, **choices)
     effort = restore_effort({"image": Image.wrap(np.zeros((2, 3, 8, 9)), "CZYX")}, settings, model.card)
-    assert effort.steps == chain_for(model, settings).evaluations
+    assert effort.steps * effort.views == chain_for(model, settings).evaluations
     assert effort.pieces == 6
     assert effort.samples == {"mean": 4, "samples": 4, "as-published": 3}.get(mode, 1)
-    assert effort.evaluations == effort.samples * effort.steps * 6
+    assert effort.evaluations == effort.samples * effort.steps * effort.views * 6
 
 
 def test_joining_neighbours_is_counted_where_it_is_done(model: Model) -> None:

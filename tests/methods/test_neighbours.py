@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
-from napari_diffuscope import DiffuscopeError, Image, restore
+from napari_diffuscope import DiffuscopeError, Image, restore, run_batch
 from napari_diffuscope.cli import main
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.record_of_file import record_of_file
@@ -143,6 +143,35 @@ def test_on_the_command_line_it_is_recorded_and_repeated(
     np.testing.assert_array_equal(tifffile.imread("again.tif"), tifffile.imread("out.tif"))
     python = restore("stack.tif", neighbours="z", model=str(tiny_model)).restored
     np.testing.assert_array_equal(tifffile.imread("out.tif"), python)
+
+
+def test_an_image_of_a_batch_without_neighbours_is_restored_alone_and_says_so(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = {"plane": photographed(stack(1))[0], "stack": photographed(stack(2))}
+    (tmp_path / "raw").mkdir()
+    for name, pixels in images.items():
+        axes = "ZYX"[3 - pixels.ndim :]
+        tifffile.imwrite(tmp_path / "raw" / f"{name}.tif", pixels, metadata={"axes": axes}, imagej=True)
+    choices = ["--neighbours", "z", "--model", str(tiny_model), "--quiet"]
+    command = ["restore", str(tmp_path / "raw"), str(tmp_path / "out"), *choices]
+    assert called(*command) == 0
+    height, width = images["plane"].shape
+    told = f"Neighbours are not used: this image (YX, {height} x {width}) has no two planes along z"
+    assert capsys.readouterr().err.count(told) == 1
+    for name, neighbours in (("plane", "none"), ("stack", "z")):
+        result = tmp_path / "out" / f"{name}.tif"
+        alone = restore(images[name], neighbours=neighbours, model=str(tiny_model)).restored
+        np.testing.assert_array_equal(tifffile.imread(result), alone)
+        record = record_of_file(result)
+        assert record["settings"]["neighbours"] == neighbours, "what was done"
+        assert any(told in message for message in record["messages"]) is (name == "plane")
+    report = run_batch("restore", tmp_path / "raw", tmp_path / "out", model=str(tiny_model), neighbours="z")
+    assert [(row.state, row.message) for row in report.rows] == [("there already", "")] * 2
+    assert called("repeat", str(tmp_path / "out" / "plane.tif"), str(tmp_path / "again.tif"), "--quiet") == 0
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "again.tif"), tifffile.imread(tmp_path / "out" / "plane.tif")
+    )
 
 
 def test_records_of_earlier_versions_join_nothing() -> None:

@@ -71,13 +71,16 @@ def test_results_share_the_contrast_of_their_image_until_it_is_stretched(
     assert tuple(result.contrast_limits) == (0, 700)
 
 
-def test_names_tell_mode_and_seed(qtbot, viewer, stack, open_dock, tiny_model) -> None:
+def test_names_tell_mode_seed_and_what_was_chosen_for_the_estimate(
+    qtbot, viewer, stack, open_dock, tiny_model
+) -> None:
     dock = open_dock()
     for choices in (
         {},
         {"mode": "sample", "seed": 7},
         {"mode": "sharpened", "strength": 0.25},
         {"mode": "samples", "samples": 2},
+        {"neighbours": "z", "mirrored": True},
     ):
         quick(dock, tiny_model, steps=1 if choices else None, planes=(0,), **choices)
         run_to_the_end(qtbot, dock)
@@ -86,6 +89,7 @@ def test_names_tell_mode_and_seed(qtbot, viewer, stack, open_dock, tiny_model) -
         "cells restored (sample, seed 7)",
         "cells restored (sharpened 0.25, seed 0)",
         "cells restored (2 samples, seed 0)",
+        "cells restored (estimate, neighbours z, mirrored)",
     ]
 
 
@@ -96,6 +100,11 @@ def test_the_work_and_the_time_stand_above_run(qtbot, viewer, stack, open_dock, 
     qtbot.waitUntil(
         lambda: "3 planes × 2 samples × 4 steps = 24 evaluations" in said.text(), timeout=PATIENCE
     )
+    quick(dock, tiny_model)
+    dock.form.advanced.expand(animate=False)
+    dock.form.control("mirrored").click()
+    qtbot.waitUntil(lambda: "3 planes × 4 mirror images = 12 evaluations" in said.text(), timeout=PATIENCE)
+    quick(dock, tiny_model, mode="mean", samples=2, steps=4)
     assert "not known" in said.text()
     with qtbot.waitSignal(dock.runner.ended, timeout=PATIENCE):
         click(qtbot, dock.forecast.measure_button)

@@ -8,6 +8,7 @@ import shutil
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QProgressBar, QPushButton, QSlider
 
@@ -354,7 +355,12 @@ def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer,
     box, row = dock.form.control("neighbours"), dock.form.rows["neighbours"]
     assert "slices above and below" in box.toolTip()
     assert [box.itemText(n) for n in range(box.count())] == ["None, each plane alone", "Above and below (z)"]
+    adapt = dock.form.control("adapt")
+    adapt.click()
     row.value = "z"
+    assert not adapt.isEnabled()
+    assert not adapt.isChecked()
+    assert "Not together with Neighbours" in adapt.toolTip()
     assert run_to_the_end(qtbot, dock).state == "done"
     result = made(viewer, "cells restored")
     assert result.metadata[RECORD]["settings"]["neighbours"] == "z"
@@ -363,6 +369,13 @@ def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer,
     click(qtbot, dock.bar.run_button)
     assert "No neighbours along t" in str(notification_manager.records[-1].message)
     assert [layer.name for layer in viewer.layers if layer.name.startswith("cells restored")] == [result.name]
+    row.value = "none"
+    assert adapt.isEnabled()
+    assert adapt.isChecked() is False, "the settings that were applied meanwhile say so"
+    adapt.click()
+    row.value = "z"
+    row.value = "none"
+    assert adapt.isChecked(), "what was chosen comes back"
     dock.apply(RestoreSettings(mode="sample"))
     assert not box.isVisibleTo(dock)
     dock.apply(RestoreSettings())
@@ -372,13 +385,14 @@ def test_neighbours_are_offered_along_the_axes_that_the_image_has(qtbot, viewer,
 
 
 def test_repeat_does_not_learn_again_unless_the_image_is_another(
-    qtbot, viewer, open_dock, tiny_model, monkeypatch
+    qtbot, viewer, open_dock, tiny_model, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(adapting, "LEAST_GAIN", -np.inf)
     monkeypatch.setattr(learning, "STEPS", 2)
     times, learn = [], adapting.learned
     monkeypatch.setattr(adapting, "learned", lambda *given: times.append(1) or learn(*given))
-    image = viewer.add_image(noisy(130, 140), name="noisy")
+    tifffile.imwrite(tmp_path / "noisy.tif", noisy(130, 140))
+    (image,) = viewer.open(str(tmp_path / "noisy.tif"), plugin="napari")
     dock = open_dock()
     dock.apply(RestoreSettings(model=str(tiny_model), adapt=True, device="cpu"))
     qtbot.waitUntil(lambda: "after learning from the image" in dock.forecast.label.text(), timeout=PATIENCE)

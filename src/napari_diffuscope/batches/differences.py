@@ -87,7 +87,13 @@ def _is_other(record: Mapping[str, Any], source: Path) -> bool:
 
 
 def _made_alike(record: Mapping[str, Any], method: Method, settings: Any) -> bool:
+    described = record.get("input")
     try:
+        if isinstance(described, Mapping):
+            lengths = dict(zip(described["axes"], described["shape"], strict=True))
+            settings, _ = settings.fitting(lengths)
         return made_with(record, method.name, settings)
+    except (LookupError, TypeError, ValueError):  # nothing that this program wrote
+        return False
     except DiffuscopeError:  # settings of another version
         return False

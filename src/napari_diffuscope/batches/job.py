@@ -233,6 +233,10 @@ def _worked(plan: Plan, item: Item, settings: Any, how: Mapping[str, Any], tally
     assert method.image is not None
     sources = {method.image.name: item.source, **item.others}
     inputs = opened_inputs(method, sources, settings, axes=how["axes"], series=how["series"])
+    image = inputs[method.image.name]
+    settings, left_out = settings.fitting(image.lengths)
+    if left_out:
+        inputs = {**inputs, method.image.name: replace(image, notes=(*image.notes, left_out))}
     into: Any = loaded(method.destination)
     item.output.parent.mkdir(parents=True, exist_ok=True)
     destination = into(

@@ -133,6 +133,11 @@ class Image:
         """Number of channels: 1 without a C axis."""
         return self.shape[self.axes.index("C")] if "C" in self.axes else 1
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Length of each axis, by its letter."""
+        return dict(zip(self.axes, self.shape, strict=True))
+
     def plane_index(self, flat: int) -> tuple[int, ...]:
         """Index into the leading axes of the ``flat``-th plane.
 

@@ -1,8 +1,10 @@
-"""What results are called: the kind of answer, and the seed where chance decides. Free of torch."""
+"""What results are called: the kind of answer, what was chosen for it, the seed where chance decides. Free of torch."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from napari_diffuscope.methods.declared import given_settings
 
 
 def answer_in_words(settings: Any, *, spread: bool = False) -> str:
@@ -22,7 +24,22 @@ def answer_in_words(settings: Any, *, spread: bool = False) -> str:
     'estimate'
     >>> answer_in_words(RestoreSettings(mode="mean", samples=4, seed=7))
     'mean of 4, seed 7'
+    >>> answer_in_words(RestoreSettings(adapt=True, neighbours="z"))
+    'estimate, adapt, neighbours z'
     """
+    return ", ".join([_mode_in_words(settings, spread), *_choices_in_words(settings)])
+
+
+def _choices_in_words(settings: Any) -> list[str]:
+    """``["adapt", "neighbours z"]``: choices that tell results apart, as they are written on the command line."""
+    return [
+        setting.option if value is True else f"{setting.option} {setting.written(value)}"
+        for setting, value in given_settings(settings)
+        if setting.named and setting.counts_in(settings.mode)
+    ]
+
+
+def _mode_in_words(settings: Any, spread: bool) -> str:
     if settings.mode == "estimate":
         return "estimate"
     words = {

@@ -88,6 +88,10 @@ class Setting:
         What records of earlier versions stand for, which lack it; ``None`` for the default.
     check
         What makes a value that is not ``None`` a plain one, or refuses it, where the annotation does not say.
+    unless
+        Another setting beside which this one does nothing, where that is chosen.
+    named
+        Whether results are called by it where it is chosen, as users compare them with and without.
     kind
         The type of a value that is not ``None``: ``int``, ``float``, ``bool``, ``str`` or ``tuple``.
     optional
@@ -117,6 +121,8 @@ class Setting:
     also: tuple[str, ...] = ()
     before: Any = None
     check: Callable[[Any], Any] | None = None
+    unless: str = ""
+    named: bool = False
     kind: type = str
     optional: bool = False
     choices: tuple[str, ...] = ()
@@ -196,6 +202,21 @@ class Settings:
 
     def check(self) -> None:
         """Refuse fields that do not go together; to be filled in."""
+
+    def fitting(self, lengths: Mapping[str, int]) -> tuple[Self, str]:
+        """These settings without what one image of a batch has nothing for; to be filled in.
+
+        Parameters
+        ----------
+        lengths
+            Of the image, by the letter of the axis.
+
+        Returns
+        -------
+        tuple
+            The settings, and a sentence on what was left out; empty where nothing was.
+        """
+        return self, ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, as stored in records."""

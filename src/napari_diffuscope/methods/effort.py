@@ -33,6 +33,8 @@ class Effort:
         What is learned before, as the pixels that as much work could evaluate.
     beside
         What is done with each piece beside evaluations, likewise.
+    views
+        Mirror images that are worked on, the image itself among them; each takes all steps.
     """
 
     pieces: int
@@ -42,11 +44,12 @@ class Effort:
     pixels: float
     learning: float = 0.0
     beside: float = 0.0
+    views: int = 1
 
     @property
     def evaluations(self) -> int:
         """Evaluations of the network on a whole piece."""
-        return self.pieces * self.samples * self.steps
+        return self.pieces * self.samples * self.views * self.steps
 
     @property
     def size(self) -> float:

@@ -81,7 +81,7 @@ class MethodDock(ResultDock):
 
     def sizeHint(self) -> QSize:
         """Wide enough for the sentences, as high as there is room."""
-        return QSize(350, 640)
+        return QSize(370, 640)
 
     # What a method may fill in
 

@@ -65,6 +65,7 @@ def forecast_in_words(
     if each:
         factors = [f"each {effort.noun}"]
     factors += [f"{effort.samples:,} samples"] * (effort.samples > 1)
+    factors += [f"{effort.views} mirror images"] * (effort.views > 1)
     factors += [f"{effort.steps:,} steps"] * (effort.steps > 1)
     text = " × ".join(factors)
     text = text[0].upper() + text[1:]

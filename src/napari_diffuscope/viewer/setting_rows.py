@@ -42,6 +42,8 @@ class SettingRow:
         native = self.widget.native
         native.setToolTip(setting.help)
         self.field: QWidget = with_note(native, self.remark) if self.remark is not None else native
+        self._kept: Any = None
+        self._rests = False
         self.value = setting.default
         self.widget.changed.connect(lambda _: self._explain())
 
@@ -64,6 +66,9 @@ class SettingRow:
 
     @value.setter
     def value(self, value: Any) -> None:
+        if self._rests:
+            self._kept = value
+            return
         if value is None and self._open_number:
             value = self.widget.min
         elif value is None and not self.setting.offered:
@@ -72,6 +77,25 @@ class SettingRow:
             self._offer([*self.widget.choices, value])
         self.widget.value = value
         self._explain()
+
+    def rest(self, why: str) -> None:
+        """Grey the control out while another choice leaves nothing for it to do; what was chosen comes back with it.
+
+        Parameters
+        ----------
+        why
+            A sentence for the tooltip; empty where it does something.
+        """
+        self.field.setToolTip(f"{why} {self.setting.help}".strip())
+        if self._rests == bool(why):
+            return
+        self.field.setEnabled(not why)
+        if why:
+            kept, self.value = self.value, self.setting.default
+            self._kept, self._rests = kept, True
+        else:
+            self._rests = False
+            self.value = self._kept
 
     def offer(self, choices: Iterator[Any] | list[Any]) -> None:
         """Offer some of the choices alone, keeping the chosen one where it is among them."""
@@ -182,6 +206,14 @@ class SettingRows(Mapping[str, SettingRow]):
         self._idle = {name for name, row in self._rows.items() if not row.setting.counts_in(mode)}
         for name, row in self._rows.items():
             self.show(name, row.setting.counts_in(mode))
+            row.rest(self._why_not(row.setting))
+
+    def _why_not(self, setting: Setting) -> str:
+        """Why a setting does nothing beside another one that is chosen."""
+        other = self._rows.get(setting.unless)
+        if other is None or setting.unless in self._idle or other.value == other.setting.default:
+            return ""
+        return f"Not together with {other.setting.label}: with {_title(other.setting, other.value)!r} it does nothing."
 
     def show(self, name: str, visible: bool) -> None:
         """Show or hide one row."""

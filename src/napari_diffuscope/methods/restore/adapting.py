@@ -164,13 +164,20 @@ def _known(work: Work, model: Model, states: States) -> Job[dict[int, Adaptation
     entries: Iterable[Mapping[str, Any]] = states.notes.get(KEY) or ()
     if not entries and repeated.get(KEY):
         same = (repeated.get("model") or {}).get("sha256") == model.sha256
-        if same and repeated.get("intensity") == work.record["intensity"]:
+        same = same and repeated.get("intensity") == work.record["intensity"]
+        if same and _content(repeated) in (_content(work.record), {}):
             entries = repeated[KEY]
         else:
             yield work.warn(
                 "The record is of another image, or of other weights: what was learned there is not taken over."
             )
     return {each.channel: each for each in map(Adaptation.from_dict, entries)}
+
+
+def _content(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record knows the content of the file by; empty of an image that is in no file."""
+    file = (record.get("input") or {}).get("file") or {}
+    return {name: file[name] for name in ("bytes", "sample") if name in file}
 
 
 def _adapted(

@@ -48,15 +48,14 @@ def restore_effort(inputs: Inputs, settings: RestoreSettings, card: ModelCard) -
     if settings.mode == "sharpened":
         steps = steps_of("estimate", None, spec)
         steps += (settings.steps or SHARPEN_STEPS) if settings.strength > 0 else 0
-    if settings.mirrored and settings.mode == "estimate":
-        steps *= VIEWS
+    views = VIEWS if settings.mirrored and settings.mode == "estimate" else 1
     learning = 0.0
     if settings.adapts:
         image = inputs["image"]
         learning = LEARNING * len({image.channel_of(flat) for flat in part.planes})
     pixels = pixels_seen(height) * pixels_seen(width)
     joining = JOINING * float(np.prod(inputs["image"].plane_shape)) if settings.joined_along else 0.0
-    return Effort(len(part.planes), "plane", samples, steps, pixels, learning, joining)
+    return Effort(len(part.planes), "plane", samples, steps, pixels, learning, joining, views)
 
 
 def restore_trial(

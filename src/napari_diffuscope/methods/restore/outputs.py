@@ -56,7 +56,7 @@ def select(image: Image, settings: RestoreSettings) -> Selection:
     DiffuscopeError
         For planes, a crop or neighbours that the image does not have.
     """
-    _check_neighbours(image, settings.joined_along)
+    _check_neighbours(image, settings)
     planes = (
         tuple(range(image.plane_count)) if settings.planes is None else tuple(sorted(set(settings.planes)))
     )
@@ -75,8 +75,9 @@ def select(image: Image, settings: RestoreSettings) -> Selection:
     return Selection(planes, _checked_crop(image, settings.crop), first, shape)
 
 
-def _check_neighbours(image: Image, letter: str | None) -> None:
-    if letter is None or dict(zip(image.axes, image.shape, strict=True)).get(letter, 1) > 1:
+def _check_neighbours(image: Image, settings: RestoreSettings) -> None:
+    letter = settings.joined_along
+    if letter is None or settings.fitting(image.lengths)[0] == settings:
         return
     shape = " x ".join(map(str, image.shape))
     raise DiffuscopeError(

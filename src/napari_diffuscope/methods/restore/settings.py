@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 from napari_diffuscope.methods import common_settings as common
 from napari_diffuscope.methods.common_settings import RGB, Defects, ErrorBars
@@ -77,14 +78,17 @@ class RestoreSettings(Settings):
         "Learn from the noise of your image first, without clean images: takes up to a minute per channel. Most is won "
         "in images of scanners, and in those of little noise.",
         modes=("estimate",),
+        unless="neighbours",
+        named=True,
     )
     neighbours: NeighbourAxis = declared(
         "none",
-        "Use neighbours",
+        "Neighbours",
         "Let the planes before and after say what they can of a plane: in a stack the slices above and below (z), in a "
         "movie the frames before and after (t). Finely sampled stacks and slow movies gain most. What is in one "
         "plane alone, and faint, may be weakened.",
         modes=("estimate",),
+        named=True,
         words={
             "none": ("None, each plane alone", ""),
             "z": ("Above and below (z)", ""),
@@ -94,10 +98,11 @@ class RestoreSettings(Settings):
     mirrored: bool = declared(
         False,
         "Average mirror images",
-        "Restore the image and its three mirror images, and average the four answers: slightly more accurate, in four "
-        "times the time.",
+        "Restore the image and its three mirror images, and average the four answers: slightly more accurate and "
+        "smoother, in four times the time.",
         modes=("estimate",),
         advanced=True,
+        named=True,
     )
     device: str = common.device()
     planes: tuple[int, ...] | None = common.planes()
@@ -109,6 +114,7 @@ class RestoreSettings(Settings):
         "Bring an image whose pixel size the model does not know to the nearest one that it knows, and the result back "
         "to the pixels of the image. What is finer than either grid is lost.",
         advanced=True,
+        named=True,
     )
     defects: Defects = common.defects("keep", "in the result")
     skip_below: float | None = common.skip_below("their measured values, and no uncertainty")
@@ -129,6 +135,17 @@ class RestoreSettings(Settings):
     def check(self) -> None:
         """Refuse a single sample where a deviation is asked for."""
         common.enough_samples(self.mode, self.samples, ("mean", "deviation"))
+
+    def fitting(self, lengths: Mapping[str, int]) -> tuple[Self, str]:
+        """Without neighbours, where there are no two planes along their axis."""
+        letter = self.joined_along
+        if letter is None or lengths.get(letter, 1) > 1:
+            return self, ""
+        image = f"{''.join(lengths)}, {' x '.join(map(str, lengths.values()))}"
+        return replace(self, neighbours="none"), (
+            f"Neighbours are not used: this image ({image}) has no two planes along {letter.lower()}; each plane is "
+            "restored alone."
+        )
 
     @property
     def joined_along(self) -> str | None:
