@@ -15,6 +15,7 @@ from napari_diffuscope.weights.catalogue import list_models
 IMAGES = Path(__file__).parent / "images"
 PICTURES = {
     "restore": "restore",
+    "estimate": "restore",
     "superres": "superres",
     "shape": "shape",
     "click": "shape",
@@ -54,16 +55,16 @@ def main() -> None:
 
 
 def photograph(module: str, target: Path, *demo: str) -> None:
-    """Run a demo and keep its picture."""
+    """Run a demo and keep its picture, in no more than 40 colours where much of it is noise."""
     command = [sys.executable, "-m", module, *demo, "--screenshot", str(target)]
     subprocess.run(command, check=True, env={**os.environ, **PLACES})
-    shrink(target)
+    shrink(target, 40 if "estimate" in demo else 256)
     print(f"wrote {target}")
 
 
-def shrink(picture: Path) -> None:
-    """Keep 256 colours, which nobody sees and which take half of the room."""
-    colours = Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+def shrink(picture: Path, most: int = 256) -> None:
+    """Keep some colours, which nobody sees and which takes half of the room."""
+    colours = Image.open(picture).convert("RGB").quantize(most, dither=Image.Dither.NONE)
     colours.save(picture, optimize=True)
 
 

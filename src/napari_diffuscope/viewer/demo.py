@@ -1,4 +1,4 @@
-"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|superres|shape|click|generate|pairs]``.
+"""A run to look at: ``python -m napari_diffuscope.viewer.demo [restore|estimate|superres|shape|click|generate|pairs]``.
 
 Opens a sample, works on it live in the real dock, and shows input, result and uncertainty side by side.
 """
@@ -22,10 +22,11 @@ from napari_diffuscope.viewer.compare.cells import show_names
 from napari_diffuscope.viewer.runner import Outcome
 from napari_diffuscope.viewer.widgets import choose
 
-Name = Literal["restore", "superres", "shape", "click", "generate", "pairs"]
+Name = Literal["restore", "estimate", "superres", "shape", "click", "generate", "pairs"]
 #: Sample, where one is needed, and dock of each demo.
 PLACES: dict[Name, tuple[str, str]] = {
     "restore": ("stack", "Restore"),
+    "estimate": ("stack", "Restore"),
     "superres": ("anisotropic", "Super-resolve volume"),
     "shape": ("cells", "Predict 3D shape"),
     "click": ("cells", "Predict 3D shape"),
@@ -33,10 +34,15 @@ PLACES: dict[Name, tuple[str, str]] = {
     "pairs": ("", "Generate"),
 }
 #: What is restored, one after the other: settings, and the region as the dock calls it.
-STEPS = (
-    (RestoreSettings(mode="estimate"), "stack"),
-    (RestoreSettings(mode="deviation", samples=4, steps=5), "slice"),
-)
+STEPS: dict[Name, tuple[tuple[RestoreSettings, str], ...]] = {
+    "restore": (
+        (RestoreSettings(mode="estimate"), "stack"),
+        (RestoreSettings(mode="deviation", samples=4, steps=5), "slice"),
+    ),
+    "estimate": ((RestoreSettings(neighbours="z", mirrored=True), "slice"),),
+}
+#: Size of the window, where it is another one.
+SIZES: dict[Name, tuple[int, int]] = {"restore": (1560, 700), "estimate": (1060, 960)}
 #: Labels of the cells that are clicked, one after the other, in the demo without labels.
 CLICKED = (2, 4, 6)
 #: Milliseconds for the window to draw itself before the next action.
@@ -61,8 +67,8 @@ class Demo:
         self.problem: str | None = None
         self._screenshot = screenshot
         self._name = name
-        self._steps: list[Any] = list(STEPS) if name == "restore" else [(None, "")]
-        viewer.window.resize(1560, 700 if name == "restore" else 900)
+        self._steps: list[Any] = list(STEPS.get(name, [(None, "")]))
+        viewer.window.resize(*SIZES.get(name, (1560, 900)))
         sample, title = PLACES[name]
         noisy = self._open_sample(sample) if sample else None
         _, dock = viewer.window.add_plugin_dock_widget("napari-diffuscope", title)
@@ -70,6 +76,9 @@ class Demo:
         self.dock.form.input.layers.choose(noisy)
         if noisy is None:
             self.dock.form.rows["number"].value, self.dock.form.rows["size"].value = 12, 192
+        if name == "estimate":
+            viewer.layers[0].name = "cells"  # the name of its result is long
+            dock.form.advanced.expand(animate=False)
         if name == "click":
             self._steps = self._places_of_cells()
         if name == "shape":
@@ -118,8 +127,8 @@ class Demo:
         elif self._steps:
             QTimer.singleShot(0, self._run_next)
         else:
-            if self._name == "restore":
-                side_by_side(self.viewer)
+            if self._name in STEPS:
+                side_by_side(self.viewer, stacked=self._name == "estimate")
             elif self._name == "superres":
                 self.dock.compare_button.click()
             elif self._name == "shape":
@@ -143,10 +152,10 @@ class Demo:
             QTimer.singleShot(0, self.viewer.close)
 
 
-def side_by_side(viewer: Any) -> None:
-    """Show all layers beside each other with their names and one scale bar each."""
+def side_by_side(viewer: Any, *, stacked: bool = False) -> None:
+    """Show all layers beside each other, or one above the other, with their names and one scale bar each."""
     grid = viewer.canvas.grid
-    grid.shape = (1, len(viewer.layers))
+    grid.shape = (len(viewer.layers), 1) if stacked else (1, len(viewer.layers))
     grid.spacing = 6
     grid.enabled = True
     show_names(viewer, list(viewer.layers))
