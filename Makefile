@@ -80,9 +80,10 @@ demo: $(VENV)/.installed-test virtual-screen
 	@echo "Look at demo-screenshot.png"
 endif
 
-# A file's tests stay together: many share a model or a window. Processes that all took every core would wait for each
-# other; and what one of them computes must be what a process that it starts computes, so that the share is set for all.
-SHARED_OUT = -n $(JOBS) --dist loadfile
+# A file's tests stay together: many share a model or a window. tests/conftest.py says in which order files are taken.
+# Processes that all took every core would wait for each other; and what one of them computes must be what a process
+# that it starts computes, so that the share is set for all.
+SHARED_OUT = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SHARE = $(if $(filter-out 0 1,$(JOBS)),env OMP_NUM_THREADS=$(shell $(PYTHON) -c 'import os; print(max(1, (os.cpu_count() or 1) // $(JOBS)))'))
 
 test: $(VENV)/.installed-test virtual-screen

@@ -30,6 +30,7 @@ def trained(folder: Path, compiled: str) -> tuple[ModelCard, list[Update]]:
     return read_card(folder / "model"), told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
 def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
     # In a process of its own: the compiler leaves so much in memory that later tests would wait for it.

@@ -16,7 +16,7 @@ from napari_diffuscope.viewer.widgets import choose
 
 from .conftest import PATIENCE, click, run_to_the_end
 
-pytestmark = pytest.mark.viewer
+pytestmark = [pytest.mark.viewer, pytest.mark.slow]
 REAL = (
     "fluorescence_images/BPAE_actin.tif",
     "fluorescence_images/hela-cells.tif",

@@ -25,7 +25,7 @@ from tests.tiny import SMALL, tiny_card, write_local
 
 from .conftest import PATIENCE, assert_no_traceback, click
 
-pytestmark = pytest.mark.viewer
+pytestmark = [pytest.mark.viewer, pytest.mark.slow]
 
 SPACE = {"scale": (0.1, 0.1), "units": ("µm", "µm")}
 
