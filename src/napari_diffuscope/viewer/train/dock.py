@@ -73,7 +73,7 @@ class TrainDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(350, 640)
+        return QSize(370, 640)
 
     # What the buttons do
 
