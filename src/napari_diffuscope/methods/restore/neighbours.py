@@ -187,12 +187,11 @@ def noises_of(
     """
     noises = {}
     for channel in sorted(set(channels)):
-        planes, pairs = list[np.ndarray](), list[tuple[np.ndarray, np.ndarray]]()
+        planes, beside = list[np.ndarray](), list[np.ndarray | None]()
         for plane, other in _to_measure(image, letter, bridging, channel):
             planes.append(plane.pixels)
-            if other is not None and other.line == plane.line:
-                pairs.append((plane.pixels, other.pixels))
-        noises[channel] = noise_of_planes(planes, pairs)
+            beside.append(None if other is None or other.line != plane.line else other.pixels)
+        noises[channel] = noise_of_planes(planes, beside)
     return noises
 
 

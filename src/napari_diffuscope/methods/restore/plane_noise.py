@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,7 @@ class PlaneNoise:
 
 
 def noise_of_planes(
-    planes: Sequence[np.ndarray], pairs: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+    planes: Sequence[np.ndarray], neighbours: Sequence[np.ndarray | None] = ()
 ) -> PlaneNoise | None:
     """Noise of planes of one channel, measured in windows spread over them.
 
@@ -142,8 +142,8 @@ def noise_of_planes(
     ----------
     planes
         float32 ``(Y, X)``, finite, of one shape.
-    pairs
-        Planes and their neighbours, likewise: they tell whether planes have a fixed pattern in common.
+    neighbours
+        One of each plane, likewise, or ``None``: they tell whether planes have a fixed pattern in common. May be empty.
 
     Returns
     -------
@@ -152,11 +152,17 @@ def noise_of_planes(
     """
     if not planes or min(planes[0].shape) < LEAST_EDGE:
         return None
-    windows = [window for plane in planes for window in _windows(plane)]
+    cut = [_windows(plane) for plane in planes]
+    windows = [*chain.from_iterable(cut)]
     along_y, along_x = (_correlation(windows, axis) for axis in (0, 1))
-    model = noise_model(windows)
-    noise = PlaneNoise(model, along_y, along_x, _between(model, pairs))
-    return replace(noise, shares=_shares(noise, pairs)) if pairs else noise
+    noise = PlaneNoise(noise_model(windows), along_y, along_x)
+    beside = {index: other for index, other in enumerate(neighbours) if other is not None}
+    if not beside:
+        return noise
+    ours = [*chain.from_iterable(cut[index] for index in beside)]
+    theirs = [*chain.from_iterable(map(_windows, beside.values()))]
+    noise = replace(noise, between=_between(noise.model, ours, theirs))
+    return replace(noise, shares=_shares(noise, [(planes[index], other) for index, other in beside.items()]))
 
 
 def bands_of(plane: np.ndarray) -> np.ndarray:
@@ -221,12 +227,9 @@ def _spread(values: torch.Tensor, axis: int, step: int) -> torch.Tensor:
     return result
 
 
-def _between(model: NoiseModel, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> NoiseModel | None:
-    if not pairs:
-        return None
-    ours, theirs = (
-        [window for plane in planes for window in _windows(plane)] for planes in zip(*pairs, strict=True)
-    )
+def _between(
+    model: NoiseModel, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]
+) -> NoiseModel | None:
     between = noise_model(ours, theirs)
     signal = np.concatenate([window.ravel() for window in ours])
     share = float(between.variance(signal).mean()) / max(float(model.variance(signal).mean()), LEAST_VARIANCE)
