@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from napari_diffuscope.cli.progress import show_progress
 from napari_diffuscope.cli.signals import exit_code, stop_if_told
 from napari_diffuscope.errors import DiffuscopeError, printable
 from napari_diffuscope.methods.method import Method
+
+if TYPE_CHECKING:
+    from napari_diffuscope.batches.plan import Plan
+    from napari_diffuscope.batches.table import Report
 
 MOST_NAMED = 5
 """Files that are named in one message."""
@@ -45,27 +49,9 @@ def run_batch(
         With 1 if an image failed, and as the shell expects after a signal to stop.
     """
     from napari_diffuscope.batches.job import batch_job
-    from napari_diffuscope.batches.naming import shown_name
-    from napari_diffuscope.batches.plan import Plan, check_choices, planned
     from napari_diffuscope.jobs import Update, run
 
-    for name in ("json_file", *method.beside):
-        if values.get(name) is not None:
-            raise DiffuscopeError(
-                f"--{name.removesuffix('_file')} names one file, but there are several images; leave it out."
-            )
-    others = {each.name: values[each.name] for each in method.others if values[each.name] is not None}
-    choices = settings_from(BatchSettings, values)
-    plan: Plan = planned(
-        method,
-        values["sources"],
-        values["output"],
-        settings,
-        choices=choices,
-        others=others,
-        series=series[method.image.name] if method.image is not None else None,
-    )
-    check_choices(settings, values["axes"])
+    plan = _planned(method, settings, series, values)
     for remark in plan.notes:
         typer.echo(f"Note: {remark}", err=True)
     if values["dry_run"]:
@@ -87,6 +73,38 @@ def run_batch(
     except KeyboardInterrupt as stop:
         typer.echo("diffuscope: stopped; the same command goes on from here.", err=True)
         raise typer.Exit(exit_code(stop)) from None
+    _tell_report(report)
+
+
+def _planned(
+    method: Method, settings: Any, series: Mapping[str, int | str | None], values: Mapping[str, Any]
+) -> Plan:
+    """Which images there are, and where their results go; refuses what cannot be asked of several."""
+    from napari_diffuscope.batches.plan import check_choices, planned
+
+    for name in ("json_file", *method.beside):
+        if values.get(name) is not None:
+            raise DiffuscopeError(
+                f"--{name.removesuffix('_file')} names one file, but there are several images; leave it out."
+            )
+    others = {each.name: values[each.name] for each in method.others if values[each.name] is not None}
+    plan = planned(
+        method,
+        values["sources"],
+        values["output"],
+        settings,
+        choices=settings_from(BatchSettings, values),
+        others=others,
+        series=series[method.image.name] if method.image is not None else None,
+    )
+    check_choices(settings, values["axes"])
+    return plan
+
+
+def _tell_report(report: Report) -> None:
+    """What came of the images; images that failed are an error."""
+    from napari_diffuscope.batches.naming import shown_name
+
     typer.echo(report.in_words(), err=True)
     if failed := report.of("failed"):
         names = ", ".join(shown_name(row.image) for row in failed[:MOST_NAMED])
@@ -97,7 +115,7 @@ def run_batch(
         raise DiffuscopeError(report.missing)
 
 
-def _tell_plan(plan: Any, *, overwrite: bool) -> None:
+def _tell_plan(plan: Plan, *, overwrite: bool) -> None:
     """Where each result would go."""
     from napari_diffuscope.batches.tally import is_there
 
