@@ -42,6 +42,8 @@ class LocalUNetConfig(NetworkConfig):
         Number of copies of the state, smoothed ever more, among the inputs; 0 for none.
     wavelets
         Starlet bands of details of each input channel that reach the output directly; 0 for no such path.
+    wavelet_inputs
+        Number of input channels, counted from the first, that have bands; 0 for all.
     wavelet_start
         What the untrained wavelet path makes of the condition: ``smooth`` smooths it mildly, ``identity`` leaves it.
     """
@@ -60,6 +62,7 @@ class LocalUNetConfig(NetworkConfig):
     embedding: int = 128
     smoothed: int = 0
     wavelets: int = 0
+    wavelet_inputs: int = 0
     wavelet_start: Literal["smooth", "identity"] = "smooth"
 
     def __post_init__(self) -> None:
@@ -73,6 +76,8 @@ class LocalUNetConfig(NetworkConfig):
             raise ValueError(f"a network has 2 or 3 axes, each with a stem and a pool factor, not {self}")
         if len(self.kernel) != self.dims or not set(self.kernel) <= {1, 3}:
             raise ValueError(f"a convolution is 1 or 3 wide along each of its axes, not {self.kernel}")
+        if not 0 <= self.wavelet_inputs <= self.channels + self.condition_channels:
+            raise ValueError(f"there are no {self.wavelet_inputs} input channels to take bands of in {self}")
         if self.wavelet_start not in ("smooth", "identity"):
             raise ValueError(f"wavelet_start must be smooth or identity, not {self.wavelet_start!r}")
         if len(self.encoder_blocks) != len(self.widths) or len(self.decoder_blocks) != len(self.widths) - 1:
@@ -80,5 +85,10 @@ class LocalUNetConfig(NetworkConfig):
 
     @property
     def bands(self) -> int:
-        """Number of starlet bands of all input channels."""
-        return (self.wavelets + 1) * (self.channels + self.condition_channels) if self.wavelets else 0
+        """Number of starlet bands of all input channels that have some."""
+        return (self.wavelets + 1) * self.banded if self.wavelets else 0
+
+    @property
+    def banded(self) -> int:
+        """Number of input channels that have bands."""
+        return self.wavelet_inputs or self.channels + self.condition_channels

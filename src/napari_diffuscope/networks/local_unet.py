@@ -196,7 +196,7 @@ class LocalUNet(nn.Module):
         """
         embedding = self.embedding(t, labels, numbers)
         layout = torch.channels_last if self.config.dims == 2 else torch.channels_last_3d
-        bands = starlet(x.clamp(-LARGEST, LARGEST), self.config.wavelets) if self.config.wavelets else None
+        bands = self._bands(x)
         x = torch.cat((x, *self._smoothed(x), x.new_ones(x.shape[0], 1, *x.shape[2:])), 1)
         if x.dim() == 4 or x.shape[2] != self.config.stem[0]:  # else the stem works on planes as channels
             x = x.contiguous(memory_format=layout)
@@ -230,6 +230,12 @@ class LocalUNet(nn.Module):
             return ()
         copies = smoothed_copies(x[:, : self.config.channels], self.config.smoothed)
         return (copies.clamp(-SEEN, SEEN),)
+
+    def _bands(self, x: Tensor) -> Tensor | None:
+        """Starlet bands of the inputs that have some."""
+        if not self.config.wavelets:
+            return None
+        return starlet(x[:, : self.config.banded].clamp(-LARGEST, LARGEST), self.config.wavelets)
 
     def _weighted(self, bands: Tensor, x: Tensor, embedding: Tensor) -> Tensor:
         """Sum of the starlet bands, each times its factor at each pixel: ``(B, channels, *space)``."""
@@ -273,8 +279,8 @@ def first_factors(config: LocalUNetConfig) -> Tensor:
     keep = 1 - 0.5 ** torch.arange(1.0, config.wavelets + 2)
     if config.wavelet_start == "identity":
         keep = torch.ones_like(keep)
-    factors = torch.zeros(config.channels, config.wavelets + 1, config.channels + config.condition_channels)
-    if config.condition_channels >= config.channels:
+    factors = torch.zeros(config.channels, config.wavelets + 1, config.banded)
+    if config.banded >= 2 * config.channels:
         for channel in range(config.channels):
             factors[channel, :, config.channels + channel] = -keep
     return factors.flatten()

@@ -76,14 +76,6 @@ DENOISING = Demand(
     completed={"openai-unet": {"in_channels": 2, "out_channels": 1}},
 )
 DEMANDS = {
-    "slices": Demand(
-        2,
-        2,
-        published=False,
-        sentence="Filling in rows takes a local-unet in 2D without classes, of one channel and two condition channels "
-        "(the interpolation and the mask)",
-        completed={"local-unet": {"condition_channels": 2}},
-    ),
     "shapes": Demand(
         3,
         len(CHANNELS),
@@ -111,12 +103,28 @@ DEMANDS = {
         numbers=NUMBERS,
     ),
 }
-"""By kind of data, where it is not images."""
+"""By kind of data, where it is not images or slices."""
 
 
 def demand_of(recipe: Recipe) -> Demand:
     """What the data of a recipe ask of its network."""
+    if recipe.data.kind == "slices":
+        return slices_demand(recipe.data.beside)
     return DEMANDS.get(recipe.data.kind, DENOISING)
+
+
+def slices_demand(beside: int) -> Demand:
+    """What slices ask of their network, which is shown so many slices on each side of them."""
+    conditions = 2 + 2 * beside
+    shown = f", and the interpolations of {beside} slices on each side" if beside else ""
+    return Demand(
+        2,
+        conditions,
+        published=False,
+        sentence="Filling in rows takes a local-unet in 2D without classes, of one channel and "
+        f"{conditions} condition channels (the interpolation and the mask{shown})",
+        completed={"local-unet": {"condition_channels": conditions, "wavelet_inputs": 3 if beside else 0}},
+    )
 
 
 def trained_network(recipe: Recipe) -> NetworkSpec:

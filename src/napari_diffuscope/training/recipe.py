@@ -16,6 +16,7 @@ Cut = Literal["xy", "xz", "yz"]
 Compiled = Literal["auto", "on", "off"]
 TrainedKind = Literal["local-unet", "openai-unet"]
 DEFAULT_VALIDATION_SHARE = 0.1
+MOST_BESIDE = 8
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ class Data:
     known_weight
         For ``slices``: weight of the known rows in the loss, beside 1 for the unknown ones. With ``blur_fwhm`` all
         rows are unknown.
+    beside
+        For ``slices``: number of slices on each side of which the network is shown the interpolation as well; the
+        images are then stacks whose voxels are as long along z as across. 0 learns from single images.
     size, patch
         Edge in pixels of a simulated image, and of a training patch; for ``shapes`` the patch is the window of a cell.
     validation
@@ -128,6 +132,7 @@ class Data:
     blur_fwhm: tuple[float, float] | None = None
     specimen_fwhm: tuple[float, float] = (1.2, 7.0)
     known_weight: float = 0.1
+    beside: int = 0
     size: int = 256
     patch: int = 128
     validation: int = 24
@@ -289,6 +294,11 @@ def _check(recipe: Recipe) -> None:
         raise DiffuscopeError(
             'Stacks are cut along z for kind = "slices" alone; take cut out of [[data.images]].'
         )
+    if data.beside and (data.kind != "slices" or data.simulated):
+        raise DiffuscopeError(
+            'Slices beside a slice (beside) are for kind = "slices" and stacks alone; take beside out of [data], or '
+            "set simulated = 0."
+        )
     if data.fold is not None and data.kind != "shapes":
         raise DiffuscopeError('Folds are for kind = "shapes" alone; take fold out of [data].')
     budget = plan.time_budget_minutes
@@ -306,6 +316,7 @@ def _check(recipe: Recipe) -> None:
         ("patch", data.patch, data.patch >= 1),
         ("highest_share", share, 0 <= share <= 1),
         ("known_weight", data.known_weight, 0 <= data.known_weight <= 1),
+        ("beside", data.beside, 0 <= data.beside <= MOST_BESIDE),
         ("blur_fwhm", widths, widths is None or 1 <= widths[0] <= widths[1]),
         ("specimen_fwhm", data.specimen_fwhm, 1 <= data.specimen_fwhm[0] <= data.specimen_fwhm[1]),
         ("fold", data.fold, data.fold is None or 1 <= data.fold[0] <= data.fold[1] >= 2),

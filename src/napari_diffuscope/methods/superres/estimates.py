@@ -33,7 +33,7 @@ def estimates(
         return [_plain(filling, volume, core)] * len(DIRECTIONS)
     for along in DIRECTIONS:
         seen = filling.model.needed(core, volume.shape, along)
-        condition = volume.condition(seen)
+        condition = volume.condition(filling.model.shown(seen, along))
         number = 0 if filling.settings.together else along
         blank = level.alpha == 0 or (step == 0 and not filling.plan.noisy)
         state = None if blank else as_slices(state_of(filling, volume, sample, step, number, seen), along)

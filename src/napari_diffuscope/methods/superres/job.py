@@ -121,9 +121,9 @@ def check_slices(card: ModelCard) -> None:
     DiffuscopeError
         If so.
     """
-    if card.axes != "YX" or card.condition_channels not in (0, 2):
+    if card.axes != "YX" or card.condition_channels % 2:
         raise DiffuscopeError(
-            f"{card.name} is no model of slices: it needs the axes YX and 0 or 2 condition channels, not "
+            f"{card.name} is no model of slices: it needs the axes YX and an even number of condition channels, not "
             f"{card.axes} and {card.condition_channels}."
         )
 

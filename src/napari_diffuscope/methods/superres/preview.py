@@ -94,7 +94,7 @@ def _chain(filling: Filling, volume: Volume, row: int, target: np.ndarray | None
     """From noise (or nothing) to the pixels ``(Z, 1, X)`` of a slice."""
     core: Ranges = ((0, volume.shape[0]), (row, row + 1), (0, volume.shape[2]))
     seen = filling.model.needed(core, volume.shape, ALONG_X)
-    wide, own = volume.condition(seen), volume.condition(core)
+    wide, own = volume.condition(filling.model.shown(seen, ALONG_X)), volume.condition(core)
     x = noise_of(filling, volume, 0, 0, 0, core)
     if not filling.plan.noisy:
         x = torch.zeros_like(x)

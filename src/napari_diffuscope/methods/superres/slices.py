@@ -17,6 +17,7 @@ from napari_diffuscope.imaging.memory import free_memory
 from napari_diffuscope.methods.backing_off import backed_off, unless_memory_ends
 from napari_diffuscope.methods.overlapping import Range, overlap, taper
 from napari_diffuscope.methods.superres.windows import Ranges, Reach, hull
+from napari_diffuscope.weights.card import ModelCard
 from napari_diffuscope.weights.model import Model
 
 ALONG_X, ALONG_Y = 0, 1
@@ -47,6 +48,11 @@ class Condition:
     origin: tuple[int, int, int]
 
 
+def slices_beside(card: ModelCard) -> int:
+    """Number of slices on each side of one that a model is shown: what its condition has beyond 2 channels."""
+    return max(0, card.condition_channels - 2) // 2
+
+
 @dataclass
 class SliceModel:
     """A model of 2D images, used on slices whose first axis is z.
@@ -55,7 +61,8 @@ class SliceModel:
     ----------
     model
         Its network takes the state, and with ``condition_channels`` 2 also the interpolation and the mask of known
-        rows (1 where known).
+        rows (1 where known); with more, then the interpolations of the slices beside it as well, first those before
+        it.
     batch
         Slices per network call, ``None`` to decide from the memory.
 
@@ -74,6 +81,11 @@ class SliceModel:
         self.reach = Reach.of(self.model)
 
     @property
+    def beside(self) -> int:
+        """Number of slices on each side of one that the network is shown."""
+        return slices_beside(self.model.card)
+
+    @property
     def replaces(self) -> bool:
         """Whether the known rows of the state are overwritten."""
         return self.model.card.axial_fwhm is None
@@ -88,7 +100,7 @@ class SliceModel:
         level
             Its noise level.
         condition
-            ``(B, 1, Z, L)``.
+            ``(B, S, Z, L)``: interpolation of the slices, and of those beside them, if any.
         known
             ``(Z,)``, boolean.
 
@@ -100,21 +112,30 @@ class SliceModel:
         card = self.model.card
         if level.alpha == 0:
             x = torch.zeros_like(x)
+        own, beside = condition[:, :1], condition[:, 1:]
         if self.replaces:
-            x = torch.where(known[:, None], condition, x)
+            x = torch.where(known[:, None], own, x)
         inputs = x
         if card.condition_channels:
-            mask = known[:, None].to(x).expand_as(condition)
-            inputs = torch.cat((x, condition, mask), 1)
+            mask = known[:, None].to(x).expand_as(own)
+            inputs = torch.cat((x, own, mask, beside), 1)
         time = torch.tensor([self.model.time_of(level)], dtype=torch.float32, device=x.device)
         output, _ = split_variance(self.model.network(inputs, time), x.shape[1])
         clean = clean_estimate(card.diffusion.prediction, x, output, level)
         return clean if card.diffusion.clip is None else clean.clamp(*card.diffusion.clip)
 
     def needed(self, core: Ranges, shape: tuple[int, int, int], along: int) -> Ranges:
-        """What the slices of a core see of the volume."""
+        """What the slices of a core see of the state of the volume."""
         (zw, lw), across = self._windows(core, shape, along), core[1 + along]
         return (hull(zw), across, hull(lw)) if along == ALONG_X else (hull(zw), hull(lw), across)
+
+    def shown(self, needed: Ranges, along: int) -> Ranges:
+        """What they are shown of the measured planes: what lies beside them as well."""
+        z, y, x = needed
+        aside = self.beside
+        if along == ALONG_X:
+            return z, (y[0] - aside, y[1] + aside), x
+        return z, y, (x[0] - aside, x[1] + aside)
 
     def _windows(
         self, core: Ranges, shape: tuple[int, int, int], along: int
@@ -140,7 +161,7 @@ class SliceModel:
         level
             Their noise level.
         condition
-            Of what :meth:`needed` says.
+            Of what :meth:`shown` says.
         core
             What is wanted.
         shape
@@ -166,7 +187,8 @@ class SliceModel:
         done, count = 0, last - first
         while done < count:
             some = slice(done, min(done + self._per_call(windows), count))
-            call = partial(self._some, state, some, level, slices[some], condition, windows, core, along)
+            shown = with_beside(slices[some.start : some.stop + 2 * self.beside], self.beside)
+            call = partial(self._some, state, some, level, shown, condition, windows, core, along)
             found = unless_memory_ends(call)
             if found is None:
                 yield 0, self._back_off(windows), None
@@ -201,7 +223,7 @@ class SliceModel:
                 clean = self.estimate(
                     x[:, :, rows, columns].to(device),
                     level,
-                    slices[:, None, rows, columns].to(device),
+                    slices[:, :, rows, columns].to(device),
                     condition.known[rows].to(device),
                 ).cpu()
             inner, outer = overlap(window, wanted)
@@ -234,6 +256,15 @@ class SliceModel:
 def _as_slices(volume: Tensor, along: int) -> Tensor:
     """``(Z, Y, X)`` as ``(n, Z, L)``."""
     return volume.permute(1, 0, 2) if along == ALONG_X else volume.permute(2, 0, 1)
+
+
+def with_beside(slices: Tensor, beside: int) -> Tensor:
+    """``(n + 2·beside, Z, L)`` as ``(n, 1 + 2·beside, Z, L)``, each slice before those beside it; a copy if any."""
+    if not beside:
+        return slices[:, None]
+    windows = slices.unfold(0, 1 + 2 * beside, 1).movedim(-1, 1)
+    order = [beside, *(at for at in range(1 + 2 * beside) if at != beside)]
+    return windows[:, order]
 
 
 def as_slices(volume: Tensor, along: int) -> Tensor:

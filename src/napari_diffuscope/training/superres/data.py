@@ -15,6 +15,7 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
+from napari_diffuscope.imaging.tiles import reflect_index
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.training.clean import (
     TRAINING,
@@ -55,7 +56,7 @@ class SlicePool:
     Parameters
     ----------
     planes
-        ``(Y, X)``, of any size that holds a patch.
+        ``(S, Y, X)``, of any size that holds a patch: each with the slices on both sides of it, if any, in order.
     weights
         How often each is drawn.
     upright
@@ -67,14 +68,16 @@ class SlicePool:
     upright: np.ndarray
 
     def draw(self, rng: np.random.Generator, patch: int, margin: int) -> np.ndarray:
-        """A random crop, turned and mirrored, ``patch`` wide, and higher by up to the margin on both sides."""
+        """A random crop ``(S, H, patch)``, turned and mirrored, ``patch`` high and up to the margin on both sides."""
         number, turns = rng.choice(len(self.planes), p=self.weights), int(rng.integers(4))
-        turned = np.rot90(self.planes[number], turns - turns % 2 if self.upright[number] else turns)
-        height, width = turned.shape
+        turned = np.rot90(self.planes[number], turns - turns % 2 if self.upright[number] else turns, (1, 2))
+        height, width = turned.shape[1:]
         high = min(height, patch + 2 * margin)
         top, left = rng.integers(height - high + 1), rng.integers(width - patch + 1)
-        crop = turned[top : top + high, left : left + patch].astype(np.float32)
-        crop = crop if rng.random() < 0.5 else crop[:, ::-1]
+        crop = turned[:, top : top + high, left : left + patch].astype(np.float32)
+        crop = crop if rng.random() < 0.5 else crop[:, :, ::-1]
+        if len(crop) > 1 and rng.random() < 0.5:
+            crop = crop[::-1]
         gain, offset = np.exp(rng.uniform(-0.25, 0.25)), rng.uniform(-0.15, 0.15)
         return np.asarray(crop * np.float32(gain) + np.float32(offset))
 
@@ -164,7 +167,8 @@ def with_known_rows(
     Parameters
     ----------
     crop
-        Clean, ``patch`` wide and at least as high; what is higher only serves the blur.
+        ``(S, H, patch)``: clean slices, the middle one to be learned, at least ``patch`` high; what is higher only
+        serves the blur.
     rows
         Known rows of the middle.
     patch
@@ -179,34 +183,37 @@ def with_known_rows(
     Returns
     -------
     tuple of ndarray
-        Clean and interpolated patch ``(1, patch, patch)``, mask of known rows and weight of rows ``(patch,)``;
-        float32. Rows before the first known one and after the last have no weight.
+        Clean patch ``(1, patch, patch)``, interpolated patches ``(S, patch, patch)``, the middle one first, mask of
+        known rows and weight of rows ``(patch,)``; float32. Rows before the first known one and after the last have
+        no weight.
     """
-    top = (crop.shape[0] - patch) // 2
-    clean = crop[top : top + patch]
+    top, middle = (crop.shape[1] - patch) // 2, len(crop) // 2
+    clean = crop[middle, top : top + patch]
     measured = _blurred(crop, width) if width else crop
-    measured = (measured if noise is None else measured + noise)[top : top + patch]
+    measured = (measured if noise is None else measured + noise)[:, top : top + patch]
+    if middle:
+        measured = measured[[middle, *(at for at in range(len(crop)) if at != middle)]]
     mask = np.zeros(patch, np.float32)
     mask[rows] = 1
     weights = np.where(mask > 0, np.float32(weight), np.float32(1))
     weights[: rows[0]] = weights[rows[-1] + 1 :] = 0
-    return np.ascontiguousarray(clean[None]), interpolated(measured, rows)[None], mask, weights
+    return np.ascontiguousarray(clean[None]), interpolated(measured, rows), mask, weights
 
 
 def _blurred(image: np.ndarray, width: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter1d
 
-    return np.asarray(gaussian_filter1d(image, width / FWHM_PER_SIGMA, axis=0, mode="reflect"))
+    return np.asarray(gaussian_filter1d(image, width / FWHM_PER_SIGMA, axis=-2, mode="reflect"))
 
 
 def interpolated(image: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Linear interpolation of an image between known rows; beyond them the outermost are repeated."""
-    place = np.arange(len(image))
+    """Linear interpolation of images ``(..., Y, X)`` between known rows; beyond them the outermost are repeated."""
+    place = np.arange(image.shape[-2])
     upper = np.clip(np.searchsorted(rows, place), 0, len(rows) - 1)
     lower = np.clip(np.searchsorted(rows, place, side="right") - 1, 0, len(rows) - 1)
     low, high = rows[lower], rows[upper]
     weight = np.where(high > low, (place - low) / np.maximum(high - low, 1), 0).astype(np.float32)[:, None]
-    found: np.ndarray = image[low] * (1 - weight) + image[high] * weight
+    found: np.ndarray = image[..., low, :] * (1 - weight) + image[..., high, :] * weight
     return found.astype(np.float32, copy=False)
 
 
@@ -220,9 +227,11 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     """
     data, seed = recipe.data, recipe.optimisation.seed
     training, kept = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
+    if data.beside:
+        _check_stacks([*training, *kept])
     read = [(source, _planes(source, data.patch)) for source in training]
-    real = _weighed(read)
-    kept_real = _weighed([(source, _planes(source, data.patch)) for source in kept])
+    real = _weighed(read, data.beside)
+    kept_real = _weighed([(source, _planes(source, data.patch)) for source in kept], data.beside)
     simulated: list[np.ndarray] = []
     drawn: list[np.ndarray] = []
     if data.simulated:
@@ -263,16 +272,41 @@ def _pool(
         parts.append(np.full(len(simulated), (simulated_share if len(weights) else 1) / len(simulated)))
     joined = np.concatenate(parts)
     upright = np.array([*(upright for _, _, upright in real), *[False] * len(simulated)], bool)
-    return SlicePool([*(plane for plane, _, _ in real), *simulated], joined / joined.sum(), upright)
+    planes = [*(plane for plane, _, _ in real), *(image[None] for image in simulated)]
+    return SlicePool(planes, joined / joined.sum(), upright)
 
 
-def _weighed(images: Sequence[tuple[ImageSource, list[np.ndarray]]]) -> list[tuple[np.ndarray, float, bool]]:
-    """Planes, their weights (all planes of a source together weigh what it says), whether their rows are along z."""
+def _weighed(
+    images: Sequence[tuple[ImageSource, list[np.ndarray]]], beside: int
+) -> list[tuple[np.ndarray, float, bool]]:
+    """Planes with so many on each side, their weights, and whether their rows are along z.
+
+    All planes of a source together weigh what it says.
+    """
     return [
         (plane, source.weight / len(planes), source.cut != "xy")
         for source, planes in images
-        for plane in planes
+        for plane in _with_beside(planes, beside)
     ]
+
+
+def _with_beside(planes: list[np.ndarray], beside: int) -> list[np.ndarray]:
+    """``(S, Y, X)`` for each plane: it and those on both sides; the stack is mirrored at its ends."""
+    if not beside:
+        return [plane[None] for plane in planes]
+    stack = np.stack(planes)[reflect_index(-beside, len(planes) + beside, len(planes))]
+    return [stack[at : at + 1 + 2 * beside] for at in range(len(planes))]
+
+
+def _check_stacks(sources: Sequence[ImageSource]) -> None:
+    """Refuse images whose planes do not lie above each other."""
+    for source in sources:
+        leading = opened(Path(source.path)).leading_shape
+        if sum(length > 1 for length in leading) != 1:
+            raise DiffuscopeError(
+                f"{source.path} is not one stack of planes, as slices beside a slice need it; take it out of the "
+                "recipe, or set beside = 0."
+            )
 
 
 def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.diffusion.denoiser import v_target
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.training.network import demand_of
 from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
@@ -83,7 +84,7 @@ class SlicesTask(RecipeTask):
         clean, linear, _, weights = batch
         counted = (weights == 1).to(clean)[:, None, :, None]
         found = self.estimate(network, batch)
-        before, after = (((one - clean).square() * counted).sum((1, 2, 3)) for one in (linear, found))
+        before, after = (((one - clean).square() * counted).sum((1, 2, 3)) for one in (linear[:, :1], found))
         return 10 * torch.log10((before + 1e-12) / (after + 1e-12))
 
     def estimate(self, network: nn.Module, batch: Tensors) -> Tensor:
@@ -103,25 +104,29 @@ class SlicesTask(RecipeTask):
 
     def card(self, network: nn.Module) -> ModelCard:
         """Card of the model, but for its training and metrics."""
-        return self.described(condition_channels=2, axial_fwhm=self.recipe.data.blur_fwhm)
+        conditions = demand_of(self.recipe).conditions
+        return self.described(condition_channels=conditions, axial_fwhm=self.recipe.data.blur_fwhm)
 
 
 def slice_inputs(state: Tensor, linear: Tensor, known: Tensor, *, replace: bool) -> Tensor:
-    """What the network is given: state, interpolation and mask, ``(B, 3, Z, X)``.
+    """What the network is given: state, interpolation, mask and what lies beside the slice, ``(B, 2 + S, Z, X)``.
 
     Parameters
     ----------
-    state, linear
+    state
         ``(B, 1, Z, X)``.
+    linear
+        ``(B, S, Z, X)``: interpolation of the slice, and of those on both sides of it, if any.
     known
         ``(B, Z)``, 1 where a row is known.
     replace
         Whether known rows of the state are overwritten with their values.
     """
     mask = known[:, None, :, None].expand_as(state).to(state)
+    own, beside = linear[:, :1], linear[:, 1:]
     if replace:
-        state = torch.where(mask > 0, linear, state)
-    return torch.cat((state, linear, mask), 1)
+        state = torch.where(mask > 0, own, state)
+    return torch.cat((state, own, mask, beside), 1)
 
 
 def slices_loss(
@@ -141,9 +146,9 @@ def slices_loss(
     Parameters
     ----------
     network
-        Called with ``(B, 3, Z, X)`` and ``(B,)``.
+        Called with ``(B, 2 + S, Z, X)`` and ``(B,)``.
     batch
-        Clean and interpolated patches ``(B, 1, Z, X)``, known rows and weights ``(B, Z)``.
+        Clean patches ``(B, 1, Z, X)``, interpolated ones ``(B, S, Z, X)``, known rows and weights ``(B, Z)``.
     times
         ``(B,)`` in (0, 1].
     shift
@@ -159,7 +164,7 @@ def slices_loss(
     share = (weights / (weights.sum(1, keepdim=True) + 1e-6))[:, None, :, None]
     width = clean.shape[-1]
     error = ((output - v_target(clean, noise, alpha, sigma)).square() * share).sum((1, 2, 3)) / width
-    expected = 0.5 * ((linear - clean).square() * share).sum((1, 2, 3)) / width + 2e-4
+    expected = 0.5 * ((linear[:, :1] - clean).square() * share).sum((1, 2, 3)) / width + 2e-4
     loss: Tensor = ((sigma.flatten() ** 2 / expected + alpha.flatten() ** 2) * error).mean()
     return loss
 
