@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_diffuscope import DiffuscopeError, restore
+from napari_diffuscope import DiffuscopeError, restore, superresolve
 from napari_diffuscope.cli import main
 from napari_diffuscope.comparison.curves import calibration
 from napari_diffuscope.imaging.record_of_file import record_of_file
@@ -25,6 +25,7 @@ from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.card_parts import DeviationFit, DeviationTerm
 from napari_diffuscope.weights.catalogue import STARTERS, ListedModel
+from tests.methods.superres_models import write_tiny
 
 FIT = DeviationFit(15, (0.01, 0.1, 1.0), (0.02, 0.11, 3.0), (0.5, 0.68, 0.9, 0.95), (0.6, 0.9, 1.7, 2.2))
 NAN = float("nan")
@@ -193,6 +194,30 @@ def test_a_result_of_an_earlier_version_is_repeated_with_its_factor(
     _run([*words, "--mode", "mean", "--samples", "2", "--steps", "2"])
     assert not np.array_equal(tifffile.imread(tmp_path / "new_deviation.tif"), old)
     assert intervals_of(record_of_file(tmp_path / "new_deviation.tif")) is not None
+
+
+def test_a_volume_has_error_bars_by_how_much_finer_it_gets(tmp_path: Path) -> None:
+    stack = np.random.default_rng(4).normal(100, 20, (3, 12, 12)).astype(np.float32)
+    term = DeviationTerm("zoom", (1.0, 3.0), (1.0, 4.0))  # 2 to 8 times finer
+    model = _with_card(
+        write_tiny(tmp_path / "plain"), tmp_path / "fit", deviation_fit=asdict(replace(FIT, terms=(term,)))
+    )
+    for zoom, factor in ((4, 2.0), (10, 4.0)):
+        call = {"axes": "ZYX", "zoom": zoom, **FEW}
+        plain = superresolve(stack, model=str(tmp_path / "plain"), **call)
+        matched = superresolve(stack, model=str(model), **call)
+        scale = plain.record["intensity"][0]["scale"]
+        expected = factor * scale * on_curve(plain.deviation / scale, FIT.deviation, FIT.fitted)
+        np.testing.assert_allclose(matched.deviation, expected, rtol=1e-4)
+        assert matched.deviation[1].min() > 0 == matched.deviation[::zoom].max()
+        assert intervals_of(matched.record) is not None
+        assert any("one specimen" in said for said in matched.record["messages"])
+        assert any("none were measured" in said for said in matched.record["messages"]) == (zoom == 10)
+        assert UNCALIBRATED in plain.record["messages"]
+    pieces = superresolve(stack, model=str(model), **call, block=(8, 5, 7))
+    np.testing.assert_array_equal(pieces.deviation, matched.deviation)
+    earlier = superresolve(stack, model=str(model), **call, error_bars="factor")
+    np.testing.assert_array_equal(earlier.deviation, plain.deviation)
 
 
 def _run(words: list[str]) -> None:

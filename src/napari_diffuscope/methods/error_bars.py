@@ -18,6 +18,14 @@ UNCALIBRATED = (
     "is known."
 )
 
+_COUNTED_ON = {
+    "restore": "over many images like those that were kept out of the training; in a single image the shares can be "
+    "quite different.",
+    "superres": "on planes of one specimen that were kept out of the training; in another specimen, or a single plane, "
+    "the shares can be quite different.",
+}
+"""Of each task that has error bars, what the shares were found on."""
+
 SLACK = 0.1
 """How far beyond the range of a term numbers still count as those of images like those, as a share of it."""
 
@@ -117,8 +125,8 @@ def note_error_bars(record: dict[str, Any], card: ModelCard, settings: Any) -> s
             {"share": share, "half_width": round(width, 4)} for share, width in widths.items()
         ]
         said = (
-            f"Error bars: of the true values lie {_in_words(widths)} deviations of the mean, counted over many images "
-            "like those that were kept out of the training; in a single image the shares can be quite different."
+            f"Error bars: of the true values lie {_in_words(widths)} deviations of the mean, counted "
+            f"{_COUNTED_ON[card.task]}"
         )
         if settings.samples < FEW_SAMPLES:
             said += f" {settings.samples} samples hardly tell how they vary: draw {USUAL_SAMPLES} or more."
@@ -141,8 +149,7 @@ def error_bars_in_words(card: ModelCard) -> str:
         return uncalibrated(card) or f"The deviation is that of samples, times {card.deviation_scale:g}."
     return (
         f"Of the true values lie around the mean of {USUAL_SAMPLES} samples: {_in_words(widths)} deviations; counted "
-        "over many images kept out of the training, and for images like those: in a single one the shares can be quite "
-        "different."
+        f"{_COUNTED_ON[card.task]}"
     )
 
 

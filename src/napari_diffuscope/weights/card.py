@@ -177,8 +177,9 @@ class ModelCard:
         Factor by which the deviation of samples is multiplied to match the errors on kept-out data; 1 where
         it was not calibrated.
     deviation_fit
-        For restoration: what takes the place of that factor where it was measured how large errors are at small and
-        at large deviations, and how wide intervals must be. Runs of earlier versions are repeated with the factor.
+        For restoration and super-resolution: what takes the place of that factor where it was measured how large errors
+        are at small and at large deviations, and how wide intervals must be. Runs of earlier versions are repeated with
+        the factor.
     axial_fwhm
         For models of slices that also sharpen along z: the range of blur that they were trained on, full width at
         half maximum in output pixels. ``None`` where measured planes are taken as they are, and are put back.
@@ -265,9 +266,10 @@ class ModelCard:
         if self.sha256 and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise refuse("sha256", self.sha256, "64 hexadecimal digits")
         check_gains(self.spectrum_gains, len(self.classes))
-        if self.deviation_fit is not None and self.task != "restore":
+        if self.deviation_fit is not None and self.task not in ("restore", "superres"):
             raise DiffuscopeError(
-                f"The card of {self.name} has a deviation_fit, which models for restoration alone may have."
+                f"The card of {self.name} has a deviation_fit, which models for restoration and super-resolution alone "
+                "may have."
             )
         if self.diffusion.solver == "ancestral" and self.task != "shape":
             raise DiffuscopeError(

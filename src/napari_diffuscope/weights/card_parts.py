@@ -129,7 +129,8 @@ class DeviationTerm:
     ----------
     measure
         Name of the number: ``noise_colour``, the correlation of the noise of neighbours, or ``noise_level``, its
-        decadic logarithm in values of the network.
+        decadic logarithm in values of the network; ``zoom``, the binary logarithm of how many
+        times finer a volume gets.
     points
         Numbers, rising.
     factors

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_diffuscope.imaging.blocks import Block
 from napari_diffuscope.jobs import Job
+from napari_diffuscope.methods.superres.error_bars import matched_deviation
 from napari_diffuscope.methods.superres.estimates import (
     combined,
     estimates,
@@ -205,9 +206,8 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
         return found
     mean, squares = _moments(filling, volume, sample, block, pixels.reshape(pixels.shape[-3:]))
     if sample == filling.settings.volumes - 1:
-        deviation = np.sqrt(squares / np.float32(sample)) * np.float32(
-            filling.model.model.card.deviation_scale
-        )
+        drawn, card = np.sqrt(squares / np.float32(sample)), filling.model.model.card
+        deviation = matched_deviation(drawn, volume.line, card, filling.settings, filling.scale.factor)
         deviation[_left_out(filling, volume, block)] = np.nan
         results = {RESULT: mean.reshape(block.shape), DEVIATION: deviation.reshape(block.shape)}
         yield from filling.work.write(block, results, found.facts())

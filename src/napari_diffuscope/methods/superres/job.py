@@ -15,12 +15,12 @@ from napari_diffuscope.imaging.stack_intensity import measure_intensities
 from napari_diffuscope.imaging.views import LuminanceView
 from napari_diffuscope.jobs import Job
 from napari_diffuscope.methods.bridging import Tally
-from napari_diffuscope.methods.error_bars import uncalibrated
 from napari_diffuscope.methods.ready import MEASURING, ready_model
 from napari_diffuscope.methods.records import note_intensities
 from napari_diffuscope.methods.states import States, states_beside
 from napari_diffuscope.methods.superres.chain import volume_job
 from napari_diffuscope.methods.superres.empty_parts import EmptyParts
+from napari_diffuscope.methods.superres.error_bars import noted_error_bars
 from napari_diffuscope.methods.superres.filling import Filling, count_slices
 from napari_diffuscope.methods.superres.plan import sampling_plan
 from napari_diffuscope.methods.superres.scale import ZScale, plan_scale
@@ -64,8 +64,7 @@ def superres_job(work: Work) -> Job[None]:
         )
     filling.volumes, work.total = len(volumes), count_slices(filling, volumes)
     yield from map(work.warn, announced(filling.scale, colour=colour))
-    if work.settings.mode in ("mean", "deviation") and (said := uncalibrated(model.card)):
-        yield work.warn(said)
+    yield from map(work.warn, noted_error_bars(work.record, model.card, work.settings, filling.scale.factor))
     for volume in volumes:
         yield from volume_job(filling, volume)
     kept = filling.reimpose and work.settings.defects == "keep"

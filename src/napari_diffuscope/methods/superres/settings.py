@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods import common_settings as common
-from napari_diffuscope.methods.common_settings import RGB, Defects
+from napari_diffuscope.methods.common_settings import RGB, Defects, ErrorBars
 from napari_diffuscope.methods.declared import Settings, declared
 
 SuperresMode = Literal["estimate", "sample", "mean", "deviation", "as-published"]
@@ -118,6 +118,7 @@ class SuperresSettings(Settings):
     rgb: RGB = common.rgb()
     defects: Defects = common.defects("keep", "where your own planes are")
     skip_below: float | None = common.skip_below("values between those of your planes, and no uncertainty")
+    error_bars: ErrorBars = common.error_bars(_SEVERAL)
     pixels: Pixels = declared(
         "float32",
         "Pixels",

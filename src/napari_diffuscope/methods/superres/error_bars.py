@@ -1,0 +1,65 @@
+"""Error bars of super-resolved volumes: deviations of samples matched with errors as the card says. Free of torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.methods.error_bars import given_deviation, note_error_bars, unlike_measured
+from napari_diffuscope.methods.superres.settings import SuperresSettings
+from napari_diffuscope.weights.card import ModelCard
+
+ZOOM = "zoom"
+"""Number of a volume that a card's fit may ask for: the binary logarithm of how many times finer it gets."""
+
+
+def zoom_measures(factor: int) -> dict[str, float]:
+    """What a card's fit may ask of a volume that gets so many times finer."""
+    return {ZOOM: math.log2(factor)}
+
+
+def matched_deviation(
+    drawn: np.ndarray, line: IntensityMap, card: ModelCard, settings: SuperresSettings, factor: int
+) -> np.ndarray:
+    """Deviation of samples in intensities, matched with errors.
+
+    Parameters
+    ----------
+    drawn
+        float32, of the samples, in intensities.
+    line
+        Between intensities and values of the network.
+    card, settings
+        Of the model, and of the run.
+    factor
+        How many times finer the network was asked for.
+    """
+    if settings.error_bars == "factor" or card.deviation_fit is None:
+        return drawn * np.float32(card.deviation_scale)
+    values = (drawn.astype(np.float64) / line.scale).astype(np.float32)
+    return given_deviation(values, line, card, measures=zoom_measures(factor))
+
+
+def noted_error_bars(
+    record: dict[str, Any], card: ModelCard, settings: SuperresSettings, factor: int
+) -> Iterator[str]:
+    """Add to the record which intervals hold what; gives what the user must be told of the deviation."""
+    if settings.mode not in ("mean", "deviation"):
+        return
+    if said := note_error_bars(record, card, settings):
+        yield said
+    if "intervals" not in record:
+        return
+    if unlike_measured(zoom_measures(factor), card):
+        yield (
+            f"Error bars: none were measured at {factor} times finer; intervals may hold other shares than they say."
+        )
+    if settings.blur or not settings.consensus:
+        yield (
+            "Error bars: they were measured on samples that are not blurred and whose directions agree after every "
+            "step; intervals may hold other shares than they say."
+        )
