@@ -36,17 +36,17 @@ class DrawnPlanes(DrawnImage):
     distance: np.ndarray | None = None
 
 
-def draw(given: argparse.Namespace, planes: Sequence[int], factor: int) -> DrawnPlanes:
+def draw(given: argparse.Namespace, planes: Sequence[int], size: int, factor: int) -> DrawnPlanes:
     """Samples of planes that were taken away, in values of the network; read where they were drawn before."""
     first, end = planes
     digest = load_model(given.model).sha256[:8]
-    path = given.out / f"{digest}-{first}-{end}-{given.size}-{given.samples}-{factor}.npz"
+    path = given.out / f"{digest}-{first}-{end}-{size}-{given.samples}-{factor}.npz"
     if not path.exists():
         settings = SuperresEvaluationSettings(
             data=str(given.volume),
             models=(given.model,),
             planes=(first, end),
-            size=given.size,
+            size=size,
             factors=(factor,),
         )
         whole = read_truth(settings)
@@ -94,16 +94,17 @@ def main() -> None:
     )
     parser.add_argument("--test", type=int, nargs=2, default=(185, 250), help="likewise")
     parser.add_argument("--size", type=int, default=64, help="edge of the part of each plane that is taken")
+    parser.add_argument("--test-size", type=int, default=48, help="likewise, of those that are tested")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--model", default="superres-em")
     parser.add_argument("--store", action="store_true", help="write the fit into the card")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    fitted_on = [draw(given, given.fit, factor) for factor in given.factors]
+    fitted_on = [draw(given, given.fit, given.size, factor) for factor in given.factors]
     fit = fit_of(fitted_on, samples=given.samples, terms={ZOOM: len(given.factors)})
     print(f"Planes {given.fit[0]} to {given.fit[1] - 1}: {fit}", *rows(fitted_on, fit), sep="\n", flush=True)
-    tested = [draw(given, given.test, factor) for factor in given.factors]
+    tested = [draw(given, given.test, given.test_size, factor) for factor in given.factors]
     print(f"Planes {given.test[0]} to {given.test[1] - 1}:", *rows(tested, fit), sep="\n")
     if given.store:
         facts = {
