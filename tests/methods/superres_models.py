@@ -27,6 +27,43 @@ def write_tiny(folder: Path, **changes: Any) -> Path:
     return write_local(folder, CARD, network, **changes)
 
 
+def write_seeing_beside(folder: Path, beside: int) -> Path:
+    """The same, but shown the interpolations of so many slices on each side."""
+    conditions = 2 + 2 * beside
+    network = tiny_network(
+        **SMALL,
+        condition_channels=conditions,
+        wavelets=2,
+        wavelet_inputs=3,
+        wavelet_start="identity",
+        gain=0.3,
+    )
+    return write_local(folder, CARD, network, condition_channels=conditions)
+
+
+class CopyingNetwork(nn.Module):
+    """Takes one of the channels that it is shown for the clean image."""
+
+    total_stride = (1, 1)
+    floats_per_pixel = 10.0
+    receptive_radius = (0, 0)
+
+    def __init__(self, channel: int) -> None:
+        super().__init__()
+        self.channel = channel
+        self.one = nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def forward(self, inputs: Tensor, time: Tensor) -> Tensor:
+        return inputs[:, self.channel, None]
+
+
+def copying_model(channel: int, beside: int) -> Model:
+    """One that gives back a channel; 0 is the state, 1 the interpolation, 2 the mask, then come those beside."""
+    diffusion = DiffusionSpec("x0", ScheduleSpec("continuous-cosine", shift=0.5), steps=2)
+    card = replace(CARD, diffusion=diffusion, condition_channels=2 + 2 * beside)
+    return Model(card, CopyingNetwork(channel).eval())
+
+
 def write_published(folder: Path) -> Path:
     """A network as in the paper, but small: three channels, attention, windows of 16 pixels."""
     network = OpenAIUNet(openai_config(in_channels=3, out_channels=3, heads=2))

@@ -19,7 +19,14 @@ from napari_diffuscope.methods.superres.method import SUPERRES
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.model import load_model
 from napari_diffuscope.weights.published_sampler import published_levels
-from tests.methods.superres_models import bridge_deviation, brownian_model, write_published, write_tiny
+from tests.methods.superres_models import (
+    bridge_deviation,
+    brownian_model,
+    copying_model,
+    write_published,
+    write_seeing_beside,
+    write_tiny,
+)
 
 MICROMETRES = ("micrometer",) * 3
 
@@ -72,6 +79,35 @@ def test_blocks_and_batches_do_not_change_a_bit(tiny: str, mode: Any, consensus:
         for name, values in whole.outputs.items():
             assert np.isfinite(values).all()
             assert np.array_equal(values, parts.outputs[name]), name
+
+
+@pytest.mark.parametrize("mode", ["estimate", "sample"])
+def test_what_lies_beside_a_slice_does_not_depend_on_blocks(mode: Any, tmp_path: Path) -> None:
+    common: dict[str, Any] = {"model": str(write_seeing_beside(tmp_path / "m", 2)), "mode": mode, "zoom": 2}
+    pixels = stack(4, 14, 19)
+    whole = superresolve(pixels, **common).superresolved
+    for block, batch in [((3, 5, 8), 3), ((7, 14, 1), 1)]:
+        assert np.array_equal(whole, superresolve(pixels, **common, block=block, batch=batch).superresolved)
+    other = pixels.copy()
+    other[1, 7, 9] += 50  # two rows and two columns off: neither its XZ nor its YZ slice holds it
+    assert superresolve(other, **common).superresolved[1, 5, 7] != whole[1, 5, 7]
+
+
+@pytest.mark.parametrize(("channel", "offset"), [(3, -2), (4, -1), (5, 1), (6, 2)])
+def test_slices_are_shown_the_interpolation_of_those_beside_them(
+    channel: int, offset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that gives back what it is shown: the mean of the neighbours in Y and in X, mirrored at borders."""
+    monkeypatch.setattr(ready, "load_model", lambda *_, **__: copying_model(channel, 2))
+    pixels = np.random.default_rng(0).normal(0, 1, (3, 9, 11)).astype(np.float32)
+    fine = np.stack(
+        [pixels[0], (pixels[0] + pixels[1]) / 2, pixels[1], (pixels[1] + pixels[2]) / 2, pixels[2]]
+    )
+    wide = np.pad(fine, ((0, 0), (2, 2), (2, 2)), mode="reflect")
+    along_y = wide[:, 2 + offset : 11 + offset, 2:-2]
+    along_x = wide[:, 2:-2, 2 + offset : 13 + offset]
+    found = superresolve(pixels, zoom=2, reimpose=False, block=(2, 4, 5)).superresolved
+    np.testing.assert_allclose(found, (along_y + along_x) / 2, atol=1e-5)
 
 
 def test_a_sample_depends_on_the_seed_alone(tiny: str) -> None:

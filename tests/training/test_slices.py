@@ -15,6 +15,7 @@ from napari_diffuscope import DiffuscopeError, load_model, superresolve
 from napari_diffuscope.jobs import run
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.loop import training_job
+from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.recipe import (
     Card,
     Data,
@@ -24,6 +25,7 @@ from napari_diffuscope.training.recipe import (
     Recipe,
     read_recipe,
 )
+from napari_diffuscope.training.start import starting_network
 from napari_diffuscope.training.superres.data import (
     SliceBatches,
     SlicePool,
@@ -95,7 +97,7 @@ def test_three_quarters_of_the_known_rows_are_regular() -> None:
 def test_rows_between_known_ones_are_interpolated_and_the_others_have_no_weight() -> None:
     image = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
     rows = np.array([2, 5, 6, 13])
-    clean, linear, mask, weights = with_known_rows(image, rows, 16, weight=0.1)
+    clean, linear, mask, weights = with_known_rows(image[None], rows, 16, weight=0.1)
     expected = np.stack([np.interp(np.arange(16), rows, image[rows, x]) for x in range(16)], 1)
     np.testing.assert_allclose(linear[0], expected, atol=1e-6)
     assert np.array_equal(clean[0], image)
@@ -108,7 +110,7 @@ def test_rows_between_known_ones_are_interpolated_and_the_others_have_no_weight(
 def test_blurred_rows_are_not_the_truth() -> None:
     y = np.arange(40)
     image = np.broadcast_to(np.exp(-0.5 * ((y - 20) / 1.0) ** 2)[:, None], (40, 16)).astype(np.float32)
-    clean, linear, _, _ = with_known_rows(image, np.arange(16), 16, width=4.0)
+    clean, linear, _, _ = with_known_rows(image[None], np.arange(16), 16, width=4.0)
     sigma = np.hypot(1.0, 4.0 / 2.3548)
     expected = np.exp(-0.5 * ((y[12:28] - 20) / sigma) ** 2) / sigma
     np.testing.assert_allclose(linear[0, :, 0], expected, atol=2e-3)
@@ -116,7 +118,7 @@ def test_blurred_rows_are_not_the_truth() -> None:
 
 
 def test_rows_to_be_sharpened_carry_noise_and_the_truth_does_not() -> None:
-    pool = SlicePool([np.zeros((200, 200), np.float16)], np.ones(1), np.array([False]))
+    pool = SlicePool([np.zeros((1, 200, 200), np.float16)], np.ones(1), np.array([False]))
     sharp, thin = (SliceBatches(pool, patch=64, batch=8, seed=0, blur=blur) for blur in ((2.0, 8.0), None))
     deviations = []
     for number in range(20):
@@ -129,7 +131,7 @@ def test_rows_to_be_sharpened_carry_noise_and_the_truth_does_not() -> None:
 
 
 def test_batches_are_decided_by_seed_and_number() -> None:
-    planes = list(np.random.default_rng(0).normal(size=(3, 50, 40)).astype(np.float16))
+    planes = list(np.random.default_rng(0).normal(size=(3, 1, 50, 40)).astype(np.float16))
     pool = SlicePool(planes, np.full(3, 1 / 3), np.zeros(3, bool))
     first, again, other = (SliceBatches(pool, patch=32, batch=2, seed=seed) for seed in (0, 0, 1))
     for one, two in zip(first[5], again[5], strict=True):
@@ -152,7 +154,7 @@ def test_known_rows_of_the_state_are_overwritten_also_at_pure_noise() -> None:
 def test_the_loss_does_not_see_rows_without_weight() -> None:
     rng = np.random.default_rng(0)
     image = rng.normal(size=(16, 16)).astype(np.float32)
-    batch = [torch.from_numpy(a[None]) for a in with_known_rows(image, np.array([4, 8, 12]), 16)]
+    batch = [torch.from_numpy(a[None]) for a in with_known_rows(image[None], np.array([4, 8, 12]), 16)]
     config = LocalUNetConfig(condition_channels=2, widths=(8, 8), encoder_blocks=(1, 1), decoder_blocks=(1,))
     torch.manual_seed(0)
     network = LocalUNet(config)
@@ -229,6 +231,67 @@ def test_rows_of_a_stack_cut_along_z_are_its_planes_and_are_never_turned(cut: An
     assert rising == {True, False}, "the specimen is turned upside down, half of the time"
 
 
+def seeing_beside(path: Path, beside: int, **plan: Any) -> Recipe:
+    start = recipe(path, **plan)
+    return replace(start, data=replace(start.data, beside=beside))
+
+
+@pytest.mark.parametrize("cut", ["xy", "xz"])
+def test_what_lies_beside_a_slice_is_interpolated_like_the_slice(cut: Any, tmp_path: Path) -> None:
+    """Planes are told apart by their values, which rise from plane to plane of the cut, but at the mirrored ends."""
+    path = tmp_path / "rising.tif"
+    rows = np.random.default_rng(0).normal(0, 0.1, (36, 1, 36)) + np.arange(36)[:, None, None]
+    volume = (
+        np.broadcast_to(rows, (36, 36, 36))
+        if cut == "xy"
+        else np.broadcast_to(rows, (36,) * 3).swapaxes(0, 1)
+    )
+    tifffile.imwrite(path, volume.astype(np.float32))
+    images = (ImageSource(str(path), cut=cut), ImageSource(str(path), validation=True, cut=cut))
+    start = seeing_beside(path, 2)
+    pools = slice_pools(replace(start, data=replace(start.data, images=images)), tmp_path)
+    clean, linear, mask, _ = SliceBatches(pools.training, patch=32, batch=24, seed=0)[0]
+    assert linear.shape == (24, 5, 32, 32)
+    for one, shown, known in zip(clean[:, 0], linear, mask > 0, strict=True):
+        np.testing.assert_allclose(shown[0, known], one[known], atol=1e-6)
+        own, *beside = (float(np.median(part)) for part in shown)
+        steps = np.diff([*beside[:2], own, *beside[2:]])
+        inside = np.allclose(np.abs(steps), np.abs(steps).mean(), rtol=0.2) and len(set(np.sign(steps))) == 1
+        assert inside or len(set(np.sign(steps))) == 2
+    forward = {bool(shown[2].mean() < shown[3].mean()) for shown in linear}
+    assert forward == {True, False}, "the stack is mirrored across, half of the time"
+
+
+def test_a_network_that_is_shown_more_begins_with_what_another_has_learned(
+    stripes: Path, tmp_path: Path
+) -> None:
+    alone, out = recipe(stripes, steps=20), tmp_path / "alone"
+    run(training_job(alone, tmp_path / "run", out, workers=0))
+    wide = replace(seeing_beside(stripes, 2), start_from=str(out))
+    network = starting_network(wide, trained_network(wide)).eval()
+    inputs = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected = load_model(out).network(inputs, torch.ones(1))
+        found = network(torch.cat((inputs, torch.randn(2, 4, 32, 32)), 1), torch.ones(1))
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+    card = run(training_job(wide, tmp_path / "wide-run", tmp_path / "wide", workers=0))
+    assert card.condition_channels == 6
+    other = replace(wide, network={**wide.network, "widths": [16, 32]})
+    with pytest.raises(DiffuscopeError, match="is not that of the recipe"):
+        starting_network(other, trained_network(other))
+
+
+def test_slices_beside_a_slice_need_a_stack(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 255, (40, 40)).astype(np.uint8))
+    start = seeing_beside(path, 1)
+    flat = replace(start, data=replace(start.data, images=(ImageSource(str(path)),)))
+    with pytest.raises(DiffuscopeError, match="not one stack of planes"):
+        slice_pools(flat, tmp_path)
+    with pytest.raises(DiffuscopeError, match="simulated = 0"):
+        replace(start, data=replace(start.data, simulated=10))
+
+
 def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         'name = "n"\ntask = "restore"\n[card]\ntitle = "t"\npurpose = "p"\n'
@@ -238,11 +301,12 @@ def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
         read_recipe(tmp_path / "recipe.toml")
 
 
-@pytest.mark.parametrize("name", ["superres-em", "superres-em-longer", "superres-fluorescence"])
+@pytest.mark.parametrize(
+    "name", ["superres-em", "superres-em-longer", "superres-em-beside", "superres-fluorescence"]
+)
 def test_the_recipes_stay_below_three_million_parameters(name: str) -> None:
     plan = read_recipe(RECIPES / f"{name}.toml")
-    arguments = {"condition_channels": 2, **plan.network}
-    network = LocalUNet(LocalUNetConfig(**arguments))
+    network = LocalUNet(LocalUNetConfig(**trained_network(plan).arguments))
     assert sum(parameter.numel() for parameter in network.parameters()) < 3e6
     assert plan.task == "superres"
 

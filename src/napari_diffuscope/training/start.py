@@ -70,7 +70,10 @@ def _startable(spec: NetworkSpec, beside: int) -> list[tuple[str, dict[str, Any]
     """Kinds and arguments of networks whose weights a network may begin with."""
     alike = [(spec.kind, dict(spec.arguments))]
     if beside:
-        narrow = {"condition_channels": spec.arguments["condition_channels"] - 2 * beside, "wavelet_inputs": 0}
+        narrow = {
+            "condition_channels": spec.arguments["condition_channels"] - 2 * beside,
+            "wavelet_inputs": 0,
+        }
         alike.append((spec.kind, {**spec.arguments, **narrow}))
     return alike
 
