@@ -25,7 +25,7 @@ from napari_diffuscope.training.recipe import (
     Recipe,
     read_recipe,
 )
-from napari_diffuscope.training.start import starting_network
+from napari_diffuscope.training.start import like_model, starting_network
 from napari_diffuscope.training.superres.data import (
     SliceBatches,
     SlicePool,
@@ -276,6 +276,10 @@ def test_a_network_that_is_shown_more_begins_with_what_another_has_learned(
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
     card = run(training_job(wide, tmp_path / "wide-run", tmp_path / "wide", workers=0))
     assert card.condition_channels == 6
+    assert any("no slices on each side" in note for note in card.training["notes"])
+    again = like_model(recipe(stripes), str(tmp_path / "wide"))
+    assert trained_network(again).arguments == trained_network(alone).arguments
+    starting_network(again, trained_network(again))
     other = replace(wide, network={**wide.network, "widths": [16, 32]})
     with pytest.raises(DiffuscopeError, match="is not that of the recipe"):
         starting_network(other, trained_network(other))

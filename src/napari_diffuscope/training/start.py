@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.training.network import demand_of
+from napari_diffuscope.networks.local_config import LocalUNetConfig
+from napari_diffuscope.training.network import demand_of, slices_demand
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.weights.card import CARD_FILE, ModelCard, NetworkSpec, read_card
 from napari_diffuscope.weights.catalogue import find_model
@@ -33,27 +34,28 @@ def starting_network(recipe: Recipe, spec: NetworkSpec) -> nn.Module:
     folder = find_model(recipe.start_from)
     card, tensors = read_tensors(folder)
     _check_alike(card, recipe, spec)
-    if recipe.data.beside:
-        tensors = seeing_beside(tensors, network)
+    if recipe.data.kind == "slices" and STEM in tensors:
+        tensors = shown_as_many(tensors, network)
     fill(network, tensors, str(folder))
     return network
 
 
-def seeing_beside(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Weights for a network that is shown further inputs after its own: it begins by not looking at them.
+def shown_as_many(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Weights for a network that is shown more slices beside a slice than the one they were learned by, or fewer.
 
-    Filters are used at unit norm, so what they make of the other inputs does not change.
+    It begins by not looking at further ones: filters are used at unit norm, so what they make of the others stays what
+    it was.
     """
     stem, wanted = tensors[STEM], network.state_dict()[STEM]
-    wide = torch.zeros_like(wanted, dtype=stem.dtype)
-    wide[:, : stem.shape[1] - 1], wide[:, -1:] = stem[:, :-1], stem[:, -1:]  # the ones come last
-    return {**tensors, STEM: wide}
+    fitting = torch.zeros_like(wanted, dtype=stem.dtype)
+    common = min(stem.shape[1], wanted.shape[1]) - 1
+    fitting[:, :common], fitting[:, -1:] = stem[:, :common], stem[:, -1:]  # the channel of ones comes last
+    return {**tensors, STEM: fitting}
 
 
 def _check_alike(card: ModelCard, recipe: Recipe, spec: NetworkSpec) -> None:
-    network = build_network(card.network, device="meta")
-    config: Any = network.config
-    if (card.network.kind, config.to_dict()) not in _startable(spec, recipe.data.beside):
+    before, now = (build_network(each, device="meta").config for each in (card.network, spec))
+    if not _alike(before, now, slices=recipe.data.kind == "slices"):
         raise DiffuscopeError(
             f"The network of {card.name} is not that of the recipe; copy its network into the recipe, or train "
             "without start_from."
@@ -66,20 +68,20 @@ def _check_alike(card: ModelCard, recipe: Recipe, spec: NetworkSpec) -> None:
         )
 
 
-def _startable(spec: NetworkSpec, beside: int) -> list[tuple[str, dict[str, Any]]]:
-    """Kinds and arguments of networks whose weights a network may begin with."""
-    alike = [(spec.kind, dict(spec.arguments))]
-    if beside:
-        narrow = {
-            "condition_channels": spec.arguments["condition_channels"] - 2 * beside,
-            "wavelet_inputs": 0,
-        }
-        alike.append((spec.kind, {**spec.arguments, **narrow}))
-    return alike
+def _alike(config: Any, wanted: Any, *, slices: bool) -> bool:
+    """Whether weights for a network will do for another; of slices, it may be shown fewer or more beside them."""
+    if not slices or not isinstance(config, LocalUNetConfig) or not isinstance(wanted, LocalUNetConfig):
+        return bool(config == wanted)
+    shown_alike = replace(
+        config, condition_channels=wanted.condition_channels, wavelet_inputs=wanted.wavelet_inputs
+    )
+    return shown_alike == wanted and config.bands == wanted.bands
 
 
 def like_model(recipe: Recipe, name: str) -> Recipe:
     """A recipe that starts from a model: with its network and its noise levels.
+
+    A network of slices is shown as many beside a slice as the recipe says.
 
     Raises
     ------
@@ -93,9 +95,12 @@ def like_model(recipe: Recipe, name: str) -> Recipe:
         )
     card = read_card(folder)
     spec = card.diffusion
+    network = {"kind": card.network.kind, **card.network.arguments}
+    if recipe.data.kind == "slices":
+        network |= slices_demand(recipe.data.beside).completed.get(card.network.kind, {})
     return replace(
         recipe,
-        network={"kind": card.network.kind, **card.network.arguments},
+        network=network,
         diffusion=replace(recipe.diffusion, shift=spec.schedule.shift, sampling_steps=spec.steps),
         start_from=name,
     )

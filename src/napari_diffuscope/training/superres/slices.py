@@ -7,7 +7,7 @@ its own regressor at pure noise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.diffusion.denoiser import v_target
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.superres.slices import slices_beside
 from napari_diffuscope.training.network import demand_of
 from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.superres.data import SliceBatches, kept_batches, slice_pools
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
-from napari_diffuscope.weights.card import ModelCard
+from napari_diffuscope.weights.card import ModelCard, read_card
+from napari_diffuscope.weights.catalogue import find_model
 
 PIECE = 4
 """Patches that are drawn together."""
@@ -189,4 +191,18 @@ def slices_task(recipe: Recipe, run: Path, device: torch.device) -> SlicesTask:
         blur=data.blur_fwhm,
         known=data.known_weight,
     )
-    return SlicesTask(recipe, batches, kept_batches(recipe, pools.kept, device), pools.notes, pools.known)
+    notes = (*pools.notes, *_shown_otherwise(recipe))
+    return SlicesTask(recipe, batches, kept_batches(recipe, pools.kept, device), notes, pools.known)
+
+
+def _shown_otherwise(recipe: Recipe) -> Iterator[str]:
+    """What the user must be told where the model to begin with was shown more slices beside each, or fewer."""
+    if recipe.start_from is None:
+        return
+    card = read_card(find_model(recipe.start_from))
+    before, now = slices_beside(card), recipe.data.beside
+    if before != now:
+        yield (
+            f"{card.title!r} was shown {before or 'no'} slices on each side of a slice; the new model is shown "
+            f"{now or 'none'}."
+        )
