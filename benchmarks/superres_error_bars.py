@@ -1,9 +1,9 @@
 """How wide error bars of super-resolution must be: ``python benchmarks/superres_error_bars.py OUT volume.tif``.
 
-Planes of an isotropic volume are taken away, and samples of them drawn. The deviations of some planes are matched with
-their errors, and other planes are counted by the fit: those that lie within the intervals, by how many times finer it
-gets and by the distance from the next measured plane. Draws are kept in the folder OUT, so that it can be stopped and
-gone on with; ``--store`` writes the fit into the card.
+Planes of an isotropic volume are taken away, and samples of them drawn, in two regions that lie apart. The deviations
+of one are matched with their errors, and the fit is judged on the other: how many true values lie within the intervals,
+by how many times finer it gets and by the distance from the next measured plane. ``--store`` writes into the card what
+fits both. Draws are kept in the folder OUT, so that it can be stopped and gone on with.
 """
 
 from __future__ import annotations
@@ -21,24 +21,33 @@ from napari_diffuscope.evaluate.superres.evaluation import read_truth
 from napari_diffuscope.evaluate.superres.judge import known_planes
 from napari_diffuscope.evaluate.superres.settings import SuperresEvaluationSettings
 from napari_diffuscope.measure.deviations import factor_of, half_widths, on_curve
-from napari_diffuscope.methods.superres.error_bars import ZOOM, zoom_measures
+from napari_diffuscope.methods.superres.error_bars import DISTANCE, ZOOM, distance_measures, zoom_measures
 from napari_diffuscope.weights.card_parts import DeviationFit
 from napari_diffuscope.weights.model import load_model
 
 SHOWN = (0.68, 0.9, 0.95)
 
+Region = tuple[tuple[int, int], int]
+REGIONS: dict[str, dict[int, Region]] = {
+    "lower": {2: ((100, 141), 64), 4: ((100, 141), 64), 8: ((100, 165), 80)},
+    "upper": {2: ((185, 226), 64), 4: ((185, 226), 64), 8: ((185, 250), 64)},
+}
+"""By how many times finer: first plane and the one after the last, and edge of the middle that is taken."""
+
+TERMS = {ZOOM: 3, DISTANCE: 3}
+
 
 @dataclass(frozen=True, eq=False)
-class DrawnPlanes(DrawnImage):
-    """Planes between measured ones after samples were drawn of them, and how far from a measured one each lies."""
+class DrawnPlane(DrawnImage):
+    """A plane between measured ones after samples were drawn of it."""
 
     factor: int = 0
-    distance: np.ndarray | None = None
+    distance: int = 0
 
 
-def draw(given: argparse.Namespace, planes: Sequence[int], size: int, factor: int) -> DrawnPlanes:
+def draw(given: argparse.Namespace, region: Region, factor: int) -> list[DrawnPlane]:
     """Samples of planes that were taken away, in values of the network; read where they were drawn before."""
-    first, end = planes
+    (first, end), size = region
     digest = load_model(given.model).sha256[:8]
     path = given.out / f"{digest}-{first}-{end}-{size}-{given.samples}-{factor}.npz"
     if not path.exists():
@@ -61,27 +70,41 @@ def draw(given: argparse.Namespace, planes: Sequence[int], size: int, factor: in
         np.savez(path, error=error, deviation=done.deviation[missing].astype(np.float64) / scale)
         print(path.name, flush=True)
     with np.load(path) as arrays:
-        error, deviation = arrays["error"], arrays["deviation"]
-    place = np.arange(len(error)) % (factor - 1) + 1
-    return DrawnPlanes(error, deviation, zoom_measures(factor), factor, np.minimum(place, factor - place))
+        pairs = list(zip(arrays["error"], arrays["deviation"], strict=True))
+    drawn = []
+    for number, (error, deviation) in enumerate(pairs):
+        place = number % (factor - 1) + 1
+        measures = zoom_measures(factor) | distance_measures(place, factor)
+        drawn.append(DrawnPlane(error, deviation, measures, factor, min(place, factor - place)))
+    return drawn
 
 
-def rows(tested: Sequence[DrawnPlanes], fit: DeviationFit) -> Iterator[str]:
+def rows(planes: Sequence[DrawnPlane], fit: DeviationFit) -> Iterator[str]:
     """Shares within the intervals, in per cent, with the spread of single planes."""
     widths = dict(
         zip(fit.shares, half_widths(fit.shares, fit.widths, of=fit.samples, samples=fit.samples), strict=True)
     )
     yield "| planes kept | distance | planes | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
     yield "|---|---|---" + "|---" * len(SHOWN) + "|"
-    for planes in tested:
-        given = factor_of(fit.terms, planes.measures) * on_curve(planes.deviation, fit.deviation, fit.fitted)
-        ratio = planes.error / given
-        distances: list[int | str] = [*range(1, planes.factor // 2 + 1), "all"]
-        for distance in distances if planes.factor > 2 else ["all"]:
-            there = ratio[slice(None) if distance == "all" else planes.distance == distance]
-            inside = [100 * (there <= widths[share]).mean((1, 2)) for share in SHOWN]
-            cells = [f"{each.mean():.1f} % ({each.min():.0f} to {each.max():.0f})" for each in inside]
-            yield f"| {planes.factor} × | {distance} | {len(there)} | {' | '.join(cells)} |"
+    for factor in sorted({plane.factor for plane in planes}):
+        all_of = [plane for plane in planes if plane.factor == factor]
+        distances = sorted({plane.distance for plane in all_of})
+        groups = {str(at): [plane for plane in all_of if plane.distance == at] for at in distances}
+        for name, group in {**groups, "all": all_of}.items() if len(groups) > 1 else groups.items():
+            inside = np.array([[100 * held(plane, fit, widths[share]) for share in SHOWN] for plane in group])
+            cells = [f"{each.mean():.1f} % ({each.min():.0f} to {each.max():.0f})" for each in inside.T]
+            yield f"| {factor} × | {name} | {len(group)} | {' | '.join(cells)} |"
+
+
+def fitted_on(planes: Sequence[DrawnPlane], samples: int) -> DeviationFit:
+    """The fit of some planes, each of which weighs as much as any other."""
+    return fit_of(planes, samples=samples, terms=TERMS)
+
+
+def held(plane: DrawnPlane, fit: DeviationFit, width: float) -> float:
+    """Share of the true values of a plane within so many fitted deviations."""
+    fitted = factor_of(fit.terms, plane.measures) * on_curve(plane.deviation, fit.deviation, fit.fitted)
+    return float((plane.error <= width * fitted).mean())
 
 
 def main() -> None:
@@ -89,30 +112,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("volume", type=Path)
-    parser.add_argument(
-        "--fit", type=int, nargs=2, default=(100, 133), help="first plane, and the one after the last"
-    )
-    parser.add_argument("--test", type=int, nargs=2, default=(185, 250), help="likewise")
-    parser.add_argument("--size", type=int, default=64, help="edge of the part of each plane that is taken")
-    parser.add_argument("--test-size", type=int, default=48, help="likewise, of those that are tested")
-    parser.add_argument("--factors", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--model", default="superres-em")
     parser.add_argument("--store", action="store_true", help="write the fit into the card")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    fitted_on = [draw(given, given.fit, given.size, factor) for factor in given.factors]
-    fit = fit_of(fitted_on, samples=given.samples, terms={ZOOM: len(given.factors)})
-    print(f"Planes {given.fit[0]} to {given.fit[1] - 1}: {fit}", *rows(fitted_on, fit), sep="\n", flush=True)
-    tested = [draw(given, given.test, given.test_size, factor) for factor in given.factors]
-    print(f"Planes {given.test[0]} to {given.test[1] - 1}:", *rows(tested, fit), sep="\n")
+    drawn = {
+        name: [plane for factor, region in of.items() for plane in draw(given, region, factor)]
+        for name, of in REGIONS.items()
+    }
+    for name, planes in drawn.items():
+        others = [plane for other in drawn if other != name for plane in drawn[other]]
+        print(
+            f"\nPlanes of the {name} region, fitted on the other:",
+            *rows(planes, fitted_on(others, given.samples)),
+            sep="\n",
+        )
+    both = [plane for planes in drawn.values() for plane in planes]
+    fit = fitted_on(both, given.samples)
+    print("\nAll planes, fitted on both:", *rows(both, fit), fit, sep="\n")
     if given.store:
         facts = {
-            "samples": given.samples, "edge": given.size, "planes": list(given.fit), "factors": list(given.factors),
+            "samples": given.samples,
+            "planes": {
+                f"{factor}x": [list(of[factor][0]) for of in REGIONS.values()] for factor in REGIONS["lower"]
+            },
             "data": "planes of the FIB-SEM volume that were kept out of the training",
             "sha256": load_model(given.model).sha256,
-            "command": f"python benchmarks/superres_error_bars.py OUT {given.volume.name} --size {given.size} --store",
-        }  # fmt: skip
+            "command": f"python benchmarks/superres_error_bars.py OUT {given.volume.name} --store",
+        }
         store_fit(given.model, fit, facts)
 
 

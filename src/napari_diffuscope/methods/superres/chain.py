@@ -207,7 +207,9 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
     mean, squares = _moments(filling, volume, sample, block, pixels.reshape(pixels.shape[-3:]))
     if sample == filling.settings.volumes - 1:
         drawn, card = np.sqrt(squares / np.float32(sample)), filling.model.model.card
-        deviation = matched_deviation(drawn, volume.line, card, filling.settings, filling.scale.factor)
+        deviation = matched_deviation(
+            drawn, volume.line, card, filling.settings, filling.scale, block.region[-3].start
+        )
         deviation[_left_out(filling, volume, block)] = np.nan
         results = {RESULT: mean.reshape(block.shape), DEVIATION: deviation.reshape(block.shape)}
         yield from filling.work.write(block, results, found.facts())

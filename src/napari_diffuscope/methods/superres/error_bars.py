@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.measure.deviations import factor_of
 from napari_diffuscope.methods.error_bars import given_deviation, note_error_bars, unlike_measured
+from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import ModelCard
 
@@ -17,31 +19,59 @@ ZOOM = "zoom"
 """Number of a volume that a card's fit may ask for: the binary logarithm of how many times finer it gets."""
 
 
+DISTANCE = "distance"
+"""Of a plane: the binary logarithm of how many fine planes the next measured one is away, 0 where it is no more."""
+
+
 def zoom_measures(factor: int) -> dict[str, float]:
     """What a card's fit may ask of a volume that gets so many times finer."""
     return {ZOOM: math.log2(factor)}
 
 
+def distance_measures(place: float, factor: int) -> dict[str, float]:
+    """What a card's fit may ask of a plane.
+
+    Parameters
+    ----------
+    place
+        Of the plane, in fine planes from the first measured one; may lie between two.
+    factor
+        Fine planes from one measured plane to the next.
+    """
+    past = place % factor
+    return {DISTANCE: math.log2(max(1.0, min(past, factor - past)))}
+
+
 def matched_deviation(
-    drawn: np.ndarray, line: IntensityMap, card: ModelCard, settings: SuperresSettings, factor: int
+    drawn: np.ndarray,
+    line: IntensityMap,
+    card: ModelCard,
+    settings: SuperresSettings,
+    scale: ZScale,
+    first: int,
 ) -> np.ndarray:
     """Deviation of samples in intensities, matched with errors.
 
     Parameters
     ----------
     drawn
-        float32, of the samples, in intensities.
+        float32 ``(Z, Y, X)``, of the samples, in intensities.
     line
         Between intensities and values of the network.
     card, settings
         Of the model, and of the run.
-    factor
-        How many times finer the network was asked for.
+    scale
+        Planes before and after.
+    first
+        Number of the first plane in the output.
     """
     if settings.error_bars == "factor" or card.deviation_fit is None:
         return drawn * np.float32(card.deviation_scale)
     values = (drawn.astype(np.float64) / line.scale).astype(np.float32)
-    return given_deviation(values, line, card, measures=zoom_measures(factor))
+    places = (np.arange(first, first + len(drawn)) * scale.stride).tolist()
+    factors = [factor_of(card.deviation_fit.terms, distance_measures(at, scale.factor)) for at in places]
+    matched = given_deviation(values, line, card, measures=zoom_measures(scale.factor))
+    return matched * np.array(factors, np.float32)[:, None, None]
 
 
 def noted_error_bars(
