@@ -201,7 +201,9 @@ def test_a_volume_has_error_bars_by_how_much_finer_it_gets(tmp_path: Path) -> No
     term = DeviationTerm("zoom", (1.0, 3.0), (1.0, 4.0))  # 2 to 8 times finer
     apart = DeviationTerm("distance", (0.0, 1.0), (1.0, 3.0))  # from one plane away to two
     model = _with_card(
-        write_tiny(tmp_path / "plain"), tmp_path / "fit", deviation_fit=asdict(replace(FIT, terms=(term, apart)))
+        write_tiny(tmp_path / "plain"),
+        tmp_path / "fit",
+        deviation_fit=asdict(replace(FIT, terms=(term, apart))),
     )
     for zoom, factor in ((4, 2.0), (10, 4.0)):
         call = {"axes": "ZYX", "zoom": zoom, **FEW}
@@ -351,4 +353,7 @@ def test_the_starters_that_have_measured_error_bars_say_them() -> None:
     assert "68% within ± 1.09, 90% within ± 2.04, 95% within ± 2.62" in error_bars_in_words(card)
     deblurring = read_card(STARTERS / "deblurring-fluorescence")
     assert "68% within ± 1.04, 90% within ± 1.90, 95% within ± 2.43" in error_bars_in_words(deblurring)
-    assert error_bars_in_words(read_card(STARTERS / "superres-em")) == UNCALIBRATED
+    volumes = error_bars_in_words(read_card(STARTERS / "superres-em"))
+    assert "68% within ± 1.04, 90% within ± 1.82, 95% within ± 2.26" in volumes
+    assert "planes of one specimen" in volumes
+    assert error_bars_in_words(read_card(STARTERS / "superres-fluorescence")) == UNCALIBRATED
