@@ -15,11 +15,11 @@ from napari_diffuscope.comparison.curves import (
     Curves,
     error_spectra,
     histograms,
-    profile,
     ring_correlations,
     tried,
 )
 from napari_diffuscope.comparison.job import Scene, comparison_job
+from napari_diffuscope.comparison.line_profile import profile
 from napari_diffuscope.comparison.measures import SQUIRREL
 from napari_diffuscope.comparison.page import page
 from napari_diffuscope.comparison.pictures import (

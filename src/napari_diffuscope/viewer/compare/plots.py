@@ -10,8 +10,9 @@ from napari.layers import Shapes
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QSpinBox, QVBoxLayout, QWidget
 
-from napari_diffuscope.comparison.curves import Curves, plane_at_hand, profile
+from napari_diffuscope.comparison.curves import Curves
 from napari_diffuscope.comparison.job import Scene
+from napari_diffuscope.comparison.line_profile import plane_at_hand, profile
 from napari_diffuscope.comparison.settings import CompareSettings
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Update
