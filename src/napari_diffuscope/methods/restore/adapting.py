@@ -274,4 +274,7 @@ def sentences(adaptation: Adaptation, named: bool) -> Iterator[str]:
         yield f"Learning{of} gained nothing at pixels that were hidden; the network's own weights are used."
     elif adaptation.losses is not None:
         before, after = adaptation.losses
-        yield f"Adapted{of}: the loss at hidden pixels fell from {before:.4f} to {after:.4f} variances of the noise."
+        yield (
+            f"Adapted{of}: pixels that were hidden from the network are now guessed better from those around (squared "
+            f"error {after:.4f} instead of {before:.4f}, in variances of the noise)."
+        )

@@ -59,7 +59,7 @@ class CompareDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(350, 640)
+        return QSize(370, 640)
 
     def leave(self) -> None:
         """Return to the user's view and let go of the viewer."""

@@ -101,7 +101,7 @@ class ModelsDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(350, 640)
+        return QSize(370, 640)
 
     # The list and the card
 
