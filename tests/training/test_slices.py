@@ -296,6 +296,27 @@ def test_slices_beside_a_slice_need_a_stack(tmp_path: Path) -> None:
         replace(start, data=replace(start.data, simulated=10))
 
 
+@pytest.mark.parametrize(("beside", "cut"), [(1, "xy"), (0, "xz")])
+def test_along_z_only_planes_above_each_other_are_learned_from(beside: int, cut: Any, tmp_path: Path) -> None:
+    """Times are no neighbours in space; planes further apart than pixels are told of, once for a file."""
+    path = tmp_path / "image.tif"
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 40)).astype(np.uint8)
+    sources = (ImageSource(str(path), cut=cut), ImageSource(str(path), cut=cut, validation=True))
+    start = seeing_beside(path, beside)
+    start = replace(start, data=replace(start.data, images=sources))
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "TYX"})
+    with pytest.raises(DiffuscopeError, match="not one stack of planes along z"):
+        slice_pools(start, tmp_path)
+    told = {}
+    for spacing in (0.1, 0.4):
+        metadata = {"axes": "ZYX", "spacing": spacing, "unit": "um"}
+        tifffile.imwrite(path, pixels, imagej=True, resolution=(10, 10), metadata=metadata)
+        told[spacing] = [note for note in slice_pools(start, tmp_path).notes if "times as far apart" in note]
+    assert not told[0.1]
+    assert len(told[0.4]) == 1
+    assert "lie 4 times" in told[0.4][0]
+
+
 def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         'name = "n"\ntask = "restore"\n[card]\ntitle = "t"\npurpose = "p"\n'

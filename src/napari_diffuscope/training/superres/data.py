@@ -28,6 +28,7 @@ from napari_diffuscope.training.clean import (
 from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
 from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
+from napari_diffuscope.training.superres.stacks import check_stacks, uneven_notes
 from napari_diffuscope.training.task import Arrays, Tensors
 
 FACTORS = (2, 10)
@@ -227,8 +228,7 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     """
     data, seed = recipe.data, recipe.optimisation.seed
     training, kept = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
-    if data.beside:
-        _check_stacks([*training, *kept])
+    check_stacks([*training, *kept], data.beside)
     read = [(source, _planes(source, data.patch)) for source in training]
     real = _weighed(read, data.beside)
     kept_real = _weighed([(source, _planes(source, data.patch)) for source in kept], data.beside)
@@ -257,7 +257,7 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         "kept_out": [named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
-    notes = source_notes(read, kept)
+    notes = (*source_notes(read, kept), *uneven_notes([*training, *kept], data.beside))
     return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts, notes)
 
 
@@ -296,17 +296,6 @@ def _with_beside(planes: list[np.ndarray], beside: int) -> list[np.ndarray]:
         return [plane[None] for plane in planes]
     stack = np.stack(planes)[reflect_index(-beside, len(planes) + beside, len(planes))]
     return [stack[at : at + 1 + 2 * beside] for at in range(len(planes))]
-
-
-def _check_stacks(sources: Sequence[ImageSource]) -> None:
-    """Refuse images whose planes do not lie above each other."""
-    for source in sources:
-        leading = opened(Path(source.path)).leading_shape
-        if sum(length > 1 for length in leading) != 1:
-            raise DiffuscopeError(
-                f"{source.path} is not one stack of planes, as slices beside a slice need it; take it out of the "
-                "recipe, or set beside = 0."
-            )
 
 
 def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
