@@ -317,6 +317,15 @@ def test_along_z_only_planes_above_each_other_are_learned_from(beside: int, cut:
     assert "lie 4 times" in told[0.4][0]
 
 
+def test_rows_are_not_learned_from_pixels_without_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "gap.tif"
+    pixels = np.random.default_rng(0).normal(0, 1, (12, 40, 40)).astype(np.float32)
+    pixels[2, 5] = np.nan
+    tifffile.imwrite(path, pixels, photometric="minisblack")
+    with pytest.raises(DiffuscopeError, match="no numbers; fill them in"):
+        slice_pools(recipe(path), tmp_path)
+
+
 def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         'name = "n"\ntask = "restore"\n[card]\ntitle = "t"\npurpose = "p"\n'

@@ -101,6 +101,18 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
     return planes
 
 
+def check_finite(source: ImageSource, plane: np.ndarray) -> None:
+    """Refuse a plane with pixels that have no value.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are any.
+    """
+    if not np.isfinite(plane).all():
+        raise DiffuscopeError(f"{source.path} has pixels that are no numbers; fill them in.")
+
+
 def check_varied(source: ImageSource, planes: Sequence[np.ndarray]) -> None:
     """Refuse a source that has the same value everywhere.
 
@@ -144,8 +156,7 @@ def named_planes(source: ImageSource, count: int) -> range:
 
 
 def _prepared(plane: np.ndarray, source: ImageSource) -> np.ndarray:
-    if not np.isfinite(plane).all():
-        raise DiffuscopeError(f"{source.path} has pixels that are no numbers; fill them in.")
+    check_finite(source, plane)
     plane = averaged_down(plane, source.shrink)
     if source.blur:
         from scipy.ndimage import gaussian_filter

@@ -20,6 +20,7 @@ from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.training.clean import (
     TRAINING,
     VALIDATION,
+    check_finite,
     check_size,
     check_varied,
     named_planes,
@@ -312,7 +313,9 @@ def _read(source: ImageSource) -> Iterator[np.ndarray]:
 
     image = opened(Path(source.path))
     for flat in named_planes(source, image.plane_count):
-        plane = averaged_down(image.read_plane(flat), source.shrink)
+        plane = image.read_plane(flat)
+        check_finite(source, plane)
+        plane = averaged_down(plane, source.shrink)
         yield gaussian_filter(plane, source.blur) if source.blur else plane
 
 
