@@ -336,7 +336,14 @@ def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["superres-em", "superres-em-longer", "superres-em-beside", "superres-fluorescence"]
+    "name",
+    [
+        "superres-em",
+        "superres-em-longer",
+        "superres-em-beside",
+        "superres-fluorescence",
+        "superres-fluorescence-longer",
+    ],
 )
 def test_the_recipes_stay_below_three_million_parameters(name: str) -> None:
     plan = read_recipe(RECIPES / f"{name}.toml")
