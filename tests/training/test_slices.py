@@ -13,6 +13,7 @@ import torch
 
 from napari_diffuscope import DiffuscopeError, load_model, superresolve
 from napari_diffuscope.jobs import run
+from napari_diffuscope.methods.superres.slices import slice_inputs
 from napari_diffuscope.networks.local_unet import LocalUNet, LocalUNetConfig
 from napari_diffuscope.training.loop import training_job
 from napari_diffuscope.training.network import trained_network
@@ -34,7 +35,7 @@ from napari_diffuscope.training.superres.data import (
     slice_pools,
     with_known_rows,
 )
-from napari_diffuscope.training.superres.slices import slice_inputs, slices_loss, slices_task
+from napari_diffuscope.training.superres.slices import slices_loss, slices_task
 from napari_diffuscope.training.task import Part
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"

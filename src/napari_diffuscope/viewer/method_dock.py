@@ -26,7 +26,7 @@ from napari_diffuscope.viewer.repeating import input_of, not_open, read_axes
 from napari_diffuscope.viewer.result_dock import ResultDock
 from napari_diffuscope.viewer.run_plan import RunPlan
 from napari_diffuscope.viewer.runner import Outcome
-from napari_diffuscope.viewer.widgets import button, choose, column, in_a_row, scrolled
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, button, choose, column, in_a_row, scrolled
 
 OUTPUT = "OUTPUT.tif"
 
@@ -81,7 +81,7 @@ class MethodDock(ResultDock):
 
     def sizeHint(self) -> QSize:
         """Wide enough for the sentences, as high as there is room."""
-        return QSize(370, 640)
+        return QSize(DOCK_WIDTH, 640)
 
     # What a method may fill in
 

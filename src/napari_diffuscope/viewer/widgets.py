@@ -26,6 +26,8 @@ from superqt import QCollapsible
 
 from napari_diffuscope.errors import DiffuscopeError
 
+#: Pixels that a dock asks for: wide enough for its sentences, so that one is as wide as the next.
+DOCK_WIDTH = 370
 #: Readable on napari's dark and light theme.
 ERROR_COLOUR = "#e0524d"
 

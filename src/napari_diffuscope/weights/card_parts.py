@@ -129,8 +129,8 @@ class DeviationTerm:
     ----------
     measure
         Name of the number: ``noise_colour``, the correlation of the noise of neighbours, or ``noise_level``, its
-        decadic logarithm in values of the network; ``zoom``, the binary logarithm of how many
-        times finer a volume gets.
+        decadic logarithm in values of the network; ``zoom``, the binary logarithm of how many times finer a volume
+        gets, or ``distance``, that of how many planes the next measured one is away.
     points
         Numbers, rising.
     factors

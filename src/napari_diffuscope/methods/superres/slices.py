@@ -112,13 +112,9 @@ class SliceModel:
         card = self.model.card
         if level.alpha == 0:
             x = torch.zeros_like(x)
-        own, beside = condition[:, :1], condition[:, 1:]
         if self.replaces:
-            x = torch.where(known[:, None], own, x)
-        inputs = x
-        if card.condition_channels:
-            mask = known[:, None].to(x).expand_as(own)
-            inputs = torch.cat((x, own, mask, beside), 1)
+            x = torch.where(known[:, None], condition[:, :1], x)
+        inputs = slice_inputs(x, condition, known[None], replace=False) if card.condition_channels else x
         time = torch.tensor([self.model.time_of(level)], dtype=torch.float32, device=x.device)
         output, _ = split_variance(self.model.network(inputs, time), x.shape[1])
         clean = clean_estimate(card.diffusion.prediction, x, output, level)
@@ -263,8 +259,33 @@ def with_beside(slices: Tensor, beside: int) -> Tensor:
     if not beside:
         return slices[:, None]
     windows = slices.unfold(0, 1 + 2 * beside, 1).movedim(-1, 1)
-    order = [beside, *(at for at in range(1 + 2 * beside) if at != beside)]
-    return windows[:, order]
+    return windows[:, own_first(beside)]
+
+
+def own_first(beside: int) -> list[int]:
+    """In which order a network is shown slices ``0 … 2·beside``: the one that it fills in, then those beside it."""
+    return [beside, *(at for at in range(1 + 2 * beside) if at != beside)]
+
+
+def slice_inputs(state: Tensor, linear: Tensor, known: Tensor, *, replace: bool) -> Tensor:
+    """What the network is given: state, interpolation, mask and what lies beside the slice, ``(B, 2 + S, Z, X)``.
+
+    Parameters
+    ----------
+    state
+        ``(B, 1, Z, X)``.
+    linear
+        ``(B, S, Z, X)``: interpolation of the slice, and of those on both sides of it, if any.
+    known
+        ``(B, Z)``, or ``(1, Z)`` for all, 1 where a row is known.
+    replace
+        Whether known rows of the state are overwritten with their values.
+    """
+    mask = known[:, None, :, None].expand_as(state).to(state)
+    own, beside = linear[:, :1], linear[:, 1:]
+    if replace:
+        state = torch.where(mask > 0, own, state)
+    return torch.cat((state, own, mask, beside), 1)
 
 
 def as_slices(volume: Tensor, along: int) -> Tensor:

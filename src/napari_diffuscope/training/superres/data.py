@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.failures import writing
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.imaging.tiles import reflect_index
+from napari_diffuscope.methods.superres.slices import own_first
 from napari_diffuscope.simulate.optics import FWHM_PER_SIGMA
 from napari_diffuscope.training.clean import (
     TRAINING,
@@ -194,7 +195,7 @@ def with_known_rows(
     measured = _blurred(crop, width) if width else crop
     measured = (measured if noise is None else measured + noise)[:, top : top + patch]
     if middle:
-        measured = measured[[middle, *(at for at in range(len(crop)) if at != middle)]]
+        measured = measured[own_first(middle)]
     mask = np.zeros(patch, np.float32)
     mask[rows] = 1
     weights = np.where(mask > 0, np.float32(weight), np.float32(1))

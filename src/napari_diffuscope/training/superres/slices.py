@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from napari_diffuscope.diffusion.denoiser import v_target
 from napari_diffuscope.errors import DiffuscopeError
-from napari_diffuscope.methods.superres.slices import slices_beside
+from napari_diffuscope.methods.superres.slices import slice_inputs, slices_beside
 from napari_diffuscope.training.network import demand_of
 from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
@@ -108,27 +108,6 @@ class SlicesTask(RecipeTask):
         """Card of the model, but for its training and metrics."""
         conditions = demand_of(self.recipe).conditions
         return self.described(condition_channels=conditions, axial_fwhm=self.recipe.data.blur_fwhm)
-
-
-def slice_inputs(state: Tensor, linear: Tensor, known: Tensor, *, replace: bool) -> Tensor:
-    """What the network is given: state, interpolation, mask and what lies beside the slice, ``(B, 2 + S, Z, X)``.
-
-    Parameters
-    ----------
-    state
-        ``(B, 1, Z, X)``.
-    linear
-        ``(B, S, Z, X)``: interpolation of the slice, and of those on both sides of it, if any.
-    known
-        ``(B, Z)``, 1 where a row is known.
-    replace
-        Whether known rows of the state are overwritten with their values.
-    """
-    mask = known[:, None, :, None].expand_as(state).to(state)
-    own, beside = linear[:, :1], linear[:, 1:]
-    if replace:
-        state = torch.where(mask > 0, own, state)
-    return torch.cat((state, own, mask, beside), 1)
 
 
 def slices_loss(

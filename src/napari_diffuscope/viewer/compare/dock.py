@@ -17,7 +17,7 @@ from napari_diffuscope.viewer.compare.numbers import NumbersPage
 from napari_diffuscope.viewer.compare.plots import PlotsPage
 from napari_diffuscope.viewer.compare.report import ReportPage
 from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import column, scrolled
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, column, scrolled
 
 
 class CompareDock(TabbedWidget):
@@ -59,7 +59,7 @@ class CompareDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(370, 640)
+        return QSize(DOCK_WIDTH, 640)
 
     def leave(self) -> None:
         """Return to the user's view and let go of the viewer."""

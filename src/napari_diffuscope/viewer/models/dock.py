@@ -47,7 +47,7 @@ from napari_diffuscope.viewer.preferences import follow_preferences, preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import button, note
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, button, note
 from napari_diffuscope.weights.catalogue import listed_models, user_folder
 from napari_diffuscope.weights.citing import bibtex_of
 from napari_diffuscope.weights.entries import kind_of
@@ -101,7 +101,7 @@ class ModelsDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(370, 640)
+        return QSize(DOCK_WIDTH, 640)
 
     # The list and the card
 

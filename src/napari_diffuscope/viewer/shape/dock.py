@@ -35,7 +35,7 @@ from napari_diffuscope.viewer.shape.run import ShapePlan, ShapeRun
 from napari_diffuscope.viewer.shape.session import ShapeSession
 from napari_diffuscope.viewer.shape.texts import NO_CELLS
 from napari_diffuscope.viewer.shape.view import ShapeView
-from napari_diffuscope.viewer.widgets import button
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, button
 
 
 class ShapeDock(MethodDock):
@@ -75,7 +75,7 @@ class ShapeDock(MethodDock):
 
     def sizeHint(self) -> QSize:
         """Wide enough for the sentences, as high as there is room."""
-        return QSize(370, 820)
+        return QSize(DOCK_WIDTH, 820)
 
     # What cells there are, and what is asked for them
 

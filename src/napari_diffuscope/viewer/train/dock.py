@@ -31,7 +31,7 @@ from napari_diffuscope.viewer.runner import JobRunner, Outcome, available_cores
 from napari_diffuscope.viewer.tabs import TabbedWidget
 from napari_diffuscope.viewer.train.form import Asked, TrainForm
 from napari_diffuscope.viewer.train.progress_page import ProgressPage
-from napari_diffuscope.viewer.widgets import button, in_a_row, scrolled
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, button, in_a_row, scrolled
 from napari_diffuscope.weights.card import read_card
 from napari_diffuscope.weights.catalogue import find_model
 
@@ -73,7 +73,7 @@ class TrainDock(TabbedWidget):
 
     def sizeHint(self) -> QSize:
         """As wide as the other docks."""
-        return QSize(370, 640)
+        return QSize(DOCK_WIDTH, 640)
 
     # What the buttons do
 
