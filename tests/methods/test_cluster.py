@@ -29,7 +29,8 @@ from napari_diffuscope.jobs import Update, run
 from napari_diffuscope.methods.cluster import sending
 from napari_diffuscope.methods.cluster.address import Address, parse_address
 from napari_diffuscope.methods.cluster.connecting import environments_of, opened_team
-from napari_diffuscope.methods.cluster.leader import Leader, Team
+from napari_diffuscope.methods.cluster.leader import Leader
+from napari_diffuscope.methods.cluster.team import Team
 from napari_diffuscope.methods.restore import adapting, judging, learning
 from napari_diffuscope.methods.restore.method import RESTORE
 from napari_diffuscope.methods.restore.settings import RestoreSettings

@@ -70,7 +70,7 @@ def method_job(
     sinks
         For each output where its blocks go; blocks that a sink has are not made again.
     team
-        A connected cluster that makes the pieces (`napari_diffuscope.methods.cluster.leader.Team`), if any.
+        A connected cluster that makes the pieces (`napari_diffuscope.methods.cluster.team.Team`), if any.
     crew
         Who makes the pieces, where that is settled.
     options

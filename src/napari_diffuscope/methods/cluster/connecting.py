@@ -11,8 +11,8 @@ from typing import Any
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.methods.cluster.address import Address, parse_address
-from napari_diffuscope.methods.cluster.leader import Team
 from napari_diffuscope.methods.cluster.member import THREADS
+from napari_diffuscope.methods.cluster.team import Team
 
 PATIENCE = "30s"
 """How long a scheduler may take to answer."""

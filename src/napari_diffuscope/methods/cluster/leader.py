@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
-from uuid import uuid4
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.blocks import BlockPlan
 from napari_diffuscope.jobs import Job, Update
 from napari_diffuscope.methods.cluster import member
 from napari_diffuscope.methods.cluster.member import Made, RunStopped
-from napari_diffuscope.methods.cluster.sending import MethodProgram
-from napari_diffuscope.methods.work import Work
+from napari_diffuscope.methods.cluster.workers import Workers
 
 AHEAD = 2
 """Pieces given out per worker: one at work, one that waits there."""
@@ -50,191 +47,23 @@ class _Flying:
 
 
 @dataclass
-class Team:
-    """A connected cluster.
-
-    Parameters
-    ----------
-    client
-        A ``distributed.Client``.
-    name
-        What to call it: as it was typed.
-    """
-
-    client: Any
-    name: str
-
-    @property
-    def dashboard(self) -> str:
-        """Address of the page that shows what the workers do; empty where there is none."""
-        with suppress(Exception):
-            return str(self.client.dashboard_link or "")
-        return ""
-
-    def count(self) -> int:
-        """How many workers there are.
-
-        Raises
-        ------
-        DiffuscopeError
-            If the scheduler is gone.
-        """
-        try:
-            return len(self.answer(self.client.scheduler.identity(n_workers=-1))["workers"])
-        except OSError as error:
-            raise self.lost() from error
-
-    def answer(self, asked: Awaitable[Any]) -> Any:
-        """What the scheduler answers: distributed waits half a minute for one that is gone, which this does not.
-
-        Raises
-        ------
-        DiffuscopeError
-            If it is gone.
-        """
-
-        async def answered() -> Any:
-            return await asked
-
-        answer = asyncio.run_coroutine_threadsafe(answered(), self.client.loop.asyncio_loop)
-        while True:
-            finished, _ = wait([answer], PATIENCE)
-            if finished:
-                return answer.result()
-            if self.client.status != "running":
-                answer.cancel()
-                raise self.lost()
-
-    def running(self, work: Work) -> Any:
-        """A context in which the pieces of a run are made here: gives its crew.
-
-        Raises
-        ------
-        DiffuscopeError
-            If the method has no pieces, or the workers cannot begin.
-        """
-        if not work.method.pieces:
-            raise DiffuscopeError(
-                f"{work.method.title} is not made of pieces that a cluster could share; leave the cluster out."
-            )
-        return self.leading(MethodProgram.of(work))
-
-    @contextmanager
-    def leading(self, program: Any) -> Iterator[Leader]:
-        """A context in which workers know a program.
-
-        Raises
-        ------
-        DiffuscopeError
-            If they cannot begin.
-        """
-        run = f"diffuscope-{uuid4().hex}"
-        leader = Leader(self, run)
-        self._register(run, program)
-        self.client.subscribe_topic(run, leader.hear)
-        try:
-            yield leader
-        finally:
-            leader.stop()
-
-    def tell(self, run: str, options: Mapping[str, Any]) -> None:
-        """Give options to all workers of a run, those that join later too.
-
-        Raises
-        ------
-        DiffuscopeError
-            If the scheduler is gone.
-        """
-        self._plug(_notes(run, options), told_name(run))
-
-    def _register(self, run: str, program: Any) -> None:
-        from distributed.protocol import pickle
-
-        try:
-            sent: bytes = pickle.dumps(program)  # type: ignore[no-untyped-call]
-        except Exception as error:
-            raise DiffuscopeError(
-                f"The input cannot be sent to workers ({error}); write it to a file that all of them see."
-            ) from error
-        self._plug(_plugin(run, sent), run)
-
-    def _plug(self, plugin: Any, name: str) -> None:
-        try:
-            self.client.register_plugin(plugin, name=name)
-        except ImportError as error:
-            raise DiffuscopeError(
-                f"The workers of {self.name} have no napari-diffuscope of this version ({error}); install it there."
-            ) from error
-        except Exception as error:
-            raise self.lost() from error
-
-    def lost(self) -> DiffuscopeError:
-        """What to say when the scheduler is gone."""
-        return DiffuscopeError(
-            f"The scheduler of {self.name} is gone; what is finished is kept, and the same command goes on from there "
-            "once a scheduler runs."
-        )
-
-
-def _plugin(run: str, program: bytes) -> Any:
-    """Tells every worker of the run, those that join later too, and tells them when it is over."""
-    from distributed import WorkerPlugin
-
-    class Run(WorkerPlugin):
-        def setup(self, worker: Any) -> None:
-            from napari_diffuscope.methods.cluster import member
-
-            member.begin(run, program, worker.state.nthreads)
-
-        def teardown(self, worker: Any) -> None:
-            from napari_diffuscope.methods.cluster import member
-
-            member.end(run)
-
-    return Run()
-
-
-def _notes(run: str, options: Mapping[str, Any]) -> Any:
-    """Tells every worker of the run what was found out for all of them."""
-    from distributed import WorkerPlugin
-
-    class Notes(WorkerPlugin):
-        def setup(self, worker: Any) -> None:
-            from napari_diffuscope.methods.cluster import member
-
-            member.tell(run, options)
-
-        def teardown(self, worker: Any) -> None:
-            from napari_diffuscope.methods.cluster import member
-
-            member.tell(run, {})
-
-    return Notes()
-
-
-def told_name(run: str) -> str:
-    """Under which name workers are told more of a run."""
-    return f"{run}-told"
-
-
-@dataclass
 class Leader:
     """The crew of a job in the process of the run.
 
     Parameters
     ----------
-    team
-        Who works.
+    workers
+        Who make the pieces.
     run
         Name of the run on the cluster.
     """
 
-    team: Team
+    workers: Workers
     run: str
     _inbox: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     _flying: dict[int, _Flying] = field(default_factory=dict)
     _sent: int = 0
-    _workers: int = 0
+    _count: int = 0
     _looked: float = 0.0
     _shown: int = 0
     _told: bool = False
@@ -248,7 +77,7 @@ class Leader:
     def tell(self, options: Mapping[str, Any]) -> None:
         """Give further options to all workers."""
         self._told = True
-        self.team.tell(self.run, options)
+        self.workers.tell(self.run, options)
 
     def hear(self, event: Any) -> None:
         """Take a report of a worker; called in another thread."""
@@ -273,7 +102,7 @@ class Leader:
         waiting, more = iter(pieces), True
         while True:
             yield from self._look(work)
-            while more and len(self._flying) < AHEAD * max(self._workers, 1):
+            while more and len(self._flying) < AHEAD * max(self._count, 1):
                 piece = next(waiting, _NOTHING)
                 if more := piece is not _NOTHING:
                     self._give(stage, piece)
@@ -285,15 +114,11 @@ class Leader:
 
     def stop(self) -> None:
         """Stop what is at work, and let the workers forget the run."""
-        client, flying = self.team.client, [each.future for each in self._flying.values()]
+        client, flying = self.workers.client, [each.future for each in self._flying.values()]
         self._flying.clear()
         if client.status != "running":
             return
-        with suppress(Exception):
-            client.unregister_worker_plugin(self.run)
-        if self._told:
-            with suppress(Exception):
-                client.unregister_worker_plugin(told_name(self.run))
+        self.workers.forget(self.run, told=self._told)
         with suppress(Exception):
             client.cancel(flying, force=True)
         with suppress(Exception):
@@ -304,20 +129,20 @@ class Leader:
         if monotonic() - self._looked < LOOK_EVERY and self._looked:
             return
         self._looked = monotonic()
-        count = self.team.count()
-        if count == self._workers:
+        count = self.workers.count()
+        if count == self._count:
             if count == 0:
                 yield work.update(message="Waiting for workers")
             return
-        if count < self._workers:
+        if count < self._count:
             yield work.update(message=f"A worker is gone; {count} go on with its pieces")
         else:
             yield work.update(message=f"{count} worker{'s' * (count > 1)} at work")
-        self._workers = count
+        self._count = count
 
     def _give(self, stage: str, piece: Any, tries: int = 1) -> None:
         number = self._sent = self._sent + 1
-        future = self.team.client.submit(
+        future = self.workers.client.submit(
             member.work_on, self.run, number, stage, piece, key=f"{self.run}-{number}", pure=False
         )
         self._flying[number] = _Flying(future, piece, tries)
@@ -365,15 +190,15 @@ class Leader:
         try:
             if future.status in ("cancelled", "lost"):
                 raise CancelledError
-            made: Made = self.team.answer(self.team.client.gather(future, asynchronous=True))
+            made: Made = self.workers.answer(self.workers.client.gather(future, asynchronous=True))
         except (CancelledError, RunStopped) as error:
-            if self.team.client.status != "running" or flying.tries >= MOST_TRIES:
-                raise self.team.lost() from error
+            if self.workers.client.status != "running" or flying.tries >= MOST_TRIES:
+                raise self.workers.lost() from error
             del self._flying[number]
             self._give(stage, flying.piece, flying.tries + 1)
             return None
         except CommClosedError as error:
-            raise self.team.lost() from error
+            raise self.workers.lost() from error
         except KilledWorker as error:
             raise WorkersEnded(
                 "Several workers in a row ended while they worked on the same piece, as they do when memory runs out; "
@@ -404,7 +229,7 @@ class Leader:
                 sink.write_block(block, pixels, facts)
             yield work.update(output=name, region=block.region, preview=pixels, final=True)
         work.done += made.done
-        work.record["cluster"] = self.team.name
+        work.record["cluster"] = self.workers.name
         work.record |= made.facts
         yield from note(piece, made.found)
 
