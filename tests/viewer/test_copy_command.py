@@ -165,3 +165,19 @@ def test_the_command_of_a_result_names_the_axes_that_its_file_does_not(
     words = copied(qtbot, dock)
     assert words[words.index("--axes") + 1] == "CYX"
     np.testing.assert_array_equal(run_command(words), result.data)
+
+
+def test_the_command_of_a_small_image_of_a_batch_does_not_ask_to_adapt(
+    qtbot, viewer, opened, open_dock, tmp_path
+) -> None:
+    tifffile.imwrite("other.tif", noisy(1, 40, 48)[0])
+    call = ["restore", str(opened.source.path), "other.tif", "results", "--adapt"]
+    done = CliRunner().invoke(make_app(), call)
+    assert done.exit_code == 0, done.output
+    [path] = (tmp_path / "results").glob("my cells*")
+    (layer,) = viewer.open(path, plugin="napari-diffuscope")
+    dock = open_dock()
+    viewer.layers.selection.active = layer
+    words = copied(qtbot, dock)
+    assert "--adapt" not in words
+    np.testing.assert_array_equal(run_command(words), layer.data)

@@ -30,6 +30,7 @@ from napari_diffuscope.methods.restore.noise_of_image import (
     planes_to_learn_from,
     window_of,
 )
+from napari_diffuscope.methods.restore.settings import ADAPTATION
 from napari_diffuscope.methods.restore.windows import Colour, Sampling, Window
 from napari_diffuscope.methods.states import States, states_beside
 from napari_diffuscope.methods.work import ONE_OF_MANY, Work
@@ -42,8 +43,8 @@ FAINT = 1e-4
 LEAST_GAIN = 0.001
 """What is adapted is used where the loss falls by so much, in variances of the noise: below, it is chance."""
 
-KEY, TOLD = "adaptation", "adapted"
-"""Entry of the record, and option of a run whose adaptations another process has made."""
+TOLD = "adapted"
+"""Option of a run whose adaptations another process has made."""
 
 CLIPPED = "too much of it has one largest value, as where a detector is saturated and in masks"
 EVEN = "the planes looked at hold one value each"
@@ -130,7 +131,7 @@ def adaptations(
     sampling = Sampling() if grid is None else Sampling.between(grid.shape, grid.there)
     check_adaptable(model)
     if (small := too_small(image, sampling)) is not None:
-        work.record[KEY] = []
+        work.record[ADAPTATION] = []
         if not _may_be_left(work):
             raise DiffuscopeError(f"{small}; leave out --adapt.")
         yield work.warn(f"Not adapted: {small[0].lower()}{small[1:]}; the network is used as it is.")
@@ -141,32 +142,32 @@ def adaptations(
     for channel in channels:
         if channel not in known:
             known[channel] = yield from _adapted(work, model, image, intensities, channel, sampling)
-            states.notes[KEY] = [each.to_dict() for each in known.values()]
+            states.notes[ADAPTATION] = [each.to_dict() for each in known.values()]
             states.save()
         for sentence in sentences(known[channel], image.channel_count > 1):
             yield work.warn(sentence)
     result = {channel: known[channel] for channel in channels}
-    work.record[KEY] = [each.to_dict() for each in result.values()]
+    work.record[ADAPTATION] = [each.to_dict() for each in result.values()]
     if work.crew is not None:
-        work.crew.tell({TOLD: work.record[KEY]})
+        work.crew.tell({TOLD: work.record[ADAPTATION]})
     return result
 
 
 def _may_be_left(work: Work) -> bool:
     """Whether an image that is too small is restored all the same: one of many, or one that was so before."""
     repeated: Mapping[str, Any] = work.options.get("repeated") or {}
-    return bool(work.options.get(ONE_OF_MANY)) or repeated.get(KEY) == []
+    return bool(work.options.get(ONE_OF_MANY)) or repeated.get(ADAPTATION) == []
 
 
 def _known(work: Work, model: Model, states: States) -> Job[dict[int, Adaptation]]:
     """Adaptations of a run that was stopped, or of a record that is repeated with the same weights and image."""
     repeated: Mapping[str, Any] = work.options.get("repeated") or {}
-    entries: Iterable[Mapping[str, Any]] = states.notes.get(KEY) or ()
-    if not entries and repeated.get(KEY):
+    entries: Iterable[Mapping[str, Any]] = states.notes.get(ADAPTATION) or ()
+    if not entries and repeated.get(ADAPTATION):
         same = (repeated.get("model") or {}).get("sha256") == model.sha256
         same = same and repeated.get("intensity") == work.record["intensity"]
         if same and _content(repeated) in (_content(work.record), {}):
-            entries = repeated[KEY]
+            entries = repeated[ADAPTATION]
         else:
             yield work.warn(
                 "The record is of another image, or of other weights: what was learned there is not taken over."

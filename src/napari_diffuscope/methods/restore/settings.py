@@ -16,6 +16,9 @@ NeighbourAxis = Literal["none", "z", "t"]
 
 DEFAULT_MODEL = "restoration-fluorescence"
 
+ADAPTATION = "adaptation"
+"""Entry of the record: what was learned of each channel, empty where the image was too small to adapt to."""
+
 _STEPPED = ("sample", "mean", "deviation", "samples", "sharpened")
 _MODE_WORDS = {
     "estimate": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.methods.method import Inputs, Output
 from napari_diffuscope.methods.records import describe_image, made_with
 from napari_diffuscope.methods.restore.method import RESTORE
-from napari_diffuscope.methods.restore.settings import RestoreSettings
+from napari_diffuscope.methods.restore.settings import ADAPTATION, RestoreSettings
 from napari_diffuscope.viewer.method_dock import MethodDock
 from napari_diffuscope.viewer.region import current_plane, outward, shown_planes, visible_crop
 from napari_diffuscope.viewer.restore.form import RestoreForm
@@ -142,6 +142,12 @@ class RestoreDock(MethodDock):
         # Whether the file has the same content still is looked at by the run: that can take long.
         told, now = ({**each, "file": None} for each in (record.get("input") or {}, describe_image(image)))
         return {"repeated": record} if told == now else {}
+
+    def command_of(self, record: Mapping[str, Any]) -> tuple[str, str]:
+        """Command line that made a result; of one of many that was too small to adapt to, without adapting."""
+        if record.get(ADAPTATION) == []:
+            record = {**record, "settings": {**record["settings"], "adapt": False}}
+        return super().command_of(record)
 
     def _repeat(self) -> None:
         super()._repeat()
