@@ -66,6 +66,7 @@ def matched_deviation(
         Number of the first plane in the output.
     """
     if settings.error_bars == "factor" or card.deviation_fit is None:
+        # Not by way of `given_deviation`: to network values and back, the last bit of results on record would change.
         return drawn * np.float32(card.deviation_scale)
     values = (drawn.astype(np.float64) / line.scale).astype(np.float32)
     places = (np.arange(first, first + len(drawn)) * scale.stride).tolist()
