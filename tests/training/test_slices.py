@@ -27,14 +27,13 @@ from napari_diffuscope.training.recipe import (
     read_recipe,
 )
 from napari_diffuscope.training.start import like_model, starting_network
-from napari_diffuscope.training.superres.data import (
+from napari_diffuscope.training.superres.batches import (
     SliceBatches,
-    SlicePool,
     interpolated,
     known_rows,
-    slice_pools,
     with_known_rows,
 )
+from napari_diffuscope.training.superres.pools import SlicePool, slice_pools
 from napari_diffuscope.training.superres.slices import slices_loss, slices_task
 from napari_diffuscope.training.task import Part
 

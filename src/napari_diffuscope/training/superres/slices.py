@@ -24,7 +24,8 @@ from napari_diffuscope.training.network import demand_of
 from napari_diffuscope.training.objective import noised
 from napari_diffuscope.training.of_recipe import RecipeTask
 from napari_diffuscope.training.recipe import Recipe
-from napari_diffuscope.training.superres.data import SliceBatches, kept_batches, slice_pools
+from napari_diffuscope.training.superres.batches import SliceBatches, kept_batches
+from napari_diffuscope.training.superres.pools import slice_pools
 from napari_diffuscope.training.task import Arrays, Draw, Part, Parts, Tensors
 from napari_diffuscope.weights.card import ModelCard, read_card
 from napari_diffuscope.weights.catalogue import find_model
