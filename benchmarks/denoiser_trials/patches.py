@@ -15,6 +15,7 @@ from napari_diffuscope.training.clean import VALIDATION, real_images, simulated_
 from napari_diffuscope.training.kept_out import expand, keep_out
 from napari_diffuscope.training.kinds import task_of
 from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, crop
+from napari_diffuscope.training.reading import opened_sources
 from napari_diffuscope.training.recipe import Recipe
 from napari_diffuscope.training.task import Part
 
@@ -107,7 +108,8 @@ def read_patches(folder: Path, name: str) -> Patches:
 def _kept_out(recipe: Recipe) -> dict[str, DenoisingBatches]:
     data, seed = recipe.data, recipe.optimisation.seed
     _, sources = keep_out(expand(data.images), share=0.0, seed=seed)
-    real = [(plane, s.weight) for s in sources for plane in real_images(s, smallest=PATCH)]
+    images = opened_sources(sources)
+    real = [(plane, s.weight) for s in sources for plane in real_images(s, images[s.path], smallest=PATCH)]
     specimens = simulated_images(data, seed=seed, purpose=VALIDATION, count=data.validation)
     none = np.empty((0, 1, 1), np.float16)
     pools = {

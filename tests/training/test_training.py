@@ -23,6 +23,7 @@ from napari_diffuscope.training.network import trained_network
 from napari_diffuscope.training.objective import denoising_loss, draw_times, levels_of
 from napari_diffuscope.training.pairs import Batch, CleanPool, DenoisingBatches, to_batch
 from napari_diffuscope.training.processes import Processes
+from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import (
     Card,
     Data,
@@ -345,10 +346,11 @@ def test_real_images_are_averaged_down(tmp_path: Path) -> None:
     tifffile.imwrite(
         path, np.random.default_rng(0).poisson(50, (2, 80, 70)).astype(np.uint16), metadata={"axes": "ZYX"}
     )
-    planes = real_images(ImageSource(str(path), shrink=2), smallest=32)
+    source = ImageSource(str(path), shrink=2)
+    planes = real_images(source, opened(path), smallest=32)
     assert [plane.shape for plane in planes] == [(40, 35), (40, 35)]
     with pytest.raises(DiffuscopeError, match="less than a patch"):
-        real_images(ImageSource(str(path), shrink=2), smallest=64)
+        real_images(source, opened(path), smallest=64)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from napari_diffuscope.atomic import replacing
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.shrink import averaged_down
-from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import Data, ImageSource
 
 TRAINING, VALIDATION, TEXTURES = 0, 1, 2
@@ -85,8 +85,8 @@ def _rendered(number: int, *, seed: int, purpose: int, size: int, fwhm_px: tuple
     return clean_image(rng, shape, fwhm_px=fwhm_px)[0].astype(np.float16)
 
 
-def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
-    """The planes of a file that a source names, averaged down; each scaled by its background and bright pixels.
+def real_images(source: ImageSource, image: Image, *, smallest: int) -> list[np.ndarray]:
+    """The planes of its image that a source names, averaged down; each scaled by its background and bright pixels.
 
     Raises
     ------
@@ -94,7 +94,6 @@ def real_images(source: ImageSource, *, smallest: int) -> list[np.ndarray]:
         If the file cannot be read, has not those planes or pixels that are no numbers, or is smaller than a patch after
         shrinking.
     """
-    image = opened(Path(source.path))
     planes = [_prepared(image.read_plane(flat), source) for flat in named_planes(source, image.plane_count)]
     check_varied(source, planes)
     check_size(source, planes[0], smallest)

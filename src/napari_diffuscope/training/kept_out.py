@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,9 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.listing import image_files, is_folder
 from napari_diffuscope.training.pair_noise import clean_notes
-from napari_diffuscope.training.reading import opened, reading_notes
+from napari_diffuscope.training.reading import reading_notes
 from napari_diffuscope.training.recipe import ImageSource
 
 T = TypeVar("T")
@@ -63,13 +64,22 @@ def _same_file_note(training: Sequence[ImageSource], kept: Sequence[ImageSource]
 
 
 def source_notes(
-    images: Sequence[tuple[ImageSource, list[np.ndarray]]], kept: Sequence[ImageSource]
+    learned: Sequence[tuple[ImageSource, list[np.ndarray]]],
+    kept: Sequence[ImageSource],
+    images: Mapping[str, Image],
 ) -> tuple[str, ...]:
-    """What to say of sources that are learned from, with their planes, and of those that are kept out."""
-    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in images)
-    same = _same_file_note([source for source, _ in images], kept)
-    every = dict.fromkeys(source.path for source in (*(source for source, _ in images), *kept))
-    read = reading_notes(opened(Path(path)) for path in every)
+    """What to say of sources that are learned from, with their planes, of those that are kept out, and of their images.
+
+    Parameters
+    ----------
+    learned, kept
+        The sources.
+    images
+        Of all of them, by path.
+    """
+    notes = clean_notes((named(source), planes[len(planes) // 2]) for source, planes in learned)
+    same = _same_file_note([source for source, _ in learned], kept)
+    read = reading_notes(images.values())
     return (*read, *notes) if same is None else (*read, *notes, same)
 
 

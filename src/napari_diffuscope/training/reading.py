@@ -9,6 +9,7 @@ from napari_diffuscope.errors import quoted
 from napari_diffuscope.imaging.files import open_image
 from napari_diffuscope.imaging.image import COLOURS, Image
 from napari_diffuscope.imaging.views import LuminanceView
+from napari_diffuscope.training.recipe import ImageSource
 
 MOST_TOLD = 3
 """Images of which is told one by one how they were read."""
@@ -23,6 +24,17 @@ def opened(path: Path) -> Image:
         If it cannot be read.
     """
     return open_image(path, rgb="channels")
+
+
+def opened_sources(sources: Iterable[ImageSource]) -> dict[str, Image]:
+    """The images of sources by their path, each opened once, in order.
+
+    Raises
+    ------
+    DiffuscopeError
+        If one cannot be read.
+    """
+    return {path: opened(Path(path)) for path in dict.fromkeys(source.path for source in sources)}
 
 
 def reading_notes(images: Iterable[Image]) -> tuple[str, ...]:

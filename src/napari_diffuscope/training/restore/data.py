@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +11,13 @@ import torch
 from torch.utils.data import Dataset
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.training.batched_pairs import CleanBatches, noisy_patches
 from napari_diffuscope.training.clean import TEXTURES, TRAINING, VALIDATION, real_images, simulated_images
 from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
 from napari_diffuscope.training.pair_folders import PairBatches, read_pairs
 from napari_diffuscope.training.pairs import PATCHES_PER_IMAGE, Batch, CleanPool, DenoisingBatches, to_batch
+from napari_diffuscope.training.reading import opened_sources
 from napari_diffuscope.training.recipe import ImageSource, Recipe
 from napari_diffuscope.training.restore.denoising import DenoisingTask
 from napari_diffuscope.training.task import Arrays, Tensors
@@ -34,14 +36,14 @@ def denoising_task(recipe: Recipe, run: Path, device: torch.device) -> Denoising
 
 def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTask:
     data, seed = recipe.data, recipe.optimisation.seed
-    sources = expand(data.images)
-    training, kept_sources = keep_out(sources, share=data.validation_share or 0.0, seed=seed)
+    training, kept_sources = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
+    images = opened_sources((*training, *kept_sources))
     simulated = _bank(recipe, run / "specimens.npy", purpose=TRAINING, count=data.simulated)
     textures = _bank(
         recipe, run / "textures.npy", purpose=TEXTURES, count=data.textures if data.texture_share else 0
     )
-    images = [(source, real_images(source, smallest=data.patch)) for source in training]
-    real = [(plane, source.weight) for source, planes in images for plane in planes]
+    read = [(source, real_images(source, images[source.path], smallest=data.patch)) for source in training]
+    real = [(plane, source.weight) for source, planes in read for plane in planes]
     if not len(simulated) and not real and data.texture_share < 1:
         raise DiffuscopeError("The recipe has nothing to train on: neither simulated specimens nor images.")
     share = data.simulated_share if real and len(simulated) else float(not real)
@@ -55,7 +57,7 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         shrunk_share=data.shrunk_share,
         shrunk_textures=data.blur_fwhm is not None,
     )
-    kept = _kept_specimens(recipe) | _kept_images(recipe, kept_sources)
+    kept = _kept_specimens(recipe) | _kept_images(recipe, kept_sources, images)
     if not kept:
         raise DiffuscopeError("The recipe has nothing to validate on; set validation under [data].")
     pieces, piece, finish = _pieces(recipe, pool, device)
@@ -64,7 +66,7 @@ def _from_clean(recipe: Recipe, run: Path, device: torch.device) -> DenoisingTas
         pieces,
         piece,
         {name: _cut(batches, recipe, device) for name, batches in kept.items()},
-        notes=source_notes(images, kept_sources),
+        notes=source_notes(read, kept_sources, images),
         finish=finish,
         known={
             "simulated": data.simulated,
@@ -115,8 +117,14 @@ def _kept_specimens(recipe: Recipe) -> dict[str, DenoisingBatches]:
     return {"simulated": _validation_batches(recipe, CleanPool(kept, shrunk_share=sharp))}
 
 
-def _kept_images(recipe: Recipe, sources: tuple[ImageSource, ...]) -> dict[str, DenoisingBatches]:
-    real = [(plane, s.weight) for s in sources for plane in real_images(s, smallest=recipe.data.patch)]
+def _kept_images(
+    recipe: Recipe, sources: tuple[ImageSource, ...], images: Mapping[str, Image]
+) -> dict[str, DenoisingBatches]:
+    real = [
+        (plane, source.weight)
+        for source in sources
+        for plane in real_images(source, images[source.path], smallest=recipe.data.patch)
+    ]
     if not real:
         return {}
     none = np.empty((0, 1, 1), np.float16)

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.imaging.failures import writing
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import intensity_from_planes
 from napari_diffuscope.imaging.shrink import averaged_down
 from napari_diffuscope.imaging.tiles import reflect_index
@@ -24,7 +25,7 @@ from napari_diffuscope.training.clean import (
     simulated_images,
 )
 from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
-from napari_diffuscope.training.reading import opened
+from napari_diffuscope.training.reading import opened_sources
 from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
 from napari_diffuscope.training.superres.stacks import check_stacks, uneven_notes
 
@@ -82,19 +83,21 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     """
     data, seed = recipe.data, recipe.optimisation.seed
     training, kept = keep_out(expand(data.images), share=data.validation_share or 0.0, seed=seed)
-    check_stacks([*training, *kept], data.beside)
-    read = [(source, _planes(source, data.patch)) for source in training]
-    real = _weighed(read, data.beside)
-    kept_real = _weighed([(source, _planes(source, data.patch)) for source in kept], data.beside)
+    sources = [*training, *kept]
+    images = opened_sources(sources)
+    check_stacks(sources, images, data.beside)
+    read = [(source, _planes(source, images[source.path], data.patch)) for source in training]
+    kept_read = [(source, _planes(source, images[source.path], data.patch)) for source in kept]
+    real, kept_real = _weighed(read, data.beside), _weighed(kept_read, data.beside)
     simulated: list[np.ndarray] = []
     drawn: list[np.ndarray] = []
     if data.simulated:
         with writing(run):
             run.mkdir(parents=True, exist_ok=True)
-            images = simulated_images(
+            specimens = simulated_images(
                 data, seed=seed, purpose=TRAINING, count=data.simulated, cache=run / "specimens.npy"
             )
-        simulated = [_mapped(image) for image in images]
+        simulated = [_mapped(specimen) for specimen in specimens]
         drawn = [
             _mapped(image)
             for image in simulated_images(data, seed=seed, purpose=VALIDATION, count=data.validation)
@@ -111,7 +114,7 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
         "kept_out": [named(source) for source in kept],
     }
     share = data.simulated_share if real and simulated else float(bool(simulated))
-    notes = (*source_notes(read, kept), *uneven_notes([*training, *kept], data.beside))
+    notes = (*source_notes(read, kept, images), *uneven_notes(sources, images, data.beside))
     return Pools(_pool(real, simulated, share), _pool(kept_real, drawn, 0.5), facts, notes)
 
 
@@ -152,19 +155,18 @@ def _with_beside(planes: list[np.ndarray], beside: int) -> list[np.ndarray]:
     return [stack[at : at + 1 + 2 * beside] for at in range(len(planes))]
 
 
-def _planes(source: ImageSource, patch: int) -> list[np.ndarray]:
+def _planes(source: ImageSource, image: Image, patch: int) -> list[np.ndarray]:
     """Planes of a source in network values."""
-    planes = _cut(list(_read(source)), source.cut)
+    planes = _cut(list(_read(source, image)), source.cut)
     check_size(source, planes[0], patch)
     check_varied(source, planes)
     line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
     return [_stored(line.forward(plane)) for plane in planes]
 
 
-def _read(source: ImageSource) -> Iterator[np.ndarray]:
+def _read(source: ImageSource, image: Image) -> Iterator[np.ndarray]:
     from scipy.ndimage import gaussian_filter
 
-    image = opened(Path(source.path))
     for flat in named_planes(source, image.plane_count):
         plane = image.read_plane(flat)
         check_finite(source, plane)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from napari_diffuscope.errors import DiffuscopeError, quoted
+from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.units import to_micrometres
-from napari_diffuscope.training.reading import opened
 from napari_diffuscope.training.recipe import ImageSource
 
 UNEVEN = 0.1
 """By how much planes may lie further apart than pixels, or nearer, before the user is told."""
 
 
-def check_stacks(sources: Sequence[ImageSource], beside: int) -> None:
+def check_stacks(sources: Sequence[ImageSource], images: Mapping[str, Image], beside: int) -> None:
     """Refuse images that are cut along z, or of which slices beside are shown, but are not one stack along z.
 
     Raises
@@ -23,7 +23,7 @@ def check_stacks(sources: Sequence[ImageSource], beside: int) -> None:
         If planes are times or channels, or there is one alone.
     """
     for source in along_z(sources, beside):
-        image = opened(Path(source.path))
+        image = images[source.path]
         lengths = zip(image.axes[:-2], image.leading_shape, strict=True)
         if [axis for axis, length in lengths if length > 1] != ["Z"]:
             asking, remedy = (
@@ -40,10 +40,10 @@ def along_z(sources: Sequence[ImageSource], beside: int) -> tuple[ImageSource, .
     return tuple(source for source in sources if beside or source.cut != "xy")
 
 
-def uneven_notes(sources: Sequence[ImageSource], beside: int) -> Iterator[str]:
+def uneven_notes(sources: Sequence[ImageSource], images: Mapping[str, Image], beside: int) -> Iterator[str]:
     """What to say of stacks whose planes do not lie as far apart as their pixels, once per file."""
     for path, shrink in dict.fromkeys((source.path, source.shrink) for source in along_z(sources, beside)):
-        image = opened(Path(path))
+        image = images[path]
         at = [image.axes.index(axis) for axis in "ZY"]
         z, pixel = (to_micrometres(image.scale[axis], image.units[axis]) for axis in at)
         if z and pixel and abs(z / (pixel * shrink) - 1) > UNEVEN:
