@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
+import unicodedata
+from contextlib import suppress
 from dataclasses import fields
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import napari_diffuscope
 from napari_diffuscope.cli import main
 from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
+from napari_diffuscope.methods.shape.settings import ShapeSettings
+from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+OPTION_TABLES = {"restore": RestoreSettings, "superres": SuperresSettings, "shape": ShapeSettings}
+"""Pages with a table of all settings of a method."""
 
 
 def first_cells(page: str) -> set[str]:
@@ -30,17 +40,77 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
-def test_every_mode_and_option_of_a_restoration_is_explained() -> None:
-    explained = first_cells("restore.md")
-    assert set(MODES) <= explained
-    assert {field.name for field in fields(RestoreSettings)} <= explained
+def anchors_of(page: Path) -> set[str]:
+    """What the headings of a page are called in links, as MkDocs does it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    plain = (
+        unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    )
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in plain}
 
 
-def test_defaults_are_those_of_the_code() -> None:
-    text = (ROOT / "docs" / "restore.md").read_text(encoding="utf-8").split("## Options")[1]
-    for name in ("samples", "seed", "strength", "device", "rgb", "model", "mode"):
-        (cell,) = re.findall(rf"^\| `{name}` \| ([^|]+) \|", text, re.MULTILINE)
-        assert cell.strip("` ") == str(getattr(RestoreSettings(), name))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_pages_lead_to_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    within = [(page.parent / to if to else page, anchor) for to, anchor in links if "://" not in to]
+    assert [f"{to.name}#{anchor}" for to, anchor in within if anchor not in anchors_of(to)] == []
+
+
+def test_every_page_is_in_the_menu() -> None:
+    listed = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def named(dotted: str) -> Any:
+    """What a name such as ``napari_diffuscope.weights.model.load_model`` stands for.
+
+    Raises
+    ------
+    ImportError, AttributeError
+        If there is nothing of that name.
+    """
+    words = dotted.split(".")
+    for count in range(len(words), 0, -1):
+        with suppress(ModuleNotFoundError):
+            return reduce(getattr, words[count:], importlib.import_module(".".join(words[:count])))
+    raise ImportError(dotted)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_the_package_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = set(re.findall(r"napari_diffuscope(?:\.\w+)+", text))
+    for module, names in re.findall(r"from (napari_diffuscope[\w.]*) import ([\w, ]+)", text):
+        found |= {f"{module}.{name.strip()}" for name in names.split(",")}
+    for name in found:
+        named(name)
+
+
+def test_what_the_package_offers_is_in_the_reference() -> None:
+    referred = {words.split()[0] for words in (ROOT / "docs" / "api.md").read_text("utf-8").split("::: ")[1:]}
+    offered = {name for name in napari_diffuscope.__all__ if not name.startswith("_")}
+    assert offered <= {name.split(".")[-1] for name in referred}
+
+
+@pytest.mark.parametrize("page", OPTION_TABLES)
+def test_every_option_of_a_method_is_explained(page: str) -> None:
+    assert {field.name for field in fields(OPTION_TABLES[page])} <= first_cells(f"{page}.md")
+
+
+def test_every_mode_of_a_restoration_is_explained() -> None:
+    assert set(MODES) <= first_cells("restore.md")
+
+
+@pytest.mark.parametrize("page", OPTION_TABLES)
+def test_defaults_are_those_of_the_code(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("## Options")[1].split("\n## ")[0]
+    for names, cell in re.findall(r"^\| (`[^|]+) \| ([^|]+) \|", text, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            default = getattr(OPTION_TABLES[page](), name)
+            # What the code leaves open ("from the file", "the model's own") is said in words, without a value.
+            assert default is None or cell.strip("` ").lower() == str(default).lower(), name
+            assert default is not None or "`" not in cell, name
 
 
 def test_every_entry_of_a_model_card_is_explained() -> None:
