@@ -65,12 +65,20 @@ RUNS: dict[str, Callable[[], dict[str, np.ndarray]]] = {
 
 
 def processor() -> str:
-    """What decides which kernels run: results are promised bit for bit on one kind of processor."""
+    """What decides which kernels run: results are promised bit for bit on one kind of processor.
+
+    The instruction set alone does not: with the same one, libraries choose other kernels for other makers.
+    """
     import platform
 
     import torch
 
-    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    told = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.is_file() else [platform.processor()]
+    kind = dict(tuple(part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
+    told += [kind[name] for name in ("vendor_id", "cpu family", "model") if name in kind]
+    return " ".join(told)
 
 
 def described(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
