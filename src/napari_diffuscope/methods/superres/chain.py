@@ -208,7 +208,13 @@ def collect_block(filling: Filling, volume: Volume, sample: int, block: Block) -
     if sample == filling.settings.volumes - 1:
         drawn, card = np.sqrt(squares / np.float32(sample)), filling.model.model.card
         deviation = matched_deviation(
-            drawn, volume.line, card, filling.settings, filling.scale, block.region[-3].start
+            drawn,
+            volume.line,
+            card,
+            filling.settings,
+            filling.scale,
+            block.region[-3].start,
+            volume.planes.left_out,
         )
         deviation[_left_out(filling, volume, block)] = np.nan
         results = {RESULT: mean.reshape(block.shape), DEVIATION: deviation.reshape(block.shape)}

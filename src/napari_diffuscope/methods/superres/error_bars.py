@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from napari_diffuscope.imaging.intensity_map import IntensityMap
 from napari_diffuscope.measure.deviations import factor_of
 from napari_diffuscope.methods.error_bars import given_deviation, note_error_bars, unlike_measured
+from napari_diffuscope.methods.superres.measured import REACH
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import ModelCard
@@ -28,7 +29,9 @@ def zoom_measures(factor: int) -> dict[str, float]:
     return {ZOOM: math.log2(factor)}
 
 
-def distance_measures(place: float, factor: int) -> dict[str, float]:
+def distance_measures(
+    place: float, factor: int, left_out: Callable[[int], bool] = lambda plane: False
+) -> dict[str, float]:
     """What a card's fit may ask of a plane.
 
     Parameters
@@ -37,9 +40,13 @@ def distance_measures(place: float, factor: int) -> dict[str, float]:
         Of the plane, in fine planes from the first measured one; may lie between two.
     factor
         Fine planes from one measured plane to the next.
+    left_out
+        Whether a measured plane, by its number, tells nothing; none but those beside such planes are asked for.
     """
-    past = place % factor
-    return {DISTANCE: math.log2(max(1.0, min(past, factor - past)))}
+    low, high = math.floor(place / factor), math.ceil(place / factor)
+    below = next((plane for plane in range(low, low - REACH - 1, -1) if not left_out(plane)), low - REACH)
+    above = next((plane for plane in range(high, high + REACH + 1) if not left_out(plane)), high + REACH)
+    return {DISTANCE: math.log2(max(1.0, min(place - factor * below, factor * above - place)))}
 
 
 def matched_deviation(
@@ -49,6 +56,7 @@ def matched_deviation(
     settings: SuperresSettings,
     scale: ZScale,
     first: int,
+    left_out: Callable[[int], bool] = lambda plane: False,
 ) -> np.ndarray:
     """Deviation of samples in intensities, matched with errors.
 
@@ -64,13 +72,17 @@ def matched_deviation(
         Planes before and after.
     first
         Number of the first plane in the output.
+    left_out
+        As of :func:`distance_measures`.
     """
     if settings.error_bars == "factor" or card.deviation_fit is None:
         # Not by way of `given_deviation`: to network values and back, the last bit of results on record would change.
         return drawn * np.float32(card.deviation_scale)
     values = (drawn.astype(np.float64) / line.scale).astype(np.float32)
     places = (np.arange(first, first + len(drawn)) * scale.stride).tolist()
-    factors = [factor_of(card.deviation_fit.terms, distance_measures(at, scale.factor)) for at in places]
+    factors = [
+        factor_of(card.deviation_fit.terms, distance_measures(at, scale.factor, left_out)) for at in places
+    ]
     matched = given_deviation(values, line, card, measures=zoom_measures(scale.factor))
     return matched * np.array(factors, np.float32)[:, None, None]
 

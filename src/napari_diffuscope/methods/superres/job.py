@@ -68,7 +68,10 @@ def superres_job(work: Work) -> Job[None]:
     for volume in volumes:
         yield from volume_job(filling, volume)
     kept = filling.reimpose and work.settings.defects == "keep"
-    yield from map(work.warn, filling.found.sentences(kept=kept, far="bridged for the network"))
+    far = "bridged for the network" + (
+        "; in the result they are as measured (defects=bridge fills them in)" if kept else ""
+    )
+    yield from map(work.warn, filling.found.sentences(kept=kept, far=far))
     yield from map(work.warn, filling.empty_parts.sentences)
     work.record["defects"] = filling.found.to_dict()
     filling.empty_parts.note(work.record)

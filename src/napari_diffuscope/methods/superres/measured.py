@@ -16,6 +16,7 @@ from napari_diffuscope.imaging.tiles import reflect_index
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.common_settings import Defects
 from napari_diffuscope.methods.overlapping import Range
+from napari_diffuscope.methods.superres.dropped import EmptyPlanes
 
 MARGIN = 8
 """Pixels around a part that decide where its defects are and what bridges them."""
@@ -54,6 +55,10 @@ class MeasuredPlanes:
     reader: BlockReader = field(repr=False)
     lines: PlaneLines = field(repr=False)
     tally: Tally = field(repr=False)
+    empty: EmptyPlanes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.empty = EmptyPlanes(self.image, self.lines, REACH)
 
     @property
     def count(self) -> int:
@@ -94,7 +99,7 @@ class MeasuredPlanes:
             return None
         masks = []
         for plane, at in zip(wide, reflect_index(*planes, self.count), strict=True):
-            masks.append(np.zeros(plane.shape, bool) if self._far(int(at)) else self._bright(plane))
+            masks.append(np.zeros(plane.shape, bool) if self.left_out(int(at)) else self._bright(plane))
         found = np.stack(masks)[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
         return found if found.any() else None
 
@@ -116,7 +121,7 @@ class MeasuredPlanes:
             part = (self._flat(at), rows[0], columns[0])
             if part in self.tally.parts:
                 continue
-            if self._far(at):
+            if self.left_out(at):
                 self.tally.count_far(part[0])
                 continue
             mask = isolated_defects(plane, self.channel.heights)
@@ -127,22 +132,28 @@ class MeasuredPlanes:
         place = (*self.leading, plane)
         return int(np.ravel_multi_index(place, self.image.leading_shape))
 
-    def _far(self, plane: int) -> bool:
-        return self.lines.far(self._flat(plane), self.channel.map)
+    def left_out(self, plane: int) -> bool:
+        """Whether a plane tells nothing: far brighter or darker than those around it, lost, or outside."""
+        if not 0 <= plane < self.count:
+            return True
+        flat = self._flat(plane)
+        return self.defects != "ignore" and (
+            self.lines.far(flat, self.channel.map) or self.empty.dropped(flat)
+        )
 
     def _wide(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
         margins = ((start - MARGIN, stop + MARGIN) for start, stop in (rows, columns))
         return self.stored(planes, *margins)
 
     def _clean(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
-        """Without defects; NaN where there is no value, and in planes far from those around them."""
+        """Without defects; NaN where there is no value, and in planes that tell nothing."""
         if self.defects == "ignore":
             pixels = self.stored(planes, rows, columns)
         else:
             wide = self._wide(planes, rows, columns)
             pixels = wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
             for row, at in enumerate(reflect_index(*planes, self.count)):
-                if self._far(int(at)):
+                if self.left_out(int(at)):
                     pixels[row] = np.nan
                     continue
                 if (mask := isolated_defects(wide[row], self.channel.heights)) is not None:
