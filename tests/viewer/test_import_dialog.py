@@ -46,14 +46,20 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "paper.pt"
 
 
+def wait_for_questions(qtbot: Any, dock: Any) -> None:
+    qtbot.waitUntil(
+        lambda: dock.imports.asking is not None and dock.imports.asking.isVisible(), timeout=PATIENCE
+    )
+
+
 @pytest.fixture
 def dialog(viewer: Any, open_dock: Any, qtbot: Any, checkpoint: Path) -> ImportDialog:
     viewer.add_image(noisy(3, 40, 36))
     dock = open_dock("Models")
     dock.import_paths([checkpoint])
-    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
-    qtbot.waitUntil(lambda: len(dock.asking.strip.buttons) > 0, timeout=PATIENCE)
-    return dock.asking
+    wait_for_questions(qtbot, dock)
+    qtbot.waitUntil(lambda: len(dock.imports.asking.strip.buttons) > 0, timeout=PATIENCE)
+    return dock.imports.asking
 
 
 def row_of(dialog: ImportDialog, name: str) -> Any:
@@ -151,16 +157,16 @@ def test_without_an_image_the_questions_are_asked_all_the_same(
 ) -> None:
     dock = open_dock("Models")
     dock.import_paths([checkpoint])
-    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
-    assert "Open an image" in dock.asking.how.text()
-    qtbot.waitUntil(lambda: not dock.asking.runner.running, timeout=PATIENCE)
-    assert dock.asking.bar.status.text() == "", "nothing is under way"
+    wait_for_questions(qtbot, dock)
+    assert "Open an image" in dock.imports.asking.how.text()
+    qtbot.waitUntil(lambda: not dock.imports.asking.runner.running, timeout=PATIENCE)
+    assert dock.imports.asking.bar.status.text() == "", "nothing is under way"
     viewer.add_image(np.zeros((40, 40)))
-    dock.asking.compare()
-    qtbot.waitUntil(lambda: not dock.asking.runner.running, timeout=PATIENCE)
-    assert "shows nothing" in dock.asking.bar.status.text()
-    with qtbot.waitSignal(dock.asking.imported, timeout=PATIENCE):
-        dock.asking.import_button.click()
+    dock.imports.asking.compare()
+    qtbot.waitUntil(lambda: not dock.imports.asking.runner.running, timeout=PATIENCE)
+    assert "shows nothing" in dock.imports.asking.bar.status.text()
+    with qtbot.waitSignal(dock.imports.asking.imported, timeout=PATIENCE):
+        dock.imports.asking.import_button.click()
 
 
 def test_a_picture_is_shown_at_once_the_chosen_first_and_importing_need_not_wait(
@@ -210,8 +216,8 @@ def test_a_checkpoint_in_an_archive_is_asked_about_and_its_answers_are_kept(
     checkpoint.unlink()
     dock = open_dock("Models")
     dock.import_paths([checkpoint.with_name("suppl.zip")])
-    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
-    dialog = dock.asking
+    wait_for_questions(qtbot, dock)
+    dialog = dock.imports.asking
     qtbot.waitUntil(lambda: len(dialog.strip.buttons) > 0, timeout=PATIENCE)
     assert row_of(dialog, "heads").answer() == 2
     with qtbot.waitSignal(dialog.imported, timeout=PATIENCE) as imported:
@@ -243,11 +249,11 @@ def test_a_network_of_volumes_is_asked_about_and_not_tried(
     viewer.add_image(noisy(3, 40, 36))
     dock = open_dock("Models")
     dock.import_paths([tmp_path / "cells.pt"])
-    qtbot.waitUntil(lambda: dock.asking is not None and dock.asking.isVisible(), timeout=PATIENCE)
-    assert "cannot be tried on an image" in dock.asking.how.text()
-    assert not dock.asking.compare_button.isEnabled()
-    assert dock.asking.import_button.isEnabled()
-    dock.asking.reject()
+    wait_for_questions(qtbot, dock)
+    assert "cannot be tried on an image" in dock.imports.asking.how.text()
+    assert not dock.imports.asking.compare_button.isEnabled()
+    assert dock.imports.asking.import_button.isEnabled()
+    dock.imports.asking.reject()
 
 
 def test_every_control_explains_itself(dialog: ImportDialog) -> None:

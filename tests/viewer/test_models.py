@@ -76,7 +76,7 @@ def test_look_again_reaches_open_docks(qtbot, viewer, stack, open_dock, one_of_m
     before = entries(dock.form.model)
     shutil.copytree(find_model("deblurring-fluorescence"), one_of_mine)
     chosen = dock.form.model.model
-    click(qtbot, cards.refresh_button)
+    click(qtbot, cards.buttons.refresh_button)
     assert len(entries(dock.form.model)) == len(before) + 1
     assert dock.form.model.model == chosen
 

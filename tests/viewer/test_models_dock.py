@@ -60,7 +60,7 @@ def test_the_list_is_searched_by_words_and_the_card_says_what_is_known(dock) -> 
     assert "unknown (its code: MIT)" in text
     dock.models.search.setText("no such thing")
     assert dock.models.shown == []
-    assert not dock.verify_button.isEnabled()
+    assert not dock.buttons.verify_button.isEnabled()
     dock.models.search.clear()
     assert dock.models.shown == everything
 
@@ -70,7 +70,12 @@ def test_a_model_that_the_search_hides_is_not_the_chosen_one(dock) -> None:
     dock.models.search.setText("no model has these words")
     assert "No model has these words" in dock.cards.toPlainText()
     assert dock.example.isHidden()
-    controls = (dock.export_button, dock.verify_button, dock.test_button, dock.remove_button)
+    controls = (
+        dock.buttons.export_button,
+        dock.buttons.verify_button,
+        dock.buttons.test_button,
+        dock.buttons.remove_button,
+    )
     assert not any(control.isEnabled() for control in controls)
     dock.models.search.setText("shape")
     assert dock.models.chosen.name == dock.models.shown[0]
@@ -80,7 +85,7 @@ def test_the_example_and_the_citation(qtbot, dock) -> None:
     dock.models.choose("restoration-fluorescence")
     assert not dock.example.isHidden()
     assert all(picture.pixmap().width() > 50 for picture in dock.example.pictures)
-    click(qtbot, dock.cite_button)
+    click(qtbot, dock.buttons.cite_button)
     assert "@inproceedings{osunavargas2025ddpm" in QApplication.clipboard().text()
     dock.models.choose("dispr")
     assert dock.example.isHidden()
@@ -90,23 +95,23 @@ def test_what_can_be_done_depends_on_where_a_model_is(dock, monkeypatch) -> None
     def possible(name: str) -> set[str]:
         dock.models.choose(name)
         controls = {
-            "download": dock.download_button,
-            "export": dock.export_button,
-            "test": dock.test_button,
-            "remove": dock.remove_button,
+            "download": dock.buttons.download_button,
+            "export": dock.buttons.export_button,
+            "test": dock.buttons.test_button,
+            "remove": dock.buttons.remove_button,
         }
         return {action for action, control in controls.items() if control.isEnabled()}
 
     assert possible("restoration-fluorescence") == {"export", "test"}
-    assert "on this computer already" in dock.download_button.toolTip()
+    assert "on this computer already" in dock.buttons.download_button.toolTip()
     assert possible("msdsr-opensrh") == {"download"}
     assert possible("dispr") == set()
-    assert "no address" in dock.download_button.toolTip()
+    assert "no address" in dock.buttons.download_button.toolTip()
     assert "By hand: its authors publish no weights" in dock.cards.toPlainText()
     monkeypatch.setenv("DIFFUSCOPE_OFFLINE", "1")
     dock.look_again()
     assert possible("msdsr-opensrh") == set()
-    assert "DIFFUSCOPE_OFFLINE" in dock.download_button.toolTip()
+    assert "DIFFUSCOPE_OFFLINE" in dock.buttons.download_button.toolTip()
 
 
 def test_download_verify_test_export_and_remove(
@@ -117,13 +122,13 @@ def test_download_verify_test_export_and_remove(
     assert "From the lab" not in titles(restore)
     dock.look_again()
     dock.models.choose("lab")
-    assert after(qtbot, dock, lambda: click(qtbot, dock.download_button)).state == "done"
+    assert after(qtbot, dock, lambda: click(qtbot, dock.buttons.download_button)).state == "done"
     assert "lab is ready" in dock.bar.status.text()
     assert dock.models.chosen.badge == "downloaded"
     assert restore.form.model.box.findData("lab") >= 0, "the other docks know it at once"
-    after(qtbot, dock, lambda: click(qtbot, dock.verify_button))
+    after(qtbot, dock, lambda: click(qtbot, dock.buttons.verify_button))
     assert "is whole" in dock.bar.status.text()
-    after(qtbot, dock, lambda: click(qtbot, dock.test_button))
+    after(qtbot, dock, lambda: click(qtbot, dock.buttons.test_button))
     assert "gives what it gave" in dock.bar.status.text()
     after(qtbot, dock, lambda: dock.export_to(own_places / "lab.zip"))
     assert {Path(name).name for name in zipfile.ZipFile(own_places / "lab.zip").namelist()} >= {
@@ -131,11 +136,11 @@ def test_download_verify_test_export_and_remove(
         "weights.safetensors",
         "trial.npz",
     }
-    click(qtbot, dock.remove_button)
+    click(qtbot, dock.buttons.remove_button)
     assert "for good" in dock.question.text()
     dock.question.button(QMessageBox.StandardButton.Cancel).click()
     assert find_model("lab").is_dir()
-    click(qtbot, dock.remove_button)
+    click(qtbot, dock.buttons.remove_button)
     after(qtbot, dock, lambda: dock.question.button(QMessageBox.StandardButton.Yes).click())
     assert "lab" not in dock.models.shown
     assert restore.form.model.box.findData("lab") < 0
@@ -153,7 +158,7 @@ def test_export_in_every_format_and_import_again(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place.with_suffix("")), ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(own_places))
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("A. Author, B. Author", True))
-    action = next(one for one in dock.export_button.menu().actions() if one.text() == format)
+    action = next(one for one in dock.buttons.export_button.menu().actions() if one.text() == format)
     outcome = after(qtbot, dock, action.trigger)
     assert outcome.state == "done", outcome.error
     written = own_places / "tiny" if format == "Folder…" else place
@@ -177,11 +182,11 @@ def test_a_model_without_an_example_says_so_and_gets_one(qtbot, dock, tiny_model
     (find_model("tiny") / "trial.npz").unlink()
     dock.look_again()
     assert "offers to store" in dock.cards.toPlainText()
-    after(qtbot, dock, lambda: click(qtbot, dock.test_button))
+    after(qtbot, dock, lambda: click(qtbot, dock.buttons.test_button))
     assert "no stored example" in dock.question.text()
     after(qtbot, dock, lambda: dock.question.button(QMessageBox.StandardButton.Yes).click())
     assert "is stored now" in dock.bar.status.text()
-    after(qtbot, dock, lambda: click(qtbot, dock.test_button))
+    after(qtbot, dock, lambda: click(qtbot, dock.buttons.test_button))
     assert "gives what it gave" in dock.bar.status.text()
 
 
@@ -194,14 +199,14 @@ def test_a_download_is_cancelled_and_gone_on_with(qtbot, dock, server, own_place
     add_entry(server.address("drip.zip"), name="lab", sha256=server.sha256)
     dock.look_again()
     dock.models.choose("lab")
-    click(qtbot, dock.download_button)
+    click(qtbot, dock.buttons.download_button)
     qtbot.waitUntil(lambda: 0 < dock.bar.progress.value() < dock.bar.progress.maximum(), timeout=PATIENCE)
     assert "Downloading" in dock.bar.status.text()
-    assert not dock.download_button.isEnabled()
+    assert not dock.buttons.download_button.isEnabled()
     outcome = after(qtbot, dock, lambda: click(qtbot, dock.bar.cancel_button))
     assert outcome.state == "cancelled"
     assert dock.models.chosen.badge == "published"
-    assert after(qtbot, dock, lambda: click(qtbot, dock.download_button)).state == "done"
+    assert after(qtbot, dock, lambda: click(qtbot, dock.buttons.download_button)).state == "done"
     assert server.asked[-1][1].startswith("bytes=")
 
 
@@ -210,7 +215,7 @@ def test_a_download_that_fails_says_why_and_changes_nothing(qtbot, dock, server)
     dock.look_again()
     dock.models.choose("lab")
     before = dock.models.shown
-    after(qtbot, dock, lambda: click(qtbot, dock.download_button))
+    after(qtbot, dock, lambda: click(qtbot, dock.buttons.download_button))
     assert "sign in or accept its terms" in dock.bar.status.text()
     assert dock.models.shown == before
     assert dock.models.chosen.badge == "published"
@@ -301,11 +306,11 @@ def test_preferences_hold_for_the_command_line_and_offline_wins(dock, own_places
         assert cache_folder() == own_places / "big disk"
         assert "big disk" in dock.places.text()
         assert dock.models.choose("msdsr-opensrh") is None
-        assert dock.download_button.isEnabled()
+        assert dock.buttons.download_button.isEnabled()
         settings.offline = True
         assert why_offline() == "the preferences say so"
         dock.models.choose("msdsr-opensrh")
-        assert not dock.download_button.isEnabled()
+        assert not dock.buttons.download_button.isEnabled()
     finally:
         settings.cache, settings.offline = "", False
     assert not why_offline()

@@ -59,6 +59,11 @@ class ListedModel:
         """Whether it can be used now."""
         return self.card is not None and not self.problem
 
+    @property
+    def about(self) -> ModelCard | Entry | None:
+        """Its card, or else what the catalogue says of it."""
+        return self.card or self.entry
+
 
 def list_models(task: Task | None = None) -> list[ModelCard]:
     """Cards of all models at hand, of one task or of all; a folder whose card is damaged is left out."""

@@ -45,7 +45,7 @@ def card_html(model: ListedModel) -> str:
             in_bytes(size_of(model.folder)) if model.folder is not None else _size_in_words(model.entry),
         ),
     ]
-    about = model.card or model.entry
+    about = model.about
     purpose = about.purpose if about is not None else ""
     lines = "".join(f"<p><b>{name}</b><br>{_linked(text)}</p>" for name, text in rows if text)
     return f"<h3>{escape(model.title)}</h3><p>{escape(purpose)}</p>{lines}"

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari import current_viewer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QSize, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QGridLayout,
-    QMenu,
-    QMessageBox,
-    QPushButton,
-    QSplitter,
-    QTextBrowser,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QApplication, QMessageBox, QSplitter, QTextBrowser, QVBoxLayout, QWidget
 
 from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.jobs import Job
-from napari_diffuscope.shared_preferences import cache_folder, why_offline
+from napari_diffuscope.shared_preferences import cache_folder
 from napari_diffuscope.viewer.model_choice import CATALOGUE
+from napari_diffuscope.viewer.models.buttons import ModelButtons
 from napari_diffuscope.viewer.models.card_text import card_html
 from napari_diffuscope.viewer.models.example_view import ExampleView
 from napari_diffuscope.viewer.models.export_button import ExportButton
-from napari_diffuscope.viewer.models.import_dialog import ImportDialog, import_model
+from napari_diffuscope.viewer.models.import_button import ImportButton
+from napari_diffuscope.viewer.models.import_queue import ImportQueue
 from napari_diffuscope.viewer.models.model_list import ModelList
 from napari_diffuscope.viewer.models.works import (
     Imported,
     downloading,
     exporting,
-    importing,
     removing,
     storing_trial,
     trying,
@@ -47,11 +37,9 @@ from napari_diffuscope.viewer.preferences import follow_preferences, preferences
 from napari_diffuscope.viewer.run_bar import RunBar
 from napari_diffuscope.viewer.runner import JobRunner, Outcome
 from napari_diffuscope.viewer.tabs import TabbedWidget
-from napari_diffuscope.viewer.widgets import DOCK_WIDTH, button, note
+from napari_diffuscope.viewer.widgets import DOCK_WIDTH, note
 from napari_diffuscope.weights.catalogue import listed_models, user_folder
 from napari_diffuscope.weights.citing import bibtex_of
-from napari_diffuscope.weights.entries import kind_of
-from napari_diffuscope.weights.kept_archives import ArchiveKeeper
 from napari_diffuscope.weights.place import ExportFormat
 from napari_diffuscope.weights.removal import planned_removal
 
@@ -60,8 +48,6 @@ if TYPE_CHECKING:
 
 _LINKS = "#3d8fe0"
 """Colour of links that can be read on black and on white."""
-
-_FILTERS = "Models (*.safetensors *.pt *.pth *.ckpt *.bin *.zip *.tar *.tgz *.tar.gz);;All files (*)"
 
 
 class ModelsDock(TabbedWidget):
@@ -87,15 +73,13 @@ class ModelsDock(TabbedWidget):
             "Stop; what has arrived of a download is kept, and gone on with next time."
         )
         self.question: QMessageBox | None = None
-        self.asking: ImportDialog | None = None
-        self._waiting: list[Path] = []
-        self._archives = ArchiveKeeper()
+        self.imports = ImportQueue(self, self.runner, partial(self._start, needs_torch=True))
         self._then: Callable[[Any], None] = self._say_done
-        self._make_buttons()
+        self.buttons = ModelButtons(
+            ImportButton(self.import_paths), ExportButton(self._folder, self.export_to, self.bar.guarded)
+        )
         self._lay_out()
-        self.runner.ended.connect(self._on_ended)
-        self.models.chosen_changed.connect(self._show_chosen)
-        CATALOGUE.changed.connect(self.refresh)
+        self._connect()
         follow_preferences()
         self.refresh()
 
@@ -121,39 +105,7 @@ class ModelsDock(TabbedWidget):
         self._update_buttons()
 
     def _update_buttons(self) -> None:
-        model, idle = self.models.chosen, not self.runner.running
-        here = model is not None and model.at_hand
-        own = model is not None and model.badge != "shipped" and (model.folder is not None or model.own_entry)
-        for control, possible in (
-            (self.import_button, idle),
-            (self.download_button, idle and model is not None and not here and self._address() != ""),
-            (self.export_button, idle and here),
-            (self.verify_button, idle and model is not None and model.folder is not None),
-            (self.test_button, idle and here),
-            (self.remove_button, idle and own),
-            (self.reveal_button, model is not None and model.folder is not None),
-            (self.cite_button, model is not None and bool(self._citation())),
-        ):
-            control.setEnabled(possible)
-        reason = why_offline()
-        if reason and not here and kind_of(self._address()) in ("web", "doi"):
-            self.download_button.setEnabled(False)
-        if here:
-            tip = "This model is on this computer already."
-        elif model is not None and not self._address():
-            tip = "There is no address to get this model from; its card says what to do by hand."
-        else:
-            tip = f"Nothing may be asked of the web, for {reason}." if reason else DOWNLOAD_TIP
-        self.download_button.setToolTip(tip)
-
-    def _address(self) -> str:
-        entry = self.models.chosen.entry if self.models.chosen is not None else None
-        return entry.address if entry is not None else ""
-
-    def _citation(self) -> tuple[str, ...]:
-        model = self.models.chosen
-        about = None if model is None else model.card or model.entry
-        return about.citation if about is not None else ()
+        self.buttons.show_for(self.models.chosen, idle=not self.runner.running)
 
     # What the buttons do
 
@@ -165,11 +117,7 @@ class ModelsDock(TabbedWidget):
         paths
             What was dropped or chosen; while something runs they wait for its end.
         """
-        self._waiting += list(paths)
-        if not self.runner.running and self._waiting:
-            sources, self._waiting = self._waiting, []
-            self._archives.keep()
-            self._start(lambda: importing(sources), self._tell_imported, needs_torch=True)
+        self.imports.add(paths)
 
     def download(self) -> None:
         """Get the chosen model."""
@@ -199,7 +147,8 @@ class ModelsDock(TabbedWidget):
 
     def copy_citation(self) -> None:
         """Put what to cite on the clipboard."""
-        QApplication.clipboard().setText(bibtex_of(self._citation()) + "\n")
+        about = self.models.chosen.about if self.models.chosen is not None else None
+        QApplication.clipboard().setText(bibtex_of(about.citation if about is not None else ()) + "\n")
         self.bar.say("What to cite is on the clipboard, as BibTeX.")
 
     def ask_to_remove(self) -> None:
@@ -211,19 +160,7 @@ class ModelsDock(TabbedWidget):
             QMessageBox.StandardButton.Cancel | QMessageBox.StandardButton.Yes, self,
         )  # fmt: skip
         question.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        self.question = question
-        question.accepted.connect(lambda: self._start(lambda: removing(name)))
-        question.finished.connect(lambda _: question.deleteLater())
-        question.open()
-
-    def _ask_file(self) -> None:
-        self.import_paths(
-            [Path(path) for path in QFileDialog.getOpenFileNames(self, "Import models", filter=_FILTERS)[0]]
-        )
-
-    def _ask_folder(self) -> None:
-        if path := QFileDialog.getExistingDirectory(self, "Import a model folder"):
-            self.import_paths([Path(path)])
+        self._ask(question, lambda: self._start(lambda: removing(name)))
 
     def _name(self) -> str:
         if self.models.chosen is None:
@@ -258,10 +195,7 @@ class ModelsDock(TabbedWidget):
             self.bar.say("Stopped; what has arrived of a download is kept.")
         else:
             self._then(outcome.result)
-        if outcome.state != "done":
-            self._archives.let_go()
-        if not self._left:
-            self.import_paths([])
+        self.imports.go_on(outcome)
         self._update_buttons()
 
     def _say_done(self, sentence: str) -> None:
@@ -280,8 +214,11 @@ class ModelsDock(TabbedWidget):
             "computer tells whether it gives the same there.",
             QMessageBox.StandardButton.No | QMessageBox.StandardButton.Yes, self,
         )  # fmt: skip
+        self._ask(question, lambda: self._start(lambda: storing_trial(name), needs_torch=True))
+
+    def _ask(self, question: QMessageBox, then: Callable[[], None]) -> None:
         self.question = question
-        question.accepted.connect(lambda: self._start(lambda: storing_trial(name), needs_torch=True))
+        question.accepted.connect(then)
         question.finished.connect(lambda _: question.deleteLater())
         question.open()
 
@@ -290,7 +227,6 @@ class ModelsDock(TabbedWidget):
         self.look_again()
         good = [result for result in results if not result.problem]
         bad = [result for result in results if result.problem and not result.open]
-        self._ask_about([result.source for result in results if result.open])
         if good:
             self.models.search.clear()
             self.models.choose(good[-1].name)
@@ -306,31 +242,12 @@ class ModelsDock(TabbedWidget):
             self.cards.setHtml(f"<h3>Not imported</h3>{lines}")
             self.example.show_of(None)
 
-    def _ask_about(self, paths: Sequence[Path]) -> None:
-        """Ask what checkpoints do not tell, one after the other."""
-        if not paths:
-            self._archives.let_go()
-            return
-        dialog = import_model(current_viewer(), paths[0], self)
-        self.asking = dialog
-        dialog.imported.connect(self._tell_answered)
-        dialog.refused.connect(lambda sentence: self.bar.fail(DiffuscopeError(sentence)))
-        dialog.finished.connect(lambda _: self._ask_about(paths[1:]))
-
-    def _tell_answered(self, name: str) -> None:
-        self._tell_imported([Imported(Path(name), name)])
-
     # Coming and going
-
-    _left = False
 
     def leave(self) -> None:
         """Stop what runs when napari takes the dock away."""
-        self._left = True
-        if self.asking is not None:
-            self.asking.reject()
         self.runner.cancel()
-        self._archives.let_go()
+        self.imports.close()
 
     def takes(self, paths: Sequence[Path]) -> bool:
         """Whatever is dropped here is meant to be a model."""
@@ -342,55 +259,28 @@ class ModelsDock(TabbedWidget):
             show_warning("Something is under way; what you dropped is imported after it.")
         self.import_paths(paths)
 
-    def _make_buttons(self) -> None:
-        self.import_button = QPushButton("Import…")
-        self.import_button.setToolTip(
-            "Take a model into your own: a checkpoint of a paper, a model folder, a diffusers folder, or a zip file "
-            "with one. You can also drop them here. Nothing in a file is run."
-        )
-        menu = QMenu(self.import_button)
-        menu.addAction("Files…", self._ask_file)
-        menu.addAction("Folder…", self._ask_folder)
-        self.import_button.setMenu(menu)
-        self.download_button = self._button("Download", DOWNLOAD_TIP, self.download)
-        self.export_button = ExportButton(self._folder, self.export_to, self.bar.guarded)
-        self.verify_button = self._button(
-            "Verify", "Read the model through: that every weight is there, finite, and the one that its card names.",
-            self.verify,
-        )  # fmt: skip
-        self.test_button = self._button(
-            "Test", "Run the model on its small stored example, and compare with what it gave where it was made.",
-            self.test,
-        )  # fmt: skip
-        self.reveal_button = self._button(
-            "Reveal", "Show the folder of the model in the file manager.", self.reveal
-        )
-        self.cite_button = self._button(
-            "Cite", "Copy what to cite for this model, as BibTeX.", self.copy_citation
-        )
-        self.remove_button = self._button(
-            "Remove…", "Delete the model from this computer for good, after asking. Models of the package stay.",
-            self.ask_to_remove,
-        )  # fmt: skip
-        self.refresh_button = self._button(
-            "Look again", "List the models anew after you copied one into a folder, here and in all open docks.",
-            self.look_again,
-        )  # fmt: skip
+    def _connect(self) -> None:
+        buttons = self.buttons
+        for control, action in (
+            (buttons.download_button, self.download),
+            (buttons.verify_button, self.verify),
+            (buttons.test_button, self.test),
+            (buttons.remove_button, self.ask_to_remove),
+            (buttons.reveal_button, self.reveal),
+            (buttons.cite_button, self.copy_citation),
+            (buttons.refresh_button, self.look_again),
+        ):
+            control.clicked.connect(partial(self._do, action))
+        self.imports.imported.connect(self._tell_imported)
+        self.imports.refused.connect(lambda sentence: self.bar.fail(DiffuscopeError(sentence)))
+        self.runner.ended.connect(self._on_ended)
+        self.models.chosen_changed.connect(self._show_chosen)
+        CATALOGUE.changed.connect(self.refresh)
 
-    def _button(self, text: str, tooltip: str, action: Callable[[], None]) -> QPushButton:
-        return button(text, tooltip, lambda: self.bar.guarded(action))
+    def _do(self, action: Callable[[], None], checked: bool = False) -> None:
+        self.bar.guarded(action)
 
     def _lay_out(self) -> None:
-        grid = QGridLayout()
-        grid.setSpacing(3)
-        rows = (
-            (self.import_button, self.download_button, self.export_button),
-            (self.verify_button, self.test_button, self.remove_button),
-            (self.reveal_button, self.cite_button, self.refresh_button),
-        )
-        for y, row in enumerate(rows):
-            for x, control in enumerate(row):
-                grid.addWidget(control, y, x)
         below = QWidget()
         column = QVBoxLayout(below)
         column.setContentsMargins(0, 0, 0, 0)
@@ -404,11 +294,6 @@ class ModelsDock(TabbedWidget):
         splitter.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.addWidget(splitter, 1)
-        layout.addLayout(grid)
+        layout.addWidget(self.buttons)
         layout.addWidget(self.bar)
         layout.addWidget(self.places)
-
-
-DOWNLOAD_TIP = (
-    "Get the chosen model from the web, into the folder for downloads. Nothing is asked of the web before."
-)

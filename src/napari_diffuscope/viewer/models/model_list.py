@@ -100,7 +100,7 @@ def _item(model: ListedModel, title: str) -> QListWidgetItem:
 
 
 def _searched(model: ListedModel) -> str:
-    about = model.card or model.entry
+    about = model.about
     words = [model.name, model.title, model.task or "", model.badge, model.problem]
     if about is not None:
         words += [about.purpose, about.licence, *about.citation]
