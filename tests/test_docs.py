@@ -16,14 +16,19 @@ import pytest
 
 import napari_diffuscope
 from napari_diffuscope.cli import main
-from napari_diffuscope.methods.restore.settings import MODES, RestoreSettings
+from napari_diffuscope.methods.declared import Settings, setting_of
+from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-OPTION_TABLES = {"restore": RestoreSettings, "superres": SuperresSettings, "shape": ShapeSettings}
+OPTION_TABLES: dict[str, type[Settings]] = {
+    "restore": RestoreSettings,
+    "superres": SuperresSettings,
+    "shape": ShapeSettings,
+}
 """Pages with a table of all settings of a method."""
 
 
@@ -98,8 +103,21 @@ def test_every_option_of_a_method_is_explained(page: str) -> None:
     assert {field.name for field in fields(OPTION_TABLES[page])} <= first_cells(f"{page}.md")
 
 
-def test_every_mode_of_a_restoration_is_explained() -> None:
-    assert set(MODES) <= first_cells("restore.md")
+@pytest.mark.parametrize("page", OPTION_TABLES)
+def test_modes_are_called_as_in_the_dock(page: str) -> None:
+    table = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("## Modes")[1].split("\n## ")[0]
+    words = setting_of(OPTION_TABLES[page], "mode").words
+    assert dict(re.findall(r"^\| `([\w-]+)`[^|]* \| ([^|]+) \|", table, re.MULTILINE)) == {
+        mode: words[mode][0] for mode in words
+    }
+
+
+def test_extras_and_environment_variables_are_on_the_page_on_installing() -> None:
+    explained = first_cells("install.md")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(project["optional-dependencies"]) - {"test", "dev", "docs"} <= explained
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    assert {name for text in sources for name in re.findall(r"DIFFUSCOPE_[A-Z_]+", text)} <= explained
 
 
 @pytest.mark.parametrize("page", OPTION_TABLES)

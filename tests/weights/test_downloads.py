@@ -59,6 +59,21 @@ def test_a_model_from_an_address_is_at_hand_with_checksum_and_example(
     assert len(server.asked) == 1, "what is there is not downloaded again"
 
 
+def test_a_cache_that_another_one_fills_is_used_and_named(
+    own_places: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "other"):
+        add_entry(server.address("whole.zip"), name=name, sha256=server.sha256)
+    folder = download_model("mine")
+    may = os.access
+    monkeypatch.setattr(
+        os, "access", lambda place, mode: Path(place) != own_places / "cache" and may(place, mode)
+    )
+    assert download_model("mine") == folder
+    with pytest.raises(DiffuscopeError, match=r"folder for downloads.*DIFFUSCOPE_CACHE"):
+        download_model("other")
+
+
 def test_a_cut_download_goes_on_where_it_was(
     own_places: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

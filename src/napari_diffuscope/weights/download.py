@@ -16,7 +16,7 @@ from napari_diffuscope.imaging.failures import name_of, writing
 from napari_diffuscope.imaging.outputs import check_folder
 from napari_diffuscope.jobs import Job, Update, relayed, run
 from napari_diffuscope.locks import only_one
-from napari_diffuscope.shared_preferences import cache_folder, why_offline
+from napari_diffuscope.shared_preferences import CACHE_VARIABLE, cache_folder, why_offline
 from napari_diffuscope.weights.card import CARD_FILE, WEIGHTS_FILE
 from napari_diffuscope.weights.catalogue import find_listed
 from napari_diffuscope.weights.checksums import hashed
@@ -86,7 +86,10 @@ def download_job(name_or_address: str, *, name: str = "", sha256: str = "") -> J
     entry = _entry_of(name_or_address, name, sha256)
     cache = cache_folder()
     folder = cache / entry.name
+    if _is_whole(folder) and not os.access(cache, os.W_OK):
+        return folder  # of a cache that another one fills; nobody can take turns in it
     yield Update(0, 0, f"Getting {entry.title or entry.name}")
+    _check_cache(cache)
     with ExitStack() as turn:
         yield from relayed(waiting_turn(turn, cache, entry.name), lambda _: _WAITING)
         if _is_whole(folder):
@@ -102,6 +105,17 @@ def download_job(name_or_address: str, *, name: str = "", sha256: str = "") -> J
         if source.is_relative_to(cache / ARRIVING):
             _clear(cache / ARRIVING / entry.name)
     return folder
+
+
+def _check_cache(cache: Path) -> None:
+    """Refuse a folder for downloads that takes none, and say which choice names another one."""
+    try:
+        check_folder(cache)
+    except DiffuscopeError as error:
+        raise DiffuscopeError(
+            f"{str(error).partition(';')[0]}, and it is the folder for downloads; name another one with "
+            f"{CACHE_VARIABLE}, or in the window under File › Preferences › Plugins › Diffuscope."
+        ) from None
 
 
 _WAITING = Update(0, 0, "Another process gets or removes this model; waiting for it")
