@@ -96,8 +96,8 @@ def place_in_world(layer, label) -> np.ndarray:
 def test_a_click_outlines_a_cell_and_shows_its_shape_in_place(qtbot, viewer, cells, open_dock) -> None:
     pixels = cells.data.copy()
     dock = open_dock(DOCK)
-    click(qtbot, dock.click_button)
-    assert dock.click_button.isChecked()
+    click(qtbot, dock.buttons.click_button)
+    assert dock.buttons.click_button.isChecked()
     click_canvas(qtbot, viewer, cells.data_to_world((41, 54)))
     qtbot.waitUntil(lambda: "cells outlines" in viewer.layers, timeout=PATIENCE)
     outlines = viewer.layers["cells outlines"]
@@ -119,7 +119,7 @@ def test_a_click_outlines_a_cell_and_shows_its_shape_in_place(qtbot, viewer, cel
     assert shapes.metadata[RECORD]["cells"][0]["label"] == 1
     assert "agrees with the outline" in sentence(dock)
     assert viewer.layers.selection.active.name == "cells clicks", "the next click goes there as well"
-    click(qtbot, dock.click_button)
+    click(qtbot, dock.buttons.click_button)
     assert viewer.layers.selection.active == cells
     np.testing.assert_array_equal(cells.data, pixels)
 
@@ -157,7 +157,7 @@ def test_the_sensitivity_and_the_brush_correct_the_outline(qtbot, viewer, cells,
     areas.append(int((outlines.data == 1).sum()))
     assert areas[1] > areas[0]
     assert outlines.data.max() == 1
-    click(qtbot, dock.again_button)
+    click(qtbot, dock.buttons.again_button)
     settled(qtbot, dock)
     before = viewer.layers["cells shapes"].features["volume"][0]
     outlines.mode = "paint"
@@ -165,7 +165,7 @@ def test_the_sensitivity_and_the_brush_correct_the_outline(qtbot, viewer, cells,
     for y in range(28, 53, 3):
         for x in range(43, 49, 3):
             outlines.paint((y, x), 0)
-    click(qtbot, dock.again_button)
+    click(qtbot, dock.buttons.again_button)
     settled(qtbot, dock)
     assert viewer.layers["cells shapes"].features["volume"][0] < 0.9 * before
     dock.form.at_once.setChecked(True)
@@ -339,10 +339,10 @@ def test_of_a_time_lapse_with_channels_the_shown_plane_is_used_and_named(qtbot, 
     assert len({dock.results.table.item(row, column).text() for row in rows}) == 2
     outlines = viewer.layers["movie (time 1, channel 1) outlines"]
     np.testing.assert_allclose(place_in_world(outlines, 1), (5, 1, 20 * 0.2, 20 * 0.2), atol=0.15)
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     assert [viewer.dims.axis_labels[axis] for axis in viewer.dims.displayed] == ["z", "y", "x"]
     assert viewer.dims.point[1:3] == (5.0, 1.0)
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     assert [viewer.dims.axis_labels[axis] for axis in viewer.dims.displayed] == ["y", "x"]
 
 
@@ -385,7 +385,7 @@ def test_shapes_of_a_turned_layer_are_turned_with_it(qtbot, viewer, open_dock) -
 
 def test_surfaces_probability_and_3d_and_the_way_back(qtbot, viewer, cells, labels, open_dock) -> None:
     dock = open_dock(DOCK)
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     assert viewer.dims.ndisplay == 2
     dock.form.labels.choose(labels)
     run_to_the_end(qtbot, dock)
@@ -404,7 +404,7 @@ def test_surfaces_probability_and_3d_and_the_way_back(qtbot, viewer, cells, labe
     assert field.data[np.asarray(viewer.layers["cells shapes"].data) == 7].min() >= 0.45
     labels.visible = False
     centre, order = tuple(viewer.scene.camera.center), tuple(viewer.dims.order)
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     assert viewer.dims.ndisplay == 3
     assert not cells.visible, "a thin copy stands for it"
     thin = viewer.layers["cells plane"]
@@ -412,24 +412,24 @@ def test_surfaces_probability_and_3d_and_the_way_back(qtbot, viewer, cells, labe
     np.testing.assert_allclose(thin.data_to_world((0, 40, 55))[1:], cells.data_to_world((40, 55)))
     click_canvas(qtbot, viewer, cells.data_to_world((40, 55)), Qt.KeyboardModifier.AltModifier)
     assert "switch to 2D" in sentence(dock)
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     assert (cells.visible, labels.visible) == (True, False)
     assert "cells plane" not in viewer.layers
     assert tuple(viewer.dims.order) == order
     np.testing.assert_allclose(viewer.scene.camera.center[-2:], centre[-2:])
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     viewer.dims.ndisplay = 2
     assert cells.visible, "napari's own button leads back as well"
-    click(qtbot, dock.dimensions_button)
+    click(qtbot, dock.buttons.dimensions_button)
     viewer.window.remove_dock_widget(dock)
     assert cells.visible
 
 
 def test_points_of_the_user_and_clicks_while_it_runs(qtbot, viewer, cells, open_dock) -> None:
     dock = open_dock(DOCK)
-    assert not dock.points_button.isVisible()
+    assert not dock.buttons.points_button.isVisible()
     points = viewer.add_points([(20, 20), (40, 55), (41, 56)], name="mine", **SPACE)
-    click(qtbot, dock.points_button)
+    click(qtbot, dock.buttons.points_button)
     settled(qtbot, dock)
     assert viewer.layers["cells shapes"].features["index"].tolist() == [1, 2], (
         "two points in one cell are one cell"
@@ -455,9 +455,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     image, numbers = three_cells()
     oblong = viewer.add_image(image, name="oblong", scale=(0.2, 0.3))
     assert "not square" in dock.form.input.axes_note.text()
-    click(qtbot, dock.click_button)
+    click(qtbot, dock.buttons.click_button)
     assert "not square" in sentence(dock)
-    assert not dock.click_button.isChecked()
+    assert not dock.buttons.click_button.isChecked()
     viewer.layers.remove(oblong)
     cells = viewer.add_image(image, name="cells")
     small = viewer.add_labels(numbers[:20], name="small")

@@ -106,7 +106,7 @@ class Demo:
         places = [np.argwhere(np.asarray(layer.data) == label).mean(0) for label in CLICKED]
         self.viewer.layers.remove(layer)
         self.dock.apply(ShapeSettings(mode="ensemble", samples=3))
-        self.dock.click_button.click()
+        self.dock.buttons.click_button.click()
         return [(float(y), float(x)) for y, x in places]
 
     def _run_next(self) -> None:
@@ -133,7 +133,7 @@ class Demo:
                 self.dock.compare_button.click()
             elif self._name == "shape":
                 self.viewer.layers["cells labels"].visible = False  # as thick as a unit in 3D
-                self.dock.dimensions_button.click()
+                self.dock.buttons.dimensions_button.click()
             elif self._name == "pairs":
                 self.dock.open_pairs().live.setChecked(True)
             if self._screenshot is not None:

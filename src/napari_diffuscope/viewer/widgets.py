@@ -115,11 +115,12 @@ def paint_hint(view: QAbstractItemView, text: str) -> None:
     painter.end()
 
 
-def button(text: str, tooltip: str, on_click: Callable[[], None]) -> QPushButton:
-    """A push button."""
+def button(text: str, tooltip: str, on_click: Callable[[], None] | None = None) -> QPushButton:
+    """A push button; what it does can be said later."""
     made = QPushButton(text)
     made.setToolTip(tooltip)
-    made.clicked.connect(lambda: on_click())
+    if on_click is not None:
+        made.clicked.connect(lambda: on_click())
     return made
 
 

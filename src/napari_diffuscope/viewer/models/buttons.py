@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QWidget
 
 from napari_diffuscope.shared_preferences import why_offline
 from napari_diffuscope.viewer.models.export_button import ExportButton
 from napari_diffuscope.viewer.models.import_button import ImportButton
+from napari_diffuscope.viewer.widgets import button
 from napari_diffuscope.weights.catalogue import ListedModel
 from napari_diffuscope.weights.entries import kind_of
 
@@ -27,22 +28,22 @@ class ModelButtons(QWidget):
     def __init__(self, import_button: ImportButton, export_button: ExportButton) -> None:
         super().__init__()
         self.import_button, self.export_button = import_button, export_button
-        self.download_button = _button("Download", DOWNLOAD_TIP)
-        self.verify_button = _button(
+        self.download_button = button("Download", DOWNLOAD_TIP)
+        self.verify_button = button(
             "Verify",
             "Read the model through: that every weight is there, finite, and the one that its card names.",
         )
-        self.test_button = _button(
+        self.test_button = button(
             "Test",
             "Run the model on its small stored example, and compare with what it gave where it was made.",
         )
-        self.remove_button = _button(
+        self.remove_button = button(
             "Remove…",
             "Delete the model from this computer for good, after asking. Models of the package stay.",
         )
-        self.reveal_button = _button("Reveal", "Show the folder of the model in the file manager.")
-        self.cite_button = _button("Cite", "Copy what to cite for this model, as BibTeX.")
-        self.refresh_button = _button(
+        self.reveal_button = button("Reveal", "Show the folder of the model in the file manager.")
+        self.cite_button = button("Cite", "Copy what to cite for this model, as BibTeX.")
+        self.refresh_button = button(
             "Look again",
             "List the models anew after you copied one into a folder, here and in all open docks.",
         )
@@ -103,9 +104,3 @@ class ModelButtons(QWidget):
 def _address(model: ListedModel | None) -> str:
     """Where a model can be had; empty where nobody says."""
     return model.entry.address if model is not None and model.entry is not None else ""
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    made = QPushButton(text)
-    made.setToolTip(tooltip)
-    return made

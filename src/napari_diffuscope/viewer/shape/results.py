@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from napari_diffuscope.errors import DiffuscopeError
 from napari_diffuscope.viewer.background import Background
 from napari_diffuscope.viewer.shape.export import MESHES, write_csv, write_meshes, write_volumes
 from napari_diffuscope.viewer.shape.session import ShapeSession
+from napari_diffuscope.viewer.shape.sessions import Key, ShapeSessions
 from napari_diffuscope.viewer.shape.table import FeatureTable, Row
 from napari_diffuscope.viewer.widgets import button, column, guarded, in_a_row, note, say
-
-Key = tuple[Any, ...]
 
 SPREAD = "In brackets: the spread of the model, not an error bar."
 """Shown below the table wherever it has any: the truth lies between samples too seldom, and their volumes are small."""
@@ -31,7 +30,7 @@ class ShapeResults(QWidget):
     Parameters
     ----------
     sessions
-        By key, as they are at any time.
+        As they are at any time.
     here
         Key of the plane that was worked on last, or ``None``.
     background
@@ -42,7 +41,7 @@ class ShapeResults(QWidget):
     failed = Signal(object)
 
     def __init__(
-        self, sessions: Mapping[Key, ShapeSession], here: Callable[[], Key | None], background: Background
+        self, sessions: ShapeSessions, here: Callable[[], Key | None], background: Background
     ) -> None:
         super().__init__()
         self._sessions, self._here, self._background = sessions, here, background
@@ -123,9 +122,7 @@ class ShapeResults(QWidget):
             "Save every cell as a TIFF volume with its voxel size, named by its number.",
             partial(guarded, self.failed.emit, self.save_volumes),
         )
-        self.meshes_button = button(
-            "Surfaces…", "Save every cell as a surface, for other programs.", lambda: None
-        )
+        self.meshes_button = button("Surfaces…", "Save every cell as a surface, for other programs.")
         menu = QMenu(self.meshes_button)
         for ending in MESHES:
             menu.addAction(
