@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
 import re
@@ -109,6 +110,24 @@ def test_the_wheel_carries_its_licence_and_its_command(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "diffuscope = napari_diffuscope.cli:program" in text
     assert "napari-diffuscope = napari_diffuscope:napari.yaml" in text
+
+
+def test_the_description_leads_to_the_repository(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"].startswith("text/markdown")
+    assert {"Source", "Documentation", "Changelog", "Bug Tracker"} <= {
+        words.partition(",")[0] for words in metadata.get_all("Project-URL")
+    }
+    text = metadata.get_payload(decode=True).decode()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    assert [link for link in links if not link.startswith("https://")] == []
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
+    assert [Path(link).name for link in pictures if "raw.githubusercontent.com" in link] == [
+        "restore-window.png"
+    ]
 
 
 def test_the_source_archive_can_be_built_from(built: Path) -> None:
