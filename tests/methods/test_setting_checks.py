@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 
 from napari_diffuscope.errors import DiffuscopeError
+from napari_diffuscope.methods.declared import Settings, settings_of
+from napari_diffuscope.methods.generate.pairs import PairSettings
+from napari_diffuscope.methods.generate.settings import GenerateSettings
 from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 
 KINDS = (RestoreSettings, SuperresSettings, ShapeSettings)
+UNITS = {"px": "pixel", "µm": "µm", "nm": "nm", "×": "times"}
+"""How a help says the unit that a form shows behind the number."""
+
+
+@pytest.mark.parametrize("kind", [*KINDS, GenerateSettings, PairSettings])
+def test_the_help_says_the_unit_which_a_command_does_not_show(kind: type[Settings]) -> None:
+    assert [s.name for s in settings_of(kind) if s.unit and UNITS[s.unit] not in s.help] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

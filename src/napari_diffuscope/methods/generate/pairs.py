@@ -34,7 +34,7 @@ class PairSettings(Settings):
     wavelength: float = declared(
         600.0,
         "Wavelength",
-        "Of the light that is recorded. Longer ones blur more.",
+        "Of the light that is recorded, in nm. Longer ones blur more.",
         low=200.0,
         high=2000.0,
         unit="nm",
@@ -42,8 +42,8 @@ class PairSettings(Settings):
     camera_pixel: float | None = declared(
         None,
         "Camera pixel",
-        "Edge of a camera pixel as seen in the specimen. Low-quality images are interpolated back to the pixels of the "
-        "others. 0.1 µm, or those of the images where these are coarser.",
+        "Edge of a camera pixel as seen in the specimen, in µm. Low-quality images are interpolated back to the "
+        "pixels of the others. 0.1 µm, or those of the images where these are coarser.",
         low=0.005,
         high=100.0,
         unit="µm",

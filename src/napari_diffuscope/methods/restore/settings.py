@@ -78,8 +78,8 @@ class RestoreSettings(Settings):
     adapt: bool = declared(
         False,
         "Adapt to this image",
-        "Learn from the noise of your image first, without clean images: takes up to a minute per channel. Most is won "
-        "in images of scanners, and in those of little noise.",
+        "Learn from the noise of your image first, without clean images: takes some 10 to 20 s of a core per channel. "
+        "Most is won in images of scanners, and in those of little noise.",
         modes=("estimate",),
         unless="neighbours",
         named=True,
@@ -125,8 +125,8 @@ class RestoreSettings(Settings):
     tile: int | None = declared(
         None,
         "Tile",
-        "Edge of the square tiles that a large plane is cut into. Smaller tiles need less memory; the result is the "
-        "same on a CPU.",
+        "Edge in pixels of the square tiles that a large plane is cut into. Smaller tiles need less memory; the "
+        "result is the same on a CPU.",
         low=1,
         high=common.MOST_TILE,
         unit="px",
