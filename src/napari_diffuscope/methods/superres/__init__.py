@@ -1,1 +1,1 @@
-"""Volumetric super-resolution: an anisotropic stack becomes isotropic with a model that has seen 2D images only."""
+"""Volumetric super-resolution: an anisotropic stack becomes isotropic with a model of 2D slices."""

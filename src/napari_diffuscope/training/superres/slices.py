@@ -1,4 +1,4 @@
-"""The task of filling in rows: what makes a volume isotropic is learned from 2D images alone.
+"""The task of filling in rows: what makes a volume isotropic is learned from 2D images.
 
 The first axis of an image plays z; some of its rows are known, the others are to be found. Jiang et al., CVPRW 2024
 (arXiv 2404.09425), with the linear interpolation and the mask of known rows as condition, which makes the network
