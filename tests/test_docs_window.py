@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from napari_diffuscope.methods.declared import settings_of
+from napari_diffuscope.methods.method import Method
+from napari_diffuscope.methods.registry import METHODS
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "napari_diffuscope"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,6 +47,13 @@ def words_of_the_window() -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda method: method.name)
+def test_what_a_dock_calls_a_setting_is_on_a_page(method: Method) -> None:
+    text = "\n".join(page.read_text("utf-8") for page in PAGES).lower()
+    labels = [setting.label for setting in settings_of(method.settings) if not setting.hidden]
+    assert [label for label in labels if label.lower() not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
