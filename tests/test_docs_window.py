@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from npe2 import PluginManifest
 
 from napari_diffuscope.methods.declared import settings_of
 from napari_diffuscope.methods.method import Method
@@ -32,8 +33,8 @@ def emphasised(page: Path) -> list[str]:
 @cache
 def entries_of_menus() -> set[str]:
     """Names of docks and sample images, as the manifest gives them to napari."""
-    text = (SOURCE / "napari.yaml").read_text("utf-8")
-    return set(re.findall(r"display_name: (.+)$", text, re.MULTILINE))
+    given = PluginManifest.from_file(SOURCE / "napari.yaml").contributions
+    return {entry.display_name for entry in (*given.widgets, *given.sample_data)}
 
 
 @cache
@@ -54,6 +55,11 @@ def test_what_a_dock_calls_a_setting_is_on_a_page(method: Method) -> None:
     text = "\n".join(page.read_text("utf-8") for page in PAGES).lower()
     labels = [setting.label for setting in settings_of(method.settings) if not setting.hidden]
     assert [label for label in labels if label.lower() not in text] == []
+
+
+def test_every_dock_and_sample_is_on_a_page() -> None:
+    named = {words.split(" › ")[-1] for page in PAGES for words in emphasised(page)}
+    assert entries_of_menus() - named == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
