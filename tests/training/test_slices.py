@@ -326,6 +326,26 @@ def test_rows_are_not_learned_from_pixels_without_a_value(tmp_path: Path) -> Non
         slice_pools(recipe(path), tmp_path)
 
 
+@pytest.mark.parametrize("lost", [0, 255])
+def test_rows_along_z_are_not_learned_from_lost_frames(lost: int, tmp_path: Path) -> None:
+    path = tmp_path / "stack.tif"
+    pixels = np.repeat(np.random.default_rng(0).integers(1, 250, (1, 40, 40)), 40, 0).astype(np.uint8)
+    pixels[11:13] = lost
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "ZYX"})
+    start = seeing_beside(path, 1)
+    sources = tuple(ImageSource(str(path), planes=part, blur=1.0) for part in ((4, 40), (0, 10)))
+    start = replace(
+        start, data=replace(start.data, images=(sources[0], replace(sources[1], validation=True)))
+    )
+    with pytest.raises(DiffuscopeError, match=r"Planes 11, 12 of 'stack.tif' have one value"):
+        slice_pools(start, tmp_path)
+    parts = tuple(replace(source, cut="xy") for source in sources)
+    single = replace(start.data, images=(parts[0], replace(parts[1], validation=True)), beside=0)
+    assert (
+        len(slice_pools(replace(start, data=single), tmp_path).training.planes) == 36
+    )  # planes alone are let be
+
+
 def test_only_what_fills_in_rows_can_be_cut_along_z(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(
         'name = "n"\ntask = "restore"\n[card]\ntitle = "t"\npurpose = "p"\n'

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from napari_diffuscope.imaging.intensity_map import IntensityMap
+from napari_diffuscope.imaging.lost import REACH
 from napari_diffuscope.measure.deviations import factor_of
 from napari_diffuscope.methods.error_bars import given_deviation, note_error_bars, unlike_measured
-from napari_diffuscope.methods.superres.measured import REACH
 from napari_diffuscope.methods.superres.scale import ZScale
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import ModelCard

@@ -11,21 +11,19 @@ from napari_diffuscope.imaging.blocks import BlockReader
 from napari_diffuscope.imaging.defects import BRIGHT, bridged, isolated_defects, level
 from napari_diffuscope.imaging.image import Image
 from napari_diffuscope.imaging.intensity import ChannelIntensity
+from napari_diffuscope.imaging.lost import REACH
 from napari_diffuscope.imaging.stack_intensity import PlaneLines
 from napari_diffuscope.imaging.tiles import reflect_index
 from napari_diffuscope.methods.bridging import Tally
 from napari_diffuscope.methods.common_settings import Defects
 from napari_diffuscope.methods.overlapping import Range
-from napari_diffuscope.methods.superres.dropped import EmptyPlanes
+from napari_diffuscope.methods.superres.lost import LostPlanes
 
 MARGIN = 8
 """Pixels around a part that decide where its defects are and what bridges them."""
 
 BESIDE = 2
 """Pixels next to what is too bright that its light reaches."""
-
-REACH = 4
-"""Planes on each side from which a value that is missing is interpolated."""
 
 
 @dataclass
@@ -55,10 +53,10 @@ class MeasuredPlanes:
     reader: BlockReader = field(repr=False)
     lines: PlaneLines = field(repr=False)
     tally: Tally = field(repr=False)
-    empty: EmptyPlanes = field(init=False, repr=False)
+    lost: LostPlanes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.empty = EmptyPlanes(self.image, self.lines, REACH)
+        self.lost = LostPlanes(self.image, self.lines)
 
     @property
     def count(self) -> int:
@@ -137,9 +135,7 @@ class MeasuredPlanes:
         if not 0 <= plane < self.count:
             return True
         flat = self._flat(plane)
-        return self.defects != "ignore" and (
-            self.lines.far(flat, self.channel.map) or self.empty.dropped(flat)
-        )
+        return self.defects != "ignore" and (self.lines.far(flat, self.channel.map) or self.lost(flat))
 
     def _wide(self, planes: Range, rows: Range, columns: Range) -> np.ndarray:
         margins = ((start - MARGIN, stop + MARGIN) for start, stop in (rows, columns))
@@ -168,7 +164,7 @@ _INSIDE = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
 
 
 def _interpolate(pixels: np.ndarray, missing: np.ndarray, around: np.ndarray, places: np.ndarray) -> None:
-    """Fill missing values between the nearest planes that have one, linearly, or with the nearest one."""
+    """Fill missing values between the nearest planes within reach that have one, linearly, or with the nearest one."""
     for row, place in enumerate(places):
         if not missing[row].any():
             continue

@@ -26,8 +26,8 @@ from napari_diffuscope.training.clean import (
 )
 from napari_diffuscope.training.kept_out import expand, keep_out, named, source_notes
 from napari_diffuscope.training.reading import opened_sources
-from napari_diffuscope.training.recipe import Cut, ImageSource, Recipe
-from napari_diffuscope.training.superres.stacks import check_stacks, uneven_notes
+from napari_diffuscope.training.recipe import Cut, Data, ImageSource, Recipe
+from napari_diffuscope.training.superres.stacks import along_z, check_none_lost, check_stacks, uneven_notes
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def slice_pools(recipe: Recipe, run: Path) -> Pools:
     sources = [*training, *kept]
     images = opened_sources(sources)
     check_stacks(sources, images, data.beside)
-    read = [(source, _planes(source, images[source.path], data.patch)) for source in training]
-    kept_read = [(source, _planes(source, images[source.path], data.patch)) for source in kept]
+    read = [(source, _planes(source, images[source.path], data)) for source in training]
+    kept_read = [(source, _planes(source, images[source.path], data)) for source in kept]
     real, kept_real = _weighed(read, data.beside), _weighed(kept_read, data.beside)
     simulated: list[np.ndarray] = []
     drawn: list[np.ndarray] = []
@@ -155,23 +155,31 @@ def _with_beside(planes: list[np.ndarray], beside: int) -> list[np.ndarray]:
     return [stack[at : at + 1 + 2 * beside] for at in range(len(planes))]
 
 
-def _planes(source: ImageSource, image: Image, patch: int) -> list[np.ndarray]:
+def _planes(source: ImageSource, image: Image, data: Data) -> list[np.ndarray]:
     """Planes of a source in network values."""
-    planes = _cut(list(_read(source, image)), source.cut)
-    check_size(source, planes[0], patch)
+    stack = list(_read(source, image))
+    if along_z((source,), data.beside):
+        check_none_lost(source, stack)
+    planes = _cut([_blurred(plane, source.blur) for plane in stack], source.cut)
+    check_size(source, planes[0], data.patch)
     check_varied(source, planes)
     line = intensity_from_planes(planes[:: max(1, len(planes) // 16)])
     return [_stored(line.forward(plane)) for plane in planes]
 
 
 def _read(source: ImageSource, image: Image) -> Iterator[np.ndarray]:
-    from scipy.ndimage import gaussian_filter
-
     for flat in named_planes(source, image.plane_count):
         plane = image.read_plane(flat)
         check_finite(source, plane)
-        plane = averaged_down(plane, source.shrink)
-        yield gaussian_filter(plane, source.blur) if source.blur else plane
+        yield averaged_down(plane, source.shrink)
+
+
+def _blurred(plane: np.ndarray, blur: float) -> np.ndarray:
+    if not blur:
+        return plane
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(plane, blur))
 
 
 def _cut(planes: list[np.ndarray], cut: Cut) -> list[np.ndarray]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from napari_diffuscope.errors import DiffuscopeError, quoted
 from napari_diffuscope.imaging.image import Image
+from napari_diffuscope.imaging.lost import lost_planes
 from napari_diffuscope.imaging.units import to_micrometres
 from napari_diffuscope.training.recipe import ImageSource
 
@@ -33,6 +36,25 @@ def check_stacks(sources: Sequence[ImageSource], images: Mapping[str, Image], be
                 f"{quoted(Path(source.path).name)} is not one stack of planes along z, as {asking} need it; take it "
                 f"out of the recipe, or set {remedy}."
             )
+
+
+def check_none_lost(source: ImageSource, planes: Sequence[np.ndarray]) -> None:
+    """Refuse a stack in which frames were lost: rows of one value would be learned from.
+
+    Raises
+    ------
+    DiffuscopeError
+        If there are any.
+    """
+    if lost := lost_planes(planes):
+        first = source.planes[0] if source.planes else 0
+        name, one = quoted(Path(source.path).name), len(lost) == 1
+        numbers = ", ".join(str(first + number) for number in lost[:5]) + (", …" if len(lost) > 5 else "")
+        raise DiffuscopeError(
+            f"{'Plane' if one else 'Planes'} {numbers} of {name} {'has' if one else 'have'} one value, between planes "
+            f"that are alike: lost frames, from which slices along z would learn; fill them in, or name planes without "
+            "them (planes = [first, last])."
+        )
 
 
 def along_z(sources: Sequence[ImageSource], beside: int) -> tuple[ImageSource, ...]:
