@@ -44,7 +44,7 @@ def open_sink(
     kind: Any = _SINKS.get(Path(path).suffix.lower())
     if kind is None:
         raise DiffuscopeError(
-            f"{str(path)!r} is of no kind that can be written by blocks; end the name in {', '.join(_SINKS)}."
+            f"{str(path)!r} cannot be written: results are TIFF or OME-Zarr; end the name in .tif or .ome.zarr."
         )
     ordered = list(spec.axes) == sorted(spec.axes, key=("N" + LETTERS).index)
     if kind is OmeZarrSink and "N" not in spec.axes and not ordered:
