@@ -21,6 +21,7 @@ from napari_diffuscope.methods.restore.settings import RestoreSettings
 from napari_diffuscope.methods.shape.settings import ShapeSettings
 from napari_diffuscope.methods.superres.settings import SuperresSettings
 from napari_diffuscope.weights.card import DiffusionSpec, ModelCard
+from napari_diffuscope.weights.folders import STARTERS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -90,6 +91,18 @@ def test_names_of_the_package_are_there(page: Path) -> None:
         found |= {f"{module}.{name.strip()}" for name in names.split(",")}
     for name in found:
         named(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_of_the_repository_that_are_named_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("recipes/NAME.toml", "")
+    files = set(re.findall(r"(?<![\w/])((?:recipes|benchmarks|tests|weights)/[\w./-]*\w)", text))
+    places = (ROOT, page.parent, ROOT / "src" / "napari_diffuscope")
+    assert [file for file in files if not any((place / file).exists() for place in places)] == []
+
+
+def test_every_starter_is_described() -> None:
+    assert {folder.name for folder in STARTERS.iterdir() if folder.is_dir()} <= first_cells("models.md")
 
 
 def test_what_the_package_offers_is_in_the_reference() -> None:
