@@ -9,6 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_diffuscope import superresolve
+from napari_diffuscope.imaging.lost import lost_planes
 from napari_diffuscope.methods.superres.error_bars import DISTANCE, distance_measures
 
 LOST = 6
@@ -53,6 +54,15 @@ def test_empty_planes_at_an_end_and_between_different_things_are_measured(smooth
     apart[LOST + 1 :] = np.rot90(smooth[LOST + 1 :], axes=(1, 2))
     between = superresolve(apart, model="superres-em", zoom=2, device="cpu")
     assert between.record["defects"]["planes_with_own_range"] == []
+
+
+def test_a_lost_plane_is_found_among_noisy_ones(smooth: np.ndarray) -> None:
+    """Few photons per pixel: single pixels of neighbouring planes hardly correlate."""
+    wide = np.repeat(np.repeat(smooth, 4, 1), 4, 2) / 20
+    noisy = np.random.default_rng(1).poisson(wide)
+    assert np.corrcoef(noisy[LOST - 1].ravel(), noisy[LOST + 1].ravel())[0, 1] < 0.2
+    noisy[LOST] = 0
+    assert lost_planes(list(noisy)) == [LOST]
 
 
 @pytest.mark.parametrize(

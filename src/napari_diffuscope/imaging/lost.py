@@ -7,17 +7,24 @@ from itertools import pairwise
 
 import numpy as np
 
+from napari_diffuscope.imaging.shrink import averaged_down
+
 ALIKE = 0.3
 """Correlation from which on two planes show the same, so that a plane between them shows it too."""
+
+CELLS = 32
+"""Parts along the shorter side of a plane whose means are correlated."""
 
 REACH = 4
 """Planes on each side among which one with an image must lie, for what was lost to be told from it."""
 
 
 def show_the_same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two planes ``(Y, X)`` correlate, where both have values."""
-    both = np.isfinite(one) & np.isfinite(other)
-    a, b = (np.asarray(plane[both], np.float64) for plane in (one, other))
+    """Whether two planes ``(Y, X)`` correlate, where both have values and noise is averaged away."""
+    shrink = max(1, min(one.shape) // CELLS)
+    coarse = [averaged_down(np.asarray(plane, np.float32), shrink) for plane in (one, other)]
+    both = np.isfinite(coarse[0]) & np.isfinite(coarse[1])
+    a, b = (np.asarray(plane[both], np.float64) for plane in coarse)
     if a.size < 2:
         return False
     a, b = a - a.mean(), b - b.mean()
