@@ -21,6 +21,9 @@ COPIES, ZOOM = 6, 0.4
 PARTS = 4
 """After so many parts the picture is taken."""
 
+DRAWN = 600
+"""Milliseconds for the parts to be drawn."""
+
 
 class LookDemo:
     """Drives a viewer from the image to the photograph.
@@ -57,9 +60,12 @@ class LookDemo:
             return
         self._timer.stop()
         if self._screenshot is not None:
-            if looking is not None:
-                save_screenshot(self.viewer, self._screenshot)
-            self.viewer.close()
+            QTimer.singleShot(DRAWN, self._photograph)
+
+    def _photograph(self) -> None:
+        if self.dock.looking is not None:
+            save_screenshot(self.viewer, self._screenshot)
+        self.viewer.close()
 
 
 def main(screenshot: Path | None = None) -> int:
