@@ -6,6 +6,7 @@ Opens a plane that is made of copies of a sample, and restores what is in view; 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,11 @@ class LookDemo:
             return
         self._timer.stop()
         if self._screenshot is not None:
-            QTimer.singleShot(DRAWN, self._photograph)
+            QTimer.singleShot(DRAWN, partial(self._photograph, self._screenshot))
 
-    def _photograph(self) -> None:
+    def _photograph(self, screenshot: Path) -> None:
         if self.dock.looking is not None:
-            save_screenshot(self.viewer, self._screenshot)
+            save_screenshot(self.viewer, screenshot)
         self.viewer.close()
 
 
