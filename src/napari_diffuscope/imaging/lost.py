@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -32,13 +31,27 @@ def show_the_same(one: np.ndarray, other: np.ndarray) -> bool:
     return power > 0 and float((a * b).sum()) > ALIKE * power
 
 
+def is_lost(plane: int, count: int, shows: Callable[[int], bool], read: Callable[[int], np.ndarray]) -> bool:
+    """Whether a plane of a stack was lost; an empty one at its ends, or between things that end there, was not.
+
+    Parameters
+    ----------
+    plane, count
+        Its number, and how many planes there are.
+    shows
+        Whether a plane has more than one value.
+    read
+        Gives a plane ``(Y, X)``; asked for two at most, where one has to be looked for.
+    """
+    if shows(plane):
+        return False
+    below = next((at for at in range(plane - 1, max(plane - REACH, 0) - 1, -1) if shows(at)), None)
+    above = next((at for at in range(plane + 1, min(plane + REACH + 1, count)) if shows(at)), None)
+    return below is not None and above is not None and show_the_same(read(below), read(above))
+
+
 def lost_planes(planes: Sequence[np.ndarray]) -> list[int]:
-    """Numbers of the lost planes of a stack; empty ones at its ends, or between things that end there, are none."""
-    shown = [number for number, plane in enumerate(planes) if np.ptp(plane) > 0]
-    lost: list[int] = []
-    for low, high in pairwise(shown):
-        between = range(low + 1, high)
-        near = [at for at in between if at - low <= REACH and high - at <= REACH]
-        if near and show_the_same(planes[low], planes[high]):
-            lost += near
-    return lost
+    """Numbers of the lost planes of a stack, by :func:`is_lost`."""
+    shows = [bool(np.ptp(plane) > 0) for plane in planes]
+    every = range(len(planes))
+    return [at for at in every if is_lost(at, len(planes), shows.__getitem__, planes.__getitem__)]

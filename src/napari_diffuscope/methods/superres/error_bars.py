@@ -56,7 +56,7 @@ def matched_deviation(
     settings: SuperresSettings,
     scale: ZScale,
     first: int,
-    left_out: Callable[[int], bool] = lambda plane: False,
+    left_out: Callable[[int], bool],
 ) -> np.ndarray:
     """Deviation of samples in intensities, matched with errors.
 

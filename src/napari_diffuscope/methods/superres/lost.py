@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_diffuscope.imaging.image import Image
-from napari_diffuscope.imaging.lost import REACH, show_the_same
+from napari_diffuscope.imaging.lost import is_lost
 from napari_diffuscope.imaging.stack_intensity import PlaneLines
 
 
 @dataclass
 class LostPlanes:
-    """Tells lost planes from those of an empty place, as :func:`napari_diffuscope.imaging.lost.lost_planes`.
+    """Tells lost planes from those of an empty place, by :func:`napari_diffuscope.imaging.lost.is_lost`.
 
     Parameters
     ----------
@@ -32,21 +32,18 @@ class LostPlanes:
         if self.lines.line(flat) is not None:
             return False
         if flat not in self._known:
-            below, above = self._shown(flat, -1), self._shown(flat, 1)
-            self._known[flat] = (
-                below is not None and above is not None and self._finite(flat) and show_the_same(below, above)
-            )
+            self._known[flat] = self._finite(flat) and self._between_alike(flat)
         return self._known[flat]
 
-    def _shown(self, flat: int, step: int) -> np.ndarray | None:
-        """The nearest plane along z that shows something."""
+    def _between_alike(self, flat: int) -> bool:
         place = self.image.plane_index(flat)[-1]
-        for far in range(1, REACH + 1):
-            if not 0 <= place + step * far < self.image.shape[-3]:
-                return None
-            if self.lines.line(flat + step * far) is not None:
-                return self.image.read_plane(flat + step * far)
-        return None
+        first = flat - place  # z is the last of the axes before the planes
+        return is_lost(
+            place,
+            self.image.shape[-3],
+            lambda at: self.lines.line(first + at) is not None,
+            lambda at: self.image.read_plane(first + at),
+        )
 
     def _finite(self, flat: int) -> bool:
         return bool(np.isfinite(self.image.read_plane(flat)).any())
